@@ -1,0 +1,178 @@
+"""Every option: its name, type, default and where it may be set. The table in ``docs/configuration.md`` is made from it.
+
+Order of precedence, first wins: an argument of the call or command; Spark configuration (``spark.lineage.<name>``); the
+environment (``SPARK_LINEAGE_<NAME>``); ``lineage.toml`` in the working directory (or the file that ``SPARK_LINEAGE_CONFIG``
+names), keys as in the option's name with dots as tables; the default.
+
+Standard library only: this module travels in the zip for ``--py-files``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. `name` is dotted; `kind` is one of bool, int, float, str, list (comma separated)."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+
+    @property
+    def spark_conf(self) -> str:
+        return "spark.lineage." + self.name
+
+    @property
+    def env(self) -> str:
+        return "SPARK_LINEAGE_" + self.name.replace(".", "_").upper()
+
+    @property
+    def attribute(self) -> str:
+        return self.name.replace(".", "_")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("enabled", "bool", True, "The off switch. With false nothing is compiled, registered or written."),
+    Option("store", "str", "./lineage", "Folder or object store URI of the lineage tables."),
+    Option("inbox", "str", "", "Folder or Hadoop file system URI that documents are written to. Empty: `<store>/inbox` for a local store, `./lineage-inbox` otherwise."),
+    Option("ingest", "str", "child", "`child`: attach() starts an ingester process beside the driver. `none`: documents only; `spark-lineage ingest` brings them in."),
+    Option("exit.wait.seconds", "float", 5.0, "How long a driver that ends normally waits for its ingester child; the child then goes on by itself."),
+    Option("job.namespace", "str", "default", "Namespace of the job's name, as in OpenLineage."),
+    Option("job.name", "str", "", "Name of the job. Empty: `spark.app.name`, or the entry point's file name where that is not set."),
+    Option("parent", "str", "", "The run that started this one: `<namespace>/<job name>/<run id>`. `OPENLINEAGE_PARENT_ID` is taken too."),
+    Option("labels", "list", (), "Labels of the run, `key=value`."),
+    Option("jobs.allow", "list", (), "Globs of job names; where given, other jobs are not recorded."),
+    Option("jobs.deny", "list", (), "Globs of job names that are not recorded."),
+    Option("datasets.allow", "list", (), "Globs of dataset names or locations; where given, other datasets are left out."),
+    Option("datasets.deny", "list", (), "Globs of dataset names or locations that are left out."),
+    Option("reads", "bool", True, "Whether executions that write nothing (collect, show, count) are recorded."),
+    Option("plan.max.nodes", "int", 20_000, "Plans with more nodes are left out of the document; targets and versions stay."),
+    Option("plan.max.bytes", "int", 33_554_432, "Plans whose document would be larger, before compression, are left out alike."),
+    Option("plan.max.seconds", "float", 10.0, "Plans that take longer to walk are left out alike."),
+    Option("queue.max", "int", 2_000, "Executions that may wait for the bridge's worker; beyond that plans, then reads, then headers are given up, and counted."),
+    Option("inbox.max.bytes", "int", 1_073_741_824, "Documents are no longer written when this application's folder in the inbox holds more."),
+    Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
+)  # fmt: skip
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options in force, by name."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    """Where each value came from: argument, spark, environment, lineage.toml or default."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        for name, value in self.values.items():
+            if name.replace(".", "_") == attribute:
+                return value
+        raise AttributeError(attribute)
+
+    @property
+    def inbox_location(self) -> str:
+        """The inbox in force, its default worked out from the store."""
+        if self.values["inbox"]:
+            return str(self.values["inbox"])
+        store = str(self.values["store"])
+        local = local_path(store)
+        return "./lineage-inbox" if local is None else str(local / "inbox")
+
+
+def load(
+    spark_conf: Callable[[str], str | None] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    **arguments: Any,
+) -> Settings:
+    """The options in force.
+
+    `spark_conf` looks up a Spark configuration key (None where unset). `arguments` are named as the options with
+    underscores for dots; None counts as not given. Raises `ConfigError` for a value of the wrong type, an unknown
+    argument or an unknown key in lineage.toml.
+    """
+    environment = os.environ if environment is None else environment
+    file_values = _read_toml(environment, directory or Path.cwd())
+    unknown = set(arguments) - {option.attribute for option in OPTIONS}
+    if unknown:
+        raise ConfigError(f"no such option: {', '.join(sorted(unknown))}; docs/configuration.md lists them all")
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for option in OPTIONS:
+        candidates = (
+            ("argument", arguments.get(option.attribute)),
+            ("spark", spark_conf(option.spark_conf) if spark_conf else None),
+            ("environment", environment.get(option.env)),
+            ("lineage.toml", file_values.get(option.name)),
+        )
+        origin, raw = next(((o, v) for o, v in candidates if v is not None), ("default", option.default))
+        values[option.name] = _convert(option, raw, origin)
+        origins[option.name] = origin
+    return Settings(values, origins)
+
+
+def local_path(location: str) -> Path | None:
+    """The local path that a location means, or None for one on an object store or another file system."""
+    if location.startswith("file:"):
+        return Path("/" + location[5:].lstrip("/"))
+    return None if "://" in location else Path(location)
+
+
+def _convert(option: Option, raw: Any, origin: str) -> Any:
+    try:
+        if option.kind == "bool":
+            if isinstance(raw, bool):
+                return raw
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(raw).strip().lower()]
+        if option.kind == "int":
+            return int(raw)
+        if option.kind == "float":
+            return float(raw)
+        if option.kind == "list":
+            parts = raw.split(",") if isinstance(raw, str) else raw
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+        return str(raw)
+    except (KeyError, ValueError, TypeError) as error:
+        where = {"spark": option.spark_conf, "environment": option.env}.get(origin, option.name)
+        raise ConfigError(f"{where} (from {origin}) is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}") from error
+
+
+def _read_toml(environment: Mapping[str, str], directory: Path) -> dict[str, Any]:
+    named = environment.get("SPARK_LINEAGE_CONFIG")
+    path = Path(named) if named else directory / "lineage.toml"
+    if not path.is_file():
+        if named:
+            raise ConfigError(f"SPARK_LINEAGE_CONFIG names {path}, and there is no such file")
+        return {}
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    flat = _flatten(tree)
+    for key in flat:
+        if key not in _BY_NAME:
+            raise ConfigError(f"{path}: no such option {key!r}; docs/configuration.md lists them all")
+    return flat
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and prefix + key not in _BY_NAME:
+            flat.update(_flatten(value, prefix + key + "."))
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,72 @@
+"""The exception tree.
+
+::
+
+    LineageError
+    ├── ConfigError             an option has a value that cannot be used
+    ├── AttachError             attach() could not work with this session (only raised with strict=True)
+    ├── DocumentError           a captured document is malformed, truncated or of an unknown format
+    ├── InboxError              the inbox folder cannot be used
+    ├── StoreError              the lineage tables cannot be used
+    │   ├── StoreNotFound       there are no lineage tables at that place
+    │   └── SchemaVersionError  the tables are of another schema version
+    └── QueryError              a question that cannot be answered
+        ├── NotFound            nothing of that name is recorded
+        └── Ambiguous           the name fits more than one thing; the message lists them
+
+Each message names the thing, the cause and the next step. In the user's own Spark job nothing of this is raised:
+it is recorded and logged once.
+"""
+
+from __future__ import annotations
+
+
+class LineageError(Exception):
+    """The root. `str(error)` is one sentence or two for a person: what, why, what next."""
+
+
+class ConfigError(LineageError):
+    """An option has a value that cannot be used."""
+
+
+class AttachError(LineageError):
+    """attach() could not work with this session. Raised only when the caller asked for it with ``strict=True``."""
+
+
+class DocumentError(LineageError):
+    """A captured document is malformed, truncated or of an unknown format."""
+
+
+class InboxError(LineageError):
+    """The inbox folder cannot be used."""
+
+
+class StoreError(LineageError):
+    """The lineage tables cannot be used."""
+
+
+class StoreNotFound(StoreError):
+    """There are no lineage tables at that place."""
+
+
+class SchemaVersionError(StoreError):
+    """The lineage tables are of a schema version that this release cannot use as they are."""
+
+
+class QueryError(LineageError):
+    """A question that cannot be answered."""
+
+
+class NotFound(QueryError):
+    """Nothing of that name is recorded."""
+
+
+class Ambiguous(QueryError):
+    """The name fits more than one thing.
+
+    `candidates` holds the names that fit, in the order in which the message lists them.
+    """
+
+    def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.candidates = candidates

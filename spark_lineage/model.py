@@ -1,0 +1,267 @@
+"""The records: one frozen class for each lineage table, its fields the table's columns.
+
+All times are UTC, as timezone-aware `datetime` with microseconds. `event_date` is the UTC date of the execution's end.
+Ids: runs are UUIDv7 text; `execution_id` is ``<application run id>:<SQL execution id>``; everything that names content
+(`lineage_id`, `plan_id`, `schema_hash`, `session_confs_id`, `edge_id`) is the first 32 hex digits of a SHA-256.
+
+The meaning of each column is in ``docs/tables.md``; the Arrow schemas are in ``store/schemas.py`` and a test holds that
+the three agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+RunStatus = Literal["running", "succeeded", "failed", "lost"]
+ExecutionStatus = Literal["succeeded", "failed"]
+Completeness = Literal["complete", "partial"]
+VersionBasis = Literal["exact", "inferred"]
+Certainty = Literal["plan", "inferred"]
+SourceKind = Literal["column", "literal", "generated", "unknown"]
+EdgeType = Literal["DIRECT", "INDIRECT"]
+Subtype = Literal[
+    "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
+    "JOIN", "FILTER", "GROUP_BY", "SORT", "WINDOW", "CONDITIONAL",  # INDIRECT
+]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One execution of a job. Upserted by `run_id`: a later record fills what an earlier one left None."""
+
+    run_id: str
+    application_id: str | None = None
+    attempt: str | None = None
+    job_namespace: str = "default"
+    job_name: str | None = None
+    parent_run_id: str | None = None
+    parent_job_name: str | None = None
+    root_run_id: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    status: RunStatus = "running"
+    error: str | None = None
+    user_name: str | None = None
+    host: str | None = None
+    spark_version: str | None = None
+    tool_version: str | None = None
+    entry_point: str | None = None
+    arguments: tuple[str, ...] | None = None
+    code_repository: str | None = None
+    code_commit: str | None = None
+    code_dirty: bool | None = None
+    code_sha256: str | None = None
+    spark_confs: dict[str, str] | None = None
+    parameters: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    documents_missing: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """One top-level query execution: an action or a command the user started."""
+
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    sequence: int
+    sql_id: int | None
+    parent_execution_id: str | None = None
+    operation: str
+    status: ExecutionStatus
+    error_class: str | None = None
+    error_message: str | None = None
+    started_at: datetime | None
+    ended_at: datetime
+    description: str | None = None
+    call_site: str | None = None
+    statement: str | None = None
+    tags: tuple[str, ...] = ()
+    stream_query_id: str | None = None
+    batch_id: int | None = None
+    lineage_id: str | None = None
+    plan_id: str | None = None
+    session_confs_id: str | None = None
+    rows_written: int | None = None
+    bytes_written: int | None = None
+    completeness: Completeness = "complete"
+    incomplete_reasons: tuple[str, ...] = ()
+    event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """A thing read or written. Upserted by (`namespace`, `name`, `table_id`); aliases are united."""
+
+    namespace: str
+    name: str
+    table_id: str | None = None
+    aliases: tuple[str, ...] = ()
+    format: str | None = None
+    location: str | None = None
+    schema_hash: str | None = None
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchemaField:
+    """One field of a schema, nested ones by dotted path."""
+
+    path: str
+    data_type: str
+    nullable: bool
+    ordinal: int
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schema:
+    """A schema, named by its content."""
+
+    schema_hash: str
+    fields: tuple[SchemaField, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """A dataset read by an execution, in one version."""
+
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    event_time: datetime
+    namespace: str
+    name: str
+    alias: str | None = None
+    table_id: str | None = None
+    delta_version: int | None = None
+    committed_at: datetime | None = None
+    fingerprint: str | None = None
+    offsets: str | None = None
+    version_basis: VersionBasis = "exact"
+    schema_hash: str | None = None
+    rows_read: int | None = None
+    bytes_read: int | None = None
+    files_read: int | None = None
+    columns_read: tuple[str, ...] | None = None
+    predicates: tuple[str, ...] | None = None
+    event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """A dataset written by an execution."""
+
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    event_time: datetime
+    namespace: str
+    name: str
+    alias: str | None = None
+    table_id: str | None = None
+    delta_version: int | None = None
+    delta_version_before: int | None = None
+    committed_at: datetime | None = None
+    fingerprint: str | None = None
+    offsets: str | None = None
+    version_basis: VersionBasis = "exact"
+    schema_hash: str | None = None
+    write_mode: str | None = None
+    rows_written: int | None = None
+    bytes_written: int | None = None
+    files_written: int | None = None
+    event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetEdge:
+    """A dataset edge of a distinct lineage (table ``dataset_lineage``)."""
+
+    lineage_id: str
+    target_namespace: str
+    target_name: str
+    source_namespace: str
+    source_name: str
+    certainty: Certainty = "plan"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnEdge:
+    """A column edge of a distinct lineage (table ``column_lineage``).
+
+    `target_column` None: the edge bears on every column of the target. `source_kind` other than ``column`` has no
+    source columns: ``literal`` and ``generated`` say that there is no source, ``unknown`` that it could not be told.
+    `steps` names the operators the value passed, nearest to the source first.
+    """
+
+    lineage_id: str
+    edge_id: str
+    target_namespace: str
+    target_name: str
+    target_column: str | None
+    source_kind: SourceKind = "column"
+    source_namespace: str | None = None
+    source_name: str | None = None
+    source_column: str | None = None
+    edge_type: EdgeType
+    subtype: Subtype
+    masking: bool = False
+    expression: str | None = None
+    steps: tuple[str, ...] = ()
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanOperator:
+    """One operator of a stored plan: `inputs` are ids of the operators it takes from, `fields` the columns it gives."""
+
+    id: int
+    inputs: tuple[int, ...]
+    kind: str
+    description: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A distinct logical plan: ids renumbered, literals and versions out."""
+
+    plan_id: str
+    operators: tuple[PlanOperator, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionConfs:
+    """A distinct set of SQL settings."""
+
+    session_confs_id: str
+    confs: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Records:
+    """What one document, or one batch of documents, adds to the lineage tables."""
+
+    runs: tuple[Run, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    schemas: tuple[Schema, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    dataset_lineage: tuple[DatasetEdge, ...] = ()
+    column_lineage: tuple[ColumnEdge, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    session_confs: tuple[SessionConfs, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunReads:
+    """What a run has read and written so far, for inference across its executions (through a trained model, say)."""
+
+    datasets: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    models: frozenset[tuple[str, str]] = field(default_factory=frozenset)
