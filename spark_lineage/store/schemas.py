@@ -1,0 +1,296 @@
+"""The Arrow schema of each lineage table: a public contract, written out.
+
+Adding a column or a table is free; renaming or dropping one needs a step in ``migrate.py``. In either case
+`SCHEMA_VERSION` goes up. A test holds that these columns, the fields of the records in ``model.py`` and the tables of
+``docs/tables.md`` are the same.
+
+Only columns that a row cannot be without are NOT NULL: Delta cannot add such a column to a table that has rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from .. import model
+
+SCHEMA_VERSION = 2
+
+STORE_INFO = "store_info"
+"""The table of the store itself: one row for each schema version that it has been at."""
+
+_STRING = pa.string()
+_LONG = pa.int64()
+_INT = pa.int32()
+_BOOL = pa.bool_()
+_DATE = pa.date32()
+_TIME = pa.timestamp("us", tz="UTC")
+_STRINGS = pa.list_(_STRING)
+_MAP = pa.map_(_STRING, _STRING)
+_FIELDS = pa.list_(
+    pa.struct([("path", _STRING), ("data_type", _STRING), ("nullable", _BOOL), ("ordinal", _INT), ("comment", _STRING)])
+)
+_OPERATORS = pa.list_(
+    pa.struct([("id", _INT), ("inputs", pa.list_(_INT)), ("kind", _STRING), ("description", _STRING), ("fields", _STRINGS)])
+)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One lineage table.
+
+    `key` names one row; `content_named` tables may hold a row twice for a moment (two writers at once), always equal
+    but for `first_seen_at`: readers take any, maintenance removes the rest. `cluster_by` is the order maintenance
+    sorts by. `statistics` are the columns whose minimum and maximum go into the log, so that reads skip files.
+    """
+
+    name: str
+    record: type
+    arrow: pa.Schema
+    key: tuple[str, ...]
+    statistics: tuple[str, ...]
+    content_named: bool = False
+    upserted: bool = False
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+
+
+def _schema(required: str, **columns: pa.DataType) -> pa.Schema:
+    names = required.split()
+    return pa.schema([pa.field(name, data_type, nullable=name not in names) for name, data_type in columns.items()])
+
+
+_VERSION_COLUMNS: dict[str, pa.DataType] = {
+    "execution_id": _STRING,
+    "run_id": _STRING,
+    "job_name": _STRING,
+    "event_time": _TIME,
+    "namespace": _STRING,
+    "name": _STRING,
+    "alias": _STRING,
+    "table_id": _STRING,
+    "delta_version": _LONG,
+}
+
+TABLES: dict[str, TableSchema] = {
+    table.name: table
+    for table in (
+        TableSchema(
+            "runs",
+            model.Run,
+            _schema(
+                "run_id",
+                run_id=_STRING,
+                application_id=_STRING,
+                attempt=_STRING,
+                job_namespace=_STRING,
+                job_name=_STRING,
+                parent_run_id=_STRING,
+                parent_job_name=_STRING,
+                root_run_id=_STRING,
+                started_at=_TIME,
+                ended_at=_TIME,
+                last_seen_at=_TIME,
+                status=_STRING,
+                error=_STRING,
+                user_name=_STRING,
+                host=_STRING,
+                spark_version=_STRING,
+                tool_version=_STRING,
+                entry_point=_STRING,
+                arguments=_STRINGS,
+                code_repository=_STRING,
+                code_commit=_STRING,
+                code_dirty=_BOOL,
+                code_sha256=_STRING,
+                spark_confs=_MAP,
+                parameters=_MAP,
+                labels=_MAP,
+                documents_missing=_LONG,
+            ),
+            key=("run_id",),
+            statistics=("run_id", "job_name", "started_at", "ended_at"),
+            upserted=True,
+            cluster_by=("run_id",),
+        ),
+        TableSchema(
+            "datasets",
+            model.Dataset,
+            _schema(
+                "namespace name",
+                namespace=_STRING,
+                name=_STRING,
+                table_id=_STRING,
+                aliases=_STRINGS,
+                format=_STRING,
+                location=_STRING,
+                schema_hash=_STRING,
+                first_seen_at=_TIME,
+                last_seen_at=_TIME,
+            ),
+            key=("namespace", "name", "table_id"),
+            statistics=("namespace", "name"),
+            upserted=True,
+            cluster_by=("name",),
+        ),
+        TableSchema(
+            "schemas",
+            model.Schema,
+            _schema("schema_hash", schema_hash=_STRING, fields=_FIELDS),
+            key=("schema_hash",),
+            statistics=("schema_hash",),
+            content_named=True,
+            cluster_by=("schema_hash",),
+        ),
+        TableSchema(
+            "session_confs",
+            model.SessionConfs,
+            _schema("session_confs_id", session_confs_id=_STRING, confs=_MAP),
+            key=("session_confs_id",),
+            statistics=("session_confs_id",),
+            content_named=True,
+            cluster_by=("session_confs_id",),
+        ),
+        TableSchema(
+            "plans",
+            model.Plan,
+            _schema("plan_id", plan_id=_STRING, operators=_OPERATORS),
+            key=("plan_id",),
+            statistics=("plan_id",),
+            content_named=True,
+            cluster_by=("plan_id",),
+        ),
+        TableSchema(
+            "dataset_lineage",
+            model.DatasetEdge,
+            _schema(
+                "lineage_id target_namespace target_name source_namespace source_name",
+                lineage_id=_STRING,
+                target_namespace=_STRING,
+                target_name=_STRING,
+                source_namespace=_STRING,
+                source_name=_STRING,
+                certainty=_STRING,
+            ),
+            key=("lineage_id", "target_namespace", "target_name", "source_namespace", "source_name", "certainty"),
+            statistics=("lineage_id", "target_name", "source_name"),
+            content_named=True,
+            cluster_by=("target_name", "source_name"),
+        ),
+        TableSchema(
+            "column_lineage",
+            model.ColumnEdge,
+            _schema(
+                "lineage_id edge_id target_namespace target_name",
+                lineage_id=_STRING,
+                edge_id=_STRING,
+                target_namespace=_STRING,
+                target_name=_STRING,
+                target_column=_STRING,
+                source_kind=_STRING,
+                source_namespace=_STRING,
+                source_name=_STRING,
+                source_column=_STRING,
+                edge_type=_STRING,
+                subtype=_STRING,
+                masking=_BOOL,
+                expression=_STRING,
+                steps=_STRINGS,
+                first_seen_at=_TIME,
+            ),
+            key=("lineage_id", "edge_id"),
+            statistics=("lineage_id", "target_name", "source_name", "first_seen_at"),
+            content_named=True,
+            cluster_by=("target_name", "source_name"),
+        ),
+        TableSchema(
+            "inputs",
+            model.Input,
+            _schema(
+                "execution_id run_id namespace name event_date",
+                **_VERSION_COLUMNS,
+                committed_at=_TIME,
+                fingerprint=_STRING,
+                offsets=_STRING,
+                version_basis=_STRING,
+                schema_hash=_STRING,
+                rows_read=_LONG,
+                bytes_read=_LONG,
+                files_read=_LONG,
+                columns_read=_STRINGS,
+                predicates=_STRINGS,
+                event_date=_DATE,
+            ),
+            key=("execution_id", "namespace", "name", "table_id", "delta_version", "fingerprint", "offsets"),
+            statistics=("execution_id", "run_id", "name", "event_time"),
+            partition_by=("event_date",),
+        ),
+        TableSchema(
+            "outputs",
+            model.Output,
+            _schema(
+                "execution_id run_id namespace name event_date",
+                **_VERSION_COLUMNS,
+                delta_version_before=_LONG,
+                committed_at=_TIME,
+                fingerprint=_STRING,
+                offsets=_STRING,
+                version_basis=_STRING,
+                schema_hash=_STRING,
+                write_mode=_STRING,
+                rows_written=_LONG,
+                bytes_written=_LONG,
+                files_written=_LONG,
+                event_date=_DATE,
+            ),
+            key=("execution_id", "namespace", "name", "table_id", "delta_version"),
+            statistics=("execution_id", "run_id", "name", "event_time"),
+            partition_by=("event_date",),
+        ),
+        TableSchema(
+            "executions",
+            model.Execution,
+            _schema(
+                "execution_id run_id event_date",
+                execution_id=_STRING,
+                run_id=_STRING,
+                job_name=_STRING,
+                sequence=_LONG,
+                sql_id=_LONG,
+                parent_execution_id=_STRING,
+                operation=_STRING,
+                status=_STRING,
+                error_class=_STRING,
+                error_message=_STRING,
+                started_at=_TIME,
+                ended_at=_TIME,
+                description=_STRING,
+                call_site=_STRING,
+                statement=_STRING,
+                tags=_STRINGS,
+                stream_query_id=_STRING,
+                batch_id=_LONG,
+                lineage_id=_STRING,
+                plan_id=_STRING,
+                session_confs_id=_STRING,
+                rows_written=_LONG,
+                bytes_written=_LONG,
+                completeness=_STRING,
+                incomplete_reasons=_STRINGS,
+                event_date=_DATE,
+            ),
+            key=("execution_id",),
+            statistics=("execution_id", "run_id", "job_name", "ended_at", "lineage_id"),
+            partition_by=("event_date",),
+        ),
+    )
+}
+"""The lineage tables, in the order a batch is written: `executions` last, since its presence means the rest is there."""
+
+STORE_INFO_SCHEMA = _schema(
+    "schema_version",
+    schema_version=_INT,
+    tool_version=_STRING,
+    written_at=_TIME,
+)
