@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..model import Dataset, Run, RunStatus
 
-Record = TypeVar("Record", Run, Dataset)
+Record = TypeVar("Record")
 
 DatasetKey = tuple[str, str, str | None]
 
