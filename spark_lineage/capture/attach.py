@@ -1,0 +1,316 @@
+"""attach, detach, flush: the whole of what runs in the driver's Python.
+
+Nothing here raises into the job unless the caller asked for it (``strict=True``): what goes wrong is logged once and
+recorded. Standard library and pyspark only: this room travels in the zip for ``--py-files``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fnmatch
+import json
+import logging
+import os
+import platform
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, faults
+from ..config import Settings, load
+from ..errors import AttachError, LineageError
+from . import child, identity
+from .bridge_sources import bridge_class
+from .redaction import Redaction, with_patterns
+
+log = logging.getLogger("spark_lineage")
+
+_lock = threading.RLock()
+_attached: dict[str, Attachment] = {}
+"""By application id of the SparkContext, for attach twice is once."""
+_CONFS_THAT_MATTER = ("spark.app.", "spark.master", "spark.submit.", "spark.executor.", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.", "spark.default.parallelism", "spark.dynamicAllocation.")  # fmt: skip
+
+
+@dataclass
+class Attachment:
+    """A bridge in a SparkContext. `run_id` is the application's run; `folder` its folder in the inbox."""
+
+    spark: Any
+    run_id: str
+    job_name: str
+    settings: Settings
+    folder: str
+    bridge: Any
+    store: str
+    inbox: str
+    process: Any = None
+    attach_seconds: float = 0.0
+    detached: bool = False
+    failure: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Waits until all that ended is in the inbox and, with an ingester child, in the tables.
+
+        True if it is. False when `timeout` seconds were not enough, or there is no child and hence nobody to wait for
+        beyond the inbox (then True means that the inbox has all).
+        """
+        deadline = time.monotonic() + timeout
+        last = int(self.bridge.flush(int(timeout * 1000)))
+        if last < 0:
+            return False
+        if self.process is None:
+            return True
+        return child.wait_until_ingested(self.inbox, self.run_id, last, self.process, deadline)
+
+
+def attach(spark: Any, *, strict: bool = False, **options: Any) -> Attachment | None:
+    """Records the lineage of this Spark application from now on.
+
+    `spark` is a SparkSession. `options` are those of docs/configuration.md with underscores for dots, for instance
+    ``store="/data/lineage"``, ``job_name="nightly"``, ``ingest="none"``. Attaching twice is once. Returns the
+    attachment; None when lineage is switched off for this job or could not be attached (logged as one warning).
+    Raises AttachError (or ConfigError) only with ``strict=True``.
+    """
+    with _lock:
+        try:
+            return _attach(spark, options)
+        except Exception as error:
+            if strict:
+                raise error if isinstance(error, LineageError) else AttachError(f"cannot attach: {error}") from error
+            log.warning("lineage is not recorded for this application: %s (the job is not affected)", error)
+            return None
+
+
+def detach(spark: Any, timeout: float = 10.0) -> None:
+    """Stops recording: what was heard so far is written, and the run ends. Detaching what is not attached is nothing."""
+    with _lock:
+        attachment = attachment_of(spark)
+        if attachment is None:
+            return
+        _attached.pop(_key(spark), None)
+        attachment.detached = True
+        try:
+            attachment.bridge.stop(int(timeout * 1000))
+        except Exception as error:
+            log.warning("detaching: %s", error)
+
+
+def flush(spark: Any = None, timeout: float = 30.0) -> bool:
+    """Waits until all that ended is in the tables (see `Attachment.flush`). Without `spark`: every attachment."""
+    with _lock:
+        chosen = list(_attached.values()) if spark is None else [attachment_of(spark)]
+    return all(attachment.flush(timeout) for attachment in chosen if attachment is not None)
+
+
+def attachment_of(spark: Any) -> Attachment | None:
+    """The attachment of this session's SparkContext, None when there is none."""
+    key = _key(spark)
+    found = _attached.get(key)
+    if found is not None and _is_ended(found):
+        _attached.pop(key, None)
+        return None
+    return found
+
+
+def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
+    started = time.monotonic()
+    _refuse_connect(spark)
+    found = attachment_of(spark)
+    if found is not None:
+        return found
+    context = spark.sparkContext
+    settings = load(context.getConf().get, **options)
+    if not settings.enabled:
+        return None
+    entry = identity.entry_point()
+    job_name = _job_name(settings, context, entry)
+    if not _allowed(job_name, settings.jobs_allow, settings.jobs_deny):
+        return None
+    faults.point("attach")
+    code = identity.CodeProbe(entry.path)
+    redaction = with_patterns([*settings.redact, context.getConf().get("spark.redaction.regex") or ""])
+    run_id = identity.new_run_id()
+    store = _absolute(settings.store)
+    inbox = _absolute(settings.inbox_location)
+    folder = _make_folder(inbox, run_id)
+    bridge = _new_bridge(spark, settings, redaction, run_id, folder)
+    start = _run_start(spark, settings, redaction, run_id, job_name, entry, code.result())
+    warning = bridge.start(json.dumps(start))
+    attachment = Attachment(
+        spark=spark, run_id=run_id, job_name=job_name, settings=settings, folder=folder, bridge=bridge, store=store, inbox=inbox
+    )  # fmt: skip
+    if warning:
+        attachment.warnings.append(str(warning))
+    if settings.ingest == "child":
+        attachment.process = child.start(inbox, store, run_id, attachment.warnings)
+    _attached[_key(spark)] = attachment
+    _watch_the_end(attachment)
+    attachment.attach_seconds = time.monotonic() - started
+    return attachment
+
+
+def _refuse_connect(spark: Any) -> None:
+    if type(spark).__module__.startswith("pyspark.sql.connect"):
+        raise AttachError(
+            "this is a Spark Connect session: its plans run in the server, out of this process's sight. Start the Connect "
+            "server itself under `spark-lineage run -- start-connect-server.sh`, or set the bridge there"
+        )
+
+
+def _key(spark: Any) -> str:
+    return f"{spark.sparkContext.applicationId}:{id(spark.sparkContext._jvm)}"
+
+
+def _is_ended(attachment: Attachment) -> bool:
+    try:
+        return bool(attachment.bridge.isEnded())
+    except Exception:
+        return True
+
+
+def _job_name(settings: Settings, context: Any, entry: identity.EntryPoint) -> str:
+    if settings.job_name:
+        return str(settings.job_name)
+    name = context.appName
+    if name and name not in ("pyspark-shell", "PySparkShell") and not name.endswith(".py"):
+        return str(name)
+    stem = Path(entry.name).stem if entry.path is not None else None
+    return stem or Path(name or "spark").stem
+
+
+def _allowed(name: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> bool:
+    if any(fnmatch.fnmatchcase(name, pattern) for pattern in deny):
+        return False
+    return not allow or any(fnmatch.fnmatchcase(name, pattern) for pattern in allow)
+
+
+def _absolute(location: str) -> str:
+    if "://" in location:
+        return location if not location.startswith("file://") else str(Path("/" + location[7:].lstrip("/")))
+    if location.startswith("file:"):
+        location = "/" + location[5:].lstrip("/")
+    return str(Path(location).expanduser().absolute())
+
+
+def _make_folder(inbox: str, run_id: str) -> str:
+    folder = f"{inbox.rstrip('/')}/{run_id}"
+    if "://" not in inbox:
+        faults.point("inbox")
+        try:
+            Path(inbox).mkdir(mode=0o700, parents=True, exist_ok=True)
+            Path(folder).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise AttachError(
+                f"the inbox {inbox} cannot be written: {error.strerror or error}; set spark.lineage.inbox or spark.lineage.store "
+                "to a folder that the driver may write to"
+            ) from error
+    return folder
+
+
+def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: str, folder: str) -> Any:
+    context = spark.sparkContext
+    jvm = context._jvm
+    options = jvm.java.util.HashMap()
+    values = {
+        "run_id": run_id,
+        "folder": folder,
+        "queue_max": str(settings.queue_max),
+        "inbox_max_bytes": str(settings.inbox_max_bytes),
+        "reads": "true" if settings.reads else "false",
+        "max_nodes": str(settings.plan_max_nodes),
+        "max_bytes": str(settings.plan_max_bytes),
+        "max_millis": str(int(settings.plan_max_seconds * 1000)),
+        "redact_keys": redaction.keys,
+        "redact_text": redaction.text,
+        "redact_urls": redaction.urls,
+    }
+    for key, value in values.items():
+        options.put(key, value)
+    faults.point("compile")
+    java_class = bridge_class(jvm)
+    types = context._gateway.new_array(jvm.java.lang.Class, 2)
+    types[0] = jvm.java.lang.Class.forName("org.apache.spark.SparkContext", True, java_class.getClassLoader())
+    types[1] = jvm.java.lang.Class.forName("java.util.Map")
+    arguments = context._gateway.new_array(jvm.java.lang.Object, 2)
+    arguments[0] = context._jsc.sc()
+    arguments[1] = options
+    return java_class.getConstructor(types).newInstance(arguments)
+
+
+def _run_start(
+    spark: Any, settings: Settings, redaction: Redaction, run_id: str, job_name: str, entry: identity.EntryPoint, code: identity.Code
+) -> dict[str, Any]:
+    context = spark.sparkContext
+    confs = {key: value for key, value in context.getConf().getAll() if key.startswith(_CONFS_THAT_MATTER)}
+    parent_run_id, parent_job_name = identity.parent_of(settings.parent)
+    return {
+        "run_id": run_id,
+        "time_ms": int(time.time() * 1000),
+        "application": True,
+        "application_id": context.applicationId,
+        "attempt": _attempt(context),
+        "job_namespace": settings.job_namespace,
+        "job_name": job_name,
+        "parent_run_id": parent_run_id,
+        "parent_job_name": parent_job_name,
+        "root_run_id": parent_run_id or run_id,
+        "user_name": identity.user_name(),
+        "host": identity.host_name(),
+        "pid": os.getpid(),
+        "spark_version": context.version,
+        "python_version": platform.python_version(),
+        "tool_version": __version__,
+        "entry_point": entry.name,
+        "arguments": redaction.arguments(entry.arguments),
+        "code_repository": redaction.plain(code.repository) if code.repository else None,
+        "code_commit": code.commit,
+        "code_dirty": code.dirty,
+        "code_sha256": code.sha256,
+        "spark_confs": redaction.mapping(confs),
+        "parameters": {},
+        "labels": labels_of(settings.labels, redaction),
+        "limits": {"datasets_allow": list(settings.datasets_allow), "datasets_deny": list(settings.datasets_deny)},
+    }
+
+
+def labels_of(labels: tuple[str, ...], redaction: Redaction) -> dict[str, str]:
+    pairs = (label.partition("=") for label in labels)
+    return redaction.mapping({key.strip(): value.strip() for key, _, value in pairs})
+
+
+def _attempt(context: Any) -> str | None:
+    attempt = context._jsc.sc().applicationAttemptId()
+    return str(attempt.get()) if attempt.isDefined() else None
+
+
+def _watch_the_end(attachment: Attachment) -> None:
+    """At the end of the program: the last documents, then a bounded wait for the ingester child. No signal handler."""
+    previous = sys.excepthook
+
+    def excepthook(kind: Any, value: Any, trace: Any) -> None:
+        if not attachment.detached:
+            attachment.failure = f"{kind.__name__}: {value}"[:2000]
+            try:
+                attachment.bridge.failed(attachment.failure)
+            except Exception as error:
+                log.debug("the end of the program could not be told to the bridge: %s", error)
+        previous(kind, value, trace)
+
+    sys.excepthook = excepthook
+    atexit.register(_at_exit, attachment)
+
+
+def _at_exit(attachment: Attachment) -> None:
+    wait = float(attachment.settings.exit_wait_seconds)
+    deadline = time.monotonic() + wait
+    try:
+        if not attachment.bridge.isEnded():
+            attachment.bridge.flush(int(wait * 1000))
+    except Exception as error:
+        log.debug("flush at exit: %s", error)
+    if attachment.process is not None:
+        child.wait_for_exit(attachment.inbox, attachment.run_id, attachment.process, deadline)

@@ -1,0 +1,239 @@
+package org.sparklineage.bridge;
+
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.SparkContext;
+
+/**
+ * Ties Delta commits to the executions that made them, by Delta's own thread-local TransactionExecutionObserver: it is
+ * told of a commit on the committing thread, whose local properties name the execution. All by reflection; where this
+ * Delta has no such hook, `installed` is false and the ingester looks into the log instead, marked inferred.
+ *
+ * Each transaction gets an observer of its own, so that nested ones (auto-compaction) cannot be confused.
+ */
+final class Commits {
+    private static final int LIMIT = 10000;
+    private static final String OBSERVER = "org.apache.spark.sql.delta.TransactionExecutionObserver";
+
+    private final SparkContext context;
+    private final LinkedHashMap byRoot = new LinkedHashMap();
+    private Object module;
+    private Method setter;
+    private ThreadLocal before;
+    private ThreadLocal ours;
+    private Class observerClass;
+    private boolean installed;
+    private long lost;
+
+    Commits(SparkContext context) {
+        this.context = context;
+    }
+
+    /** Hooks into Delta. Returns null, or the reason why it could not. */
+    String install(ClassLoader loader) {
+        try {
+            observerClass = Class.forName(OBSERVER, true, loader);
+            Class moduleClass = Class.forName(OBSERVER + "$", true, loader);
+            module = moduleClass.getField("MODULE$").get(null);
+            before = (ThreadLocal) moduleClass.getMethod("threadObserver", new Class[0]).invoke(module, new Object[0]);
+            setter = findSetter(moduleClass);
+            ours = new Observers(this);
+            setter.invoke(module, new Object[] {ours});
+            installed = true;
+            return null;
+        } catch (ClassNotFoundException e) {
+            return "no Delta on the class path";
+        } catch (Throwable e) {
+            return "this Delta has no transaction observer: " + e;
+        }
+    }
+
+    void uninstall() {
+        if (installed) {
+            installed = false;
+            try {
+                if (module.getClass().getMethod("threadObserver", new Class[0]).invoke(module, new Object[0]) == ours) {
+                    setter.invoke(module, new Object[] {before});
+                }
+            } catch (Exception e) {
+                lost++;
+            }
+        }
+    }
+
+    boolean isInstalled() {
+        return installed;
+    }
+
+    private static Method findSetter(Class moduleClass) throws NoSuchMethodException {
+        Method[] methods = moduleClass.getMethods();
+        for (int i = 0; i < methods.length; i++) {
+            if (methods[i].getName().endsWith("_setter_$threadObserver_$eq")) {
+                return methods[i];
+            }
+        }
+        throw new NoSuchMethodException("setter of threadObserver");
+    }
+
+    Object newObserver(boolean root) {
+        return Proxy.newProxyInstance(observerClass.getClassLoader(), new Class[] {observerClass}, new Handler(this, root));
+    }
+
+    ThreadLocal threadLocal() {
+        return ours;
+    }
+
+    /** Called on the committing thread. Never throws. */
+    void committed(Object transaction) {
+        try {
+            String id = context.getLocalProperty("spark.sql.execution.id");
+            String root = context.getLocalProperty("spark.sql.execution.root.id");
+            String key = root != null ? root : id;
+            if (key == null || transaction == null) {
+                lost++;
+                return;
+            }
+            String text = describe(transaction, id, key);
+            synchronized (byRoot) {
+                List list = (List) byRoot.get(key);
+                if (list == null) {
+                    list = new ArrayList();
+                    byRoot.put(key, list);
+                    if (byRoot.size() > LIMIT) {
+                        Iterator eldest = byRoot.keySet().iterator();
+                        eldest.next();
+                        eldest.remove();
+                    }
+                }
+                if (list.size() < LIMIT) {
+                    list.add(text);
+                }
+            }
+        } catch (Throwable e) {
+            lost++;
+        }
+    }
+
+    /** The commits of a root execution, as JSON texts; they are forgotten here. */
+    List take(long root) {
+        synchronized (byRoot) {
+            List list = (List) byRoot.remove(String.valueOf(root));
+            return list == null ? new ArrayList() : list;
+        }
+    }
+
+    private static String describe(Object transaction, String id, String root) throws Exception {
+        Object committed = Reflect.unwrap(Reflect.call(transaction, "getCommitted"));
+        Json out = new Json();
+        out.open('{').field("path", String.valueOf(Reflect.call(transaction, "dataPath")));
+        Object snapshot = Reflect.tryCall(committed, "postCommitSnapshot");
+        String tableId = Sources.tableId(snapshot);
+        out.field("table_id", tableId != null ? tableId : Sources.tableId(transaction));
+        Long version = Reflect.number(Reflect.tryCall(committed, "committedVersion"));
+        if (version != null) {
+            out.field("version", version.longValue());
+        }
+        Long read = Reflect.number(Reflect.tryCall(transaction, "readVersion"));
+        out.field("version_before", read == null ? -1L : read.longValue());
+        operation(out, transaction, committed);
+        Object modified = Reflect.tryCall(Reflect.tryCall(snapshot, "logSegment"), "lastCommitFileModificationTimestamp");
+        out.field("timestamp_ms", modified instanceof Number ? ((Number) modified).longValue() : System.currentTimeMillis());
+        if (id != null) {
+            out.field("sql_id", Long.parseLong(id));
+        }
+        out.field("root_sql_id", Long.parseLong(root)).field("basis", "exact").close('}');
+        return out.toString();
+    }
+
+    private static void operation(Json out, Object transaction, Object committed) {
+        Object info = Reflect.unwrap(Reflect.tryCall(transaction, "getCommitInfo"));
+        if (info == null) {
+            List actions = Reflect.list(Reflect.tryCall(committed, "committedActions"));
+            for (int i = 0; i < actions.size() && info == null; i++) {
+                if (Reflect.simpleName(actions.get(i)).equals("CommitInfo")) {
+                    info = actions.get(i);
+                }
+            }
+        }
+        out.field("operation", Reflect.text(Reflect.tryCall(info, "operation")));
+        out.key("metrics").open('{');
+        Object metrics = Reflect.unwrap(Reflect.tryCall(info, "operationMetrics"));
+        if (metrics instanceof scala.collection.Map) {
+            scala.collection.Iterator entries = ((scala.collection.Map) metrics).iterator();
+            while (entries.hasNext()) {
+                scala.Tuple2 entry = (scala.Tuple2) entries.next();
+                out.field(String.valueOf(entry._1()), String.valueOf(entry._2()));
+            }
+        }
+        out.close('}').comma();
+    }
+
+    /** Gives each thread the observer that starts transactions. */
+    private static final class Observers extends ThreadLocal {
+        private final Commits commits;
+
+        Observers(Commits commits) {
+            this.commits = commits;
+        }
+
+        protected Object initialValue() {
+            return commits.newObserver(true);
+        }
+    }
+
+    /** One observer: the root one hands a fresh one to each transaction; that one reports its transaction's commit. */
+    private static final class Handler implements InvocationHandler {
+        private final Commits commits;
+        private final boolean root;
+        private Object transaction;
+
+        Handler(Commits commits, boolean root) {
+            this.commits = commits;
+            this.root = root;
+        }
+
+        public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+            String name = method.getName();
+            if (name.equals("startingTransaction")) {
+                return start(arguments[0]);
+            }
+            if (name.equals("preparingCommit")) {
+                return ((scala.Function0) arguments[0]).apply();
+            }
+            if (name.equals("transactionCommitted")) {
+                commits.committed(transaction);
+            } else if (name.equals("createChild")) {
+                return proxy;
+            } else if (name.equals("getNextObserver") || name.equals("nextObserver")) {
+                return scala.Option.apply(null);
+            } else if (name.equals("hashCode")) {
+                return Integer.valueOf(System.identityHashCode(proxy));
+            } else if (name.equals("equals")) {
+                return Boolean.valueOf(proxy == arguments[0]);
+            } else if (name.equals("toString")) {
+                return "spark-lineage transaction observer";
+            }
+            return null;
+        }
+
+        private Object start(Object function) {
+            ThreadLocal local = commits.threadLocal();
+            Object previous = local.get();
+            Object observer = commits.newObserver(false);
+            local.set(observer);
+            try {
+                Object started = ((scala.Function0) function).apply();
+                ((Handler) Proxy.getInvocationHandler(observer)).transaction = started;
+                return started;
+            } finally {
+                local.set(previous);
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+package org.sparklineage.bridge;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.SparkContext;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.execution.QueryExecution;
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
+
+/** Makes the document of one execution (docs/documents.md), on the worker's thread. */
+final class Document {
+    static final String RUN_TAG = "spark-lineage-run-";
+    private final SparkContext context;
+    private final String runId;
+    private final Redaction redaction;
+    private final boolean reads;
+    private final int maxNodes;
+    private final int maxBytes;
+    private final long maxNanos;
+
+    Document(SparkContext context, Map options) {
+        this.context = context;
+        this.runId = (String) options.get("run_id");
+        this.reads = "true".equals(options.get("reads"));
+        this.maxNodes = Integer.parseInt((String) options.get("max_nodes"));
+        this.maxBytes = Integer.parseInt((String) options.get("max_bytes"));
+        this.maxNanos = Long.parseLong((String) options.get("max_millis")) * 1000000L;
+        this.redaction = new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"),
+            (String) options.get("redact_urls"));
+    }
+
+    /** The document as JSON, or null when the execution is not the user's. Never throws for what a plan holds. */
+    String execution(Bridge.Finished one, int waiting, int queueMax, Reasons reasons) {
+        long begin = System.nanoTime();
+        QueryExecution execution = one.end.qe();
+        LogicalPlan analyzed = analyzed(execution);
+        if (analyzed == null || Noise.isRootNoise(one, analyzed, reads)) {
+            return null;
+        }
+        ArrayList incomplete = new ArrayList();
+        boolean isWrite = Noise.writes(Reflect.simpleName(analyzed));
+        boolean header = waiting > queueMax / 2 && !isWrite || waiting > queueMax * 3 / 4;
+        if (header) {
+            incomplete.add("plan left out under load");
+            reasons.add("plans left out under load");
+        }
+        Json out = new Json();
+        out.open('{');
+        head(out, one);
+        out.key("analyzed").raw(plan(analyzed, header, incomplete, reasons)).comma();
+        nested(out, one, header, incomplete, reasons);
+        physical(out, one, incomplete);
+        commits(out, one);
+        out.key("incomplete");
+        texts(out, incomplete);
+        out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begin) / 1000L).close('}').comma();
+        return out.close('}').toString();
+    }
+
+    private static LogicalPlan analyzed(QueryExecution execution) {
+        try {
+            return execution.analyzed();
+        } catch (RuntimeException e) {
+            return null;
+        }
+    }
+
+    private void head(Json out, Bridge.Finished one) {
+        SparkListenerSQLExecutionStart start = one.start;
+        ArrayList tags = new ArrayList();
+        out.field("run_id", tags(start, tags)).field("time_ms", one.end.time()).field("sql_id", start.executionId());
+        out.field("name", Reflect.text(one.end.executionName()));
+        out.field("description", Reflect.cut(redaction.text(start.description()), 2000));
+        out.field("call_site", Reflect.cut(start.details(), 1000));
+        out.key("tags");
+        texts(out, tags);
+        out.comma().field("job_group", redaction.text(Reflect.text(Reflect.tryCall(start, "jobGroupId"))));
+        out.field("started_ms", start.time()).field("ended_ms", one.end.time());
+        failure(out, one);
+        confs(out, start);
+        catalog(out, one.end.qe());
+    }
+
+    /** The run in whose job(...) the execution was started: our own tag, which is kept out of `tags`. */
+    private String tags(SparkListenerSQLExecutionStart start, List others) {
+        String run = runId;
+        List tags = Reflect.list(Reflect.tryCall(start, "jobTags"));
+        for (int i = 0; i < tags.size(); i++) {
+            String tag = String.valueOf(tags.get(i));
+            if (tag.startsWith(RUN_TAG)) {
+                run = tag.substring(RUN_TAG.length());
+            } else {
+                others.add(redaction.text(tag));
+            }
+        }
+        return run;
+    }
+
+    private void failure(Json out, Bridge.Finished one) {
+        Object failure = Reflect.unwrap(one.end.executionFailure());
+        String message = Reflect.text(one.end.errorMessage());
+        boolean failed = failure != null || message != null && message.length() > 0;
+        out.field("status", failed ? "failed" : "succeeded");
+        if (failure instanceof Throwable) {
+            out.field("error_class", failure.getClass().getName());
+            message = ((Throwable) failure).getMessage();
+        }
+        if (failed) {
+            out.field("error_message", Reflect.cut(redaction.text(message), 4000));
+        }
+    }
+
+    private void confs(Json out, SparkListenerSQLExecutionStart start) {
+        out.key("confs").open('{');
+        scala.Tuple2[] all = context.getConf().getAll();
+        Map modified = modified(start);
+        for (int i = 0; i < all.length; i++) {
+            String key = (String) all[i]._1();
+            if ((key.startsWith("spark.sql.") || key.startsWith("spark.databricks.")) && !modified.containsKey(key)) {
+                out.field(key, Reflect.cut(redaction.value(key, (String) all[i]._2()), 500));
+            }
+        }
+        java.util.Iterator entries = modified.entrySet().iterator();
+        while (entries.hasNext()) {
+            Map.Entry entry = (Map.Entry) entries.next();
+            String key = (String) entry.getKey();
+            out.field(key, Reflect.cut(redaction.value(key, (String) entry.getValue()), 500));
+        }
+        out.close('}').comma();
+    }
+
+    private static Map modified(SparkListenerSQLExecutionStart start) {
+        java.util.TreeMap result = new java.util.TreeMap();
+        Object configs = Reflect.tryCall(start, "modifiedConfigs");
+        if (configs instanceof scala.collection.Map) {
+            scala.collection.Iterator entries = ((scala.collection.Map) configs).iterator();
+            while (entries.hasNext()) {
+                scala.Tuple2 entry = (scala.Tuple2) entries.next();
+                result.put(String.valueOf(entry._1()), String.valueOf(entry._2()));
+            }
+        }
+        return result;
+    }
+
+    private static void catalog(Json out, QueryExecution execution) {
+        int mark = out.mark();
+        try {
+            Object manager = Reflect.call(execution.sparkSession().sessionState(), "catalogManager");
+            String catalog = String.valueOf(Reflect.call(Reflect.call(manager, "currentCatalog"), "name"));
+            String[] namespace = (String[]) Reflect.call(manager, "currentNamespace");
+            out.key("catalog").open('{').field("catalog", catalog);
+            out.field("database", namespace.length == 0 ? null : namespace[namespace.length - 1]).close('}').comma();
+        } catch (Exception e) {
+            out.reset(mark);
+        }
+    }
+
+    private String plan(LogicalPlan plan, boolean header, List incomplete, Reasons reasons) {
+        if (!header) {
+            try {
+                return new PlanWriter(budget(), redaction).write(plan);
+            } catch (Budget.Over e) {
+                incomplete.add(e.getMessage());
+                reasons.add(e.getMessage());
+            } catch (StackOverflowError e) {
+                incomplete.add("plan too deep");
+                reasons.add("plan too deep");
+            } catch (RuntimeException e) {
+                incomplete.add("plan: " + e);
+                reasons.add("plan: " + e);
+            }
+        }
+        try {
+            return new PlanWriter(new Budget(10, maxBytes, maxNanos), redaction).writeHeader(plan);
+        } catch (RuntimeException e) {
+            incomplete.add("plan header: " + e);
+            return "null";
+        }
+    }
+
+    private Budget budget() {
+        return new Budget(maxNodes, maxBytes, maxNanos);
+    }
+
+    private void nested(Json out, Bridge.Finished one, boolean header, List incomplete, Reasons reasons) {
+        out.key("nested").open('[');
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
+            LogicalPlan plan = analyzed(inner.end.qe());
+            String name = Reflect.text(inner.end.executionName());
+            if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !"deltaTransactionalWrite".equals(name)) {
+                out.open('{').field("sql_id", inner.end.executionId()).field("name", name);
+                out.key("analyzed").raw(plan(plan, header, incomplete, reasons)).close('}').comma();
+            }
+        }
+        out.close(']').comma();
+    }
+
+    private void physical(Json out, Bridge.Finished one, List incomplete) {
+        ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos));
+        try {
+            reader.read(one.end.executionId(), one.end.qe());
+            for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+                Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
+                reader.read(inner.end.executionId(), inner.end.qe());
+            }
+        } catch (RuntimeException e) {
+            incomplete.add("physical plan: " + (e instanceof Budget.Over ? e.getMessage() : e.toString()));
+        }
+        out.key("scans").open('[').raw(reader.scans).close(']').comma();
+        out.key("writes").open('[').raw(reader.writes).close(']').comma();
+    }
+
+    private static void commits(Json out, Bridge.Finished one) {
+        out.key("commits").open('[');
+        for (int i = 0; one.commits != null && i < one.commits.size(); i++) {
+            out.raw((String) one.commits.get(i)).comma();
+        }
+        out.close(']').comma();
+    }
+
+    private static void texts(Json out, List texts) {
+        out.open('[');
+        for (int i = 0; i < texts.size(); i++) {
+            out.string((String) texts.get(i)).comma();
+        }
+        out.close(']');
+    }
+}

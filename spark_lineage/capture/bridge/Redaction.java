@@ -1,0 +1,41 @@
+package org.sparklineage.bridge;
+
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Takes secrets out before anything is written. The patterns come from Python (capture/redaction.py), so that both
+ * sides redact alike: one for keys whose values are secret, one for secrets inside a text, group 1 of which is kept.
+ */
+final class Redaction {
+    static final String REPLACEMENT = "*********(redacted)";
+    private final Pattern keys;
+    private final Pattern text;
+    private final Pattern urls;
+
+    Redaction(String keyPattern, String textPattern, String urlPattern) {
+        this.keys = Pattern.compile(keyPattern);
+        this.text = Pattern.compile(textPattern);
+        this.urls = Pattern.compile(urlPattern);
+    }
+
+    String value(String key, String value) {
+        if (value == null) {
+            return null;
+        }
+        return keys.matcher(key).find() ? REPLACEMENT : text(value);
+    }
+
+    String text(String value) {
+        if (value == null || value.length() == 0) {
+            return value;
+        }
+        String once = replace(text, value);
+        return once.indexOf("://") < 0 ? once : replace(urls, once);
+    }
+
+    private static String replace(Pattern pattern, String value) {
+        Matcher matcher = pattern.matcher(value);
+        return matcher.find() ? matcher.replaceAll("$1" + Matcher.quoteReplacement(REPLACEMENT)) : value;
+    }
+}

@@ -1,0 +1,88 @@
+package org.sparklineage.bridge;
+
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
+import scala.Option;
+
+/** Calls by name, for classes that another version of Spark or Delta may not have; and Scala collections as Java's. */
+final class Reflect {
+    private Reflect() {
+    }
+
+    /** The value of a public no-argument method. Throws what the method throws. */
+    static Object call(Object target, String name) throws Exception {
+        Method method = target.getClass().getMethod(name, new Class[0]);
+        method.setAccessible(true);
+        try {
+            return method.invoke(target, new Object[0]);
+        } catch (java.lang.reflect.InvocationTargetException e) {
+            Throwable cause = e.getCause();
+            if (cause instanceof Error) {
+                throw (Error) cause;
+            }
+            throw (Exception) cause;
+        }
+    }
+
+    /** As call, null where there is no such method or it fails. */
+    static Object tryCall(Object target, String name) {
+        if (target == null) {
+            return null;
+        }
+        try {
+            return call(target, name);
+        } catch (Exception e) {
+            return null;
+        } catch (LinkageError e) {
+            return null;
+        }
+    }
+
+    /** What an Option holds, or null; anything else as it is. */
+    static Object unwrap(Object value) {
+        if (value instanceof Option) {
+            return ((Option) value).isDefined() ? ((Option) value).get() : null;
+        }
+        return value;
+    }
+
+    static Long number(Object value) {
+        Object plain = unwrap(value);
+        return plain instanceof Number ? Long.valueOf(((Number) plain).longValue()) : null;
+    }
+
+    static String text(Object value) {
+        Object plain = unwrap(value);
+        return plain == null ? null : plain.toString();
+    }
+
+    /** The elements of a Scala Iterable; empty for null and anything else. */
+    static List list(Object iterable) {
+        ArrayList result = new ArrayList();
+        Object plain = unwrap(iterable);
+        if (plain instanceof scala.collection.Iterable) {
+            scala.collection.Iterator iterator = ((scala.collection.Iterable) plain).iterator();
+            while (iterator.hasNext()) {
+                result.add(iterator.next());
+            }
+        }
+        return result;
+    }
+
+    static String simpleName(Object value) {
+        String name = value.getClass().getName();
+        if (name.endsWith("$")) {
+            name = name.substring(0, name.length() - 1);
+        }
+        int cut = Math.max(name.lastIndexOf('.'), name.lastIndexOf('$'));
+        return name.substring(cut + 1);
+    }
+
+    static String cut(String value, int limit) {
+        if (value == null || value.length() <= limit) {
+            return value;
+        }
+        return value.substring(0, limit) + "...";
+    }
+}

@@ -1,0 +1,206 @@
+package org.sparklineage.bridge;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.catalyst.TableIdentifier;
+import org.apache.spark.sql.catalyst.catalog.CatalogTable;
+import org.apache.spark.sql.connector.catalog.Identifier;
+import org.apache.spark.sql.connector.catalog.Table;
+import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
+import org.apache.spark.sql.sources.BaseRelation;
+
+/** Writes what a plan reads from and writes to: tables, relations, file indexes, names. Delta by name, never by import. */
+final class Sources {
+    private static final String DELTA = "org.apache.spark.sql.delta.";
+
+    private Sources() {
+    }
+
+    /** Writes the value if it is a source, a target or a name. False if it is none of these. */
+    static boolean write(Json out, Object value, Redaction redaction) {
+        if (value instanceof CatalogTable) {
+            table(out, (CatalogTable) value, redaction);
+        } else if (value instanceof TableIdentifier) {
+            name(out, Reflect.list(((TableIdentifier) value).nameParts()));
+        } else if (value instanceof Identifier) {
+            identifier(out, (Identifier) value);
+        } else if (value instanceof BaseRelation) {
+            relation(out, (BaseRelation) value, redaction);
+        } else if (value instanceof Table) {
+            v2table(out, (Table) value, redaction);
+        } else if (value instanceof Path) {
+            out.open('{').key("path").string(redaction.text(value.toString())).close('}');
+        } else if (value.getClass().getName().startsWith(DELTA)) {
+            return deltaPath(out, value);
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+    private static boolean deltaPath(Json out, Object value) {
+        Object path = Reflect.tryCall(value, "path");
+        if (!(path instanceof Path)) {
+            path = Reflect.tryCall(value, "dataPath");
+        }
+        if (!(path instanceof Path)) {
+            return false;
+        }
+        out.open('{').key("path").string(path.toString()).close('}');
+        return true;
+    }
+
+    private static void name(Json out, List parts) {
+        out.open('{').key("name").open('[');
+        for (int i = 0; i < parts.size(); i++) {
+            out.string(String.valueOf(parts.get(i))).comma();
+        }
+        out.close(']').close('}');
+    }
+
+    private static void identifier(Json out, Identifier identifier) {
+        java.util.ArrayList parts = new java.util.ArrayList();
+        String[] namespace = identifier.namespace();
+        for (int i = 0; i < namespace.length; i++) {
+            parts.add(namespace[i]);
+        }
+        parts.add(identifier.name());
+        name(out, parts);
+    }
+
+    private static void table(Json out, CatalogTable table, Redaction redaction) {
+        out.open('{').key("table").open('{').key("name").open('[');
+        List parts = Reflect.list(table.identifier().nameParts());
+        for (int i = 0; i < parts.size(); i++) {
+            out.string(String.valueOf(parts.get(i))).comma();
+        }
+        out.close(']').comma();
+        Object uri = Reflect.unwrap(table.storage().locationUri());
+        out.field("location", uri == null ? null : redaction.text(uri.toString()));
+        out.field("provider", Reflect.text(table.provider()));
+        out.field("kind", table.tableType().name());
+        String view = Reflect.text(table.viewText());
+        if (view != null) {
+            out.field("view_text", Reflect.cut(redaction.text(view), 4000));
+        }
+        out.close('}').close('}');
+    }
+
+    private static void relation(Json out, BaseRelation relation, Redaction redaction) {
+        out.open('{').key("relation").open('{').field("class", relation.getClass().getName());
+        if (relation instanceof HadoopFsRelation) {
+            files(out, (HadoopFsRelation) relation, redaction);
+        } else {
+            out.field("name", Reflect.cut(redaction.text(relation.toString()), 1000));
+        }
+        out.close('}').close('}');
+    }
+
+    private static void files(Json out, HadoopFsRelation relation, Redaction redaction) {
+        out.field("format", format(relation.fileFormat()));
+        Object location = relation.location();
+        out.field("index", location.getClass().getName()).key("paths").open('[');
+        List paths = Reflect.list(Reflect.tryCall(location, "rootPaths"));
+        for (int i = 0; i < paths.size() && i < 1000; i++) {
+            out.string(redaction.text(paths.get(i).toString())).comma();
+        }
+        out.close(']').comma().key("options").open('{');
+        scala.collection.Iterator options = relation.options().iterator();
+        while (options.hasNext()) {
+            scala.Tuple2 entry = (scala.Tuple2) options.next();
+            String key = String.valueOf(entry._1());
+            out.field(key, Reflect.cut(redaction.value(key, Reflect.text(entry._2())), 500));
+        }
+        out.close('}').comma().key("partition_columns").open('[');
+        String[] columns = relation.partitionSchema().fieldNames();
+        for (int i = 0; i < columns.length; i++) {
+            out.string(columns[i]).comma();
+        }
+        out.close(']').comma();
+        if (location.getClass().getName().startsWith(DELTA)) {
+            deltaIndex(out, location);
+        }
+    }
+
+    /** The Delta part of a relation. `version()` is not asked: it answers for now, not for then. */
+    private static void deltaIndex(Json out, Object index) {
+        out.key("delta").open('{').field("path", String.valueOf(Reflect.tryCall(index, "path")));
+        Object snapshot = Reflect.tryCall(index, "snapshotAtAnalysis");
+        Object described = snapshot == null ? index : snapshot;
+        boolean travel = Boolean.TRUE.equals(Reflect.tryCall(index, "isTimeTravelQuery"));
+        out.field("table_id", tableId(described));
+        Long version = Reflect.number(Reflect.tryCall(described, "version"));
+        if (version != null) {
+            out.field("version_at_analysis", version.longValue());
+        }
+        out.field("time_travel", travel).close('}').comma();
+    }
+
+    /** The id in a Delta snapshot's metadata, null if it cannot be had. */
+    static String tableId(Object snapshot) {
+        Object metadata = Reflect.tryCall(snapshot, "metadata");
+        return metadata == null ? null : Reflect.text(Reflect.tryCall(metadata, "id"));
+    }
+
+    static String format(Object fileFormat) {
+        if (fileFormat == null) {
+            return null;
+        }
+        String simple = Reflect.simpleName(fileFormat);
+        if (simple.startsWith("DeltaParquet")) {
+            return "delta";
+        }
+        return (simple.endsWith("FileFormat") ? simple.substring(0, simple.length() - 10) : simple).toLowerCase(java.util.Locale.ROOT);
+    }
+
+    private static void v2table(Json out, Table table, Redaction redaction) {
+        out.open('{').key("v2table").open('{').field("class", table.getClass().getName());
+        boolean delta = table.getClass().getName().startsWith(DELTA);
+        int mark = out.mark();
+        try {
+            out.field("name", redaction.text(table.name()));
+        } catch (RuntimeException e) {
+            out.reset(mark);
+        }
+        if (delta) {
+            deltaTable(out, table);
+        } else {
+            properties(out, table, redaction);
+        }
+        out.close('}').close('}');
+    }
+
+    private static void deltaTable(Json out, Object table) {
+        out.key("delta").open('{').field("path", String.valueOf(Reflect.tryCall(table, "path")));
+        Object travel = Reflect.unwrap(Reflect.tryCall(table, "timeTravelOpt"));
+        out.field("time_travel", travel != null);
+        Object catalogTable = Reflect.unwrap(Reflect.tryCall(table, "catalogTable"));
+        if (catalogTable instanceof CatalogTable) {
+            out.key("table_name").open('[');
+            List parts = Reflect.list(((CatalogTable) catalogTable).identifier().nameParts());
+            for (int i = 0; i < parts.size(); i++) {
+                out.string(String.valueOf(parts.get(i))).comma();
+            }
+            out.close(']').comma();
+        }
+        out.close('}').comma();
+    }
+
+    private static void properties(Json out, Table table, Redaction redaction) {
+        int mark = out.mark();
+        try {
+            out.key("properties").open('{');
+            Iterator entries = table.properties().entrySet().iterator();
+            while (entries.hasNext()) {
+                Map.Entry entry = (Map.Entry) entries.next();
+                String key = String.valueOf(entry.getKey());
+                out.field(key, Reflect.cut(redaction.value(key, String.valueOf(entry.getValue())), 500));
+            }
+            out.close('}').comma();
+        } catch (RuntimeException e) {
+            out.reset(mark);
+        }
+    }
+}

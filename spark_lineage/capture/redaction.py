@@ -1,0 +1,64 @@
+"""Secrets are taken out before anything is written. The same patterns are given to the bridge, which redacts plans.
+
+Java and Python both read these expressions; in both, group 1 of a match in a text is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+REPLACEMENT = "*********(redacted)"
+
+_KEY_WORDS = (
+    r"secret|passw(?:or)?d|passwd|pwd|passphrase|token|credential|private.?key|access.?key|api.?key|account.?key"
+    r"|encryption.?key|sas(?:\.|_|-|$)|signature|jaas"
+)
+KEYS = rf"(?i)(?:{_KEY_WORDS})"
+TEXT = (
+    r"(?i)(\b[\w.\-]*(?:secret|passw(?:or)?d|passwd|pwd|passphrase|token|credential|private[_.\-]?key|access[_.\-]?key"
+    r"|api[_.\-]?key|account[_.\-]?key|signature|\bsig)[\w.\-]*[\"'`]?(?:\s*[=:]\s*|\s+(?=['\"])))"
+    r"(?:'[^']*'|\"[^\"]*\"|[^\s,;&'\")]+)"
+)
+URLS = r"(://[^/\s:@?#'\"]*:)[^/\s@'\"]+(?=@)"
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """`keys`: which keys hold secrets; `text`: secrets inside a text; `urls`: passwords in a URL's user part."""
+
+    keys: str = KEYS
+    text: str = TEXT
+    urls: str = URLS
+
+    def value(self, key: str, value: str) -> str:
+        """The value, or the replacement if its key says that it is secret, or secrets inside it replaced."""
+        return REPLACEMENT if re.search(self.keys, key) else self.plain(value)
+
+    def plain(self, text: str) -> str:
+        """The text with the secrets in it replaced."""
+        return re.sub(self.urls, rf"\g<1>{REPLACEMENT}", re.sub(self.text, rf"\g<1>{REPLACEMENT}", text))
+
+    def mapping(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {key: self.value(key, value) for key, value in values.items()}
+
+    def arguments(self, arguments: Iterable[str]) -> list[str]:
+        """Command line arguments: ``--password x``, ``--password=x`` and ``password=x`` are all taken out."""
+        result: list[str] = []
+        secret_next = False
+        for argument in arguments:
+            if secret_next and not argument.startswith("--"):
+                result.append(REPLACEMENT)
+            else:
+                result.append(self.plain(argument))
+            secret_next = argument.startswith("-") and "=" not in argument and re.search(self.keys, argument) is not None
+        return result
+
+
+def with_patterns(extra: Iterable[str]) -> Redaction:
+    """The built-in patterns and these besides, each a regular expression of keys. Raises `re.error` for a bad one."""
+    patterns = [pattern for pattern in extra if pattern]
+    for pattern in patterns:
+        re.compile(pattern)
+    return Redaction(keys="|".join([KEYS, *(f"(?:{pattern})" for pattern in patterns)]))
