@@ -17,7 +17,7 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.ml.feature import Imputer, StandardScaler, VectorAssembler
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 COUNTED = [
     "events", "sessions", "active_days", "page_views", "searches", "carts", "purchases", "support_tickets",
@@ -63,15 +63,15 @@ def score(features: DataFrame, model: PipelineModel, version: int) -> DataFrame:
         "last_device",
         "country",
         "churned",
-        F.round(vector_to_array("probability")[1], 6).alias("churn_probability"),
-        F.col("prediction").cast("int").alias("prediction"),
-        F.lit(version).alias("model_version"),
+        sf.round(vector_to_array(sf.col("probability"))[1], 6).alias("churn_probability"),
+        sf.col("prediction").cast("int").alias("prediction"),
+        sf.lit(version).alias("model_version"),
     )
 
 
 def as_numbers(features: DataFrame) -> DataFrame:
     """Spark ML takes doubles, not decimals."""
-    return features.withColumn("revenue", F.col("revenue").cast("double"))
+    return features.withColumn("revenue", sf.col("revenue").cast("double"))
 
 
 def quality(spark: SparkSession, predictions: str) -> float:
