@@ -1,0 +1,38 @@
+# Every target sets up what it needs first (scripts/setup.sh); what is there is not set up again.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test unit soak lint format docs clean
+
+export PYTHON
+READY := . .venv/environment &&
+PYTEST := python -m pytest -q
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+setup: ## virtual environment, packages, Java and Delta's jars, where they are missing
+	@scripts/setup.sh
+
+demo: setup ## run the demo's jobs under spark-lineage, twice the first time, and ask what they left
+	@$(READY) python jobs/demo.py $(ARGS)
+
+test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed seeds, under 20 minutes)
+	@$(READY) $(PYTEST) tests/spark -m "not soak" $(ARGS)
+
+unit: setup ## only the tests that need no JVM
+	@$(READY) $(PYTEST) tests/unit -m "not soak" $(ARGS)
+
+soak: lint ## every test, the long ones and random seeds too; summary in benchmarks/results/
+	@$(READY) python scripts/soak.py $(ARGS)
+
+lint: setup ## ruff and mypy
+	@$(READY) ruff check . && ruff format --check . && mypy
+
+format: setup ## put the source in ruff's form
+	@$(READY) ruff check --fix . ; ruff format .
+
+docs: setup ## write again what the docs take from the code
+	@$(READY) python scripts/configuration_doc.py
+
+clean: ## throw the virtual environment and the demo away
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache

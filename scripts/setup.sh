@@ -1,0 +1,172 @@
+#!/bin/sh
+# Makes this checkout ready: a virtual environment in .venv with everything installed, Java, and Delta's jars.
+# What is there already is not done again: a second run takes a fraction of a second. `make` runs it before every target.
+#
+#   PYTHON=/path/to/python3.12 scripts/setup.sh     with a Python of your choice
+#
+# Writes .venv/environment; `. .venv/environment` puts the virtual environment's programs and Java on the PATH.
+set -eu
+cd "$(dirname "$0")/.."
+VENV=$PWD/.venv
+LOG=$VENV/setup.log
+
+main() {
+    [ -f pyproject.toml ] || fail "there is no pyproject.toml in $PWD" "run this from a whole checkout of spark-lineage"
+    if [ -f "$VENV/environment" ] && [ "$(stamp)" = "$(cat "$VENV/stamp" 2>/dev/null)" ] && environment_works; then
+        return
+    fi
+    mkdir -p "$VENV"
+    if command -v flock >/dev/null; then
+        exec 9<scripts/setup.sh
+        flock -n 9 || { say "another set-up is under way here; waiting for it"; flock 9; }
+    fi
+    : >"$LOG"
+    make_virtual_environment
+    install_packages
+    find_java || install_java
+    write_environment
+    fetch_jars
+    compile_sources
+    stamp >"$VENV/stamp"
+    say "set-up is done"
+}
+
+# What the set-up depends on. When any of it changes, set-up looks again at each of its steps.
+stamp() {
+    cat pyproject.toml scripts/setup.sh scripts/delta_jars.py | sha256sum | cut -c1-64
+}
+
+environment_works() {
+    # In a subshell: the file changes PATH and JAVA_HOME.
+    (. "$VENV/environment" && [ -x "$VENV/bin/python" ] && [ -e "$VENV/bin/python3" ] && command -v java >/dev/null &&
+        ls "$VENV"/jars/*delta-spark*.jar >/dev/null 2>&1)
+}
+
+make_virtual_environment() {
+    if [ -x "$VENV/bin/python" ] && is_new_enough "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+        return
+    fi
+    python=$(choose_python) || fail "no Python 3.11 or later found${PYTHON:+ (PYTHON is $PYTHON)}" \
+        "install one (Debian 12 or Ubuntu 24.04: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11"
+    say "making a virtual environment in .venv with $("$python" --version)"
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+        say "$version lacks its venv module; installing $version-venv"
+        apt_install "$version-venv" || fail "$python cannot make virtual environments, and $version-venv could not be installed ($why)" \
+            "run: sudo apt-get install $version-venv"
+    fi
+    rm -rf "$VENV"/bin "$VENV"/lib* "$VENV"/include "$VENV"/stamp*
+    "$python" -m venv "$VENV" >>"$LOG" 2>&1 || fail_with_log "the virtual environment could not be made"
+}
+
+choose_python() {
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        found=$(command -v "$candidate" 2>/dev/null) || continue
+        if is_new_enough "$found"; then
+            echo "$found"
+            return
+        fi
+    done
+    return 1
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+install_packages() {
+    wanted=$(sha256sum pyproject.toml | cut -c1-64)
+    [ "$wanted" = "$(cat "$VENV/stamp-packages" 2>/dev/null)" ] && return
+    say "installing spark-lineage with its development tools, PySpark and Delta (some 500 MB; a few minutes)"
+    "$VENV/bin/python" -m pip install --disable-pip-version-check -e '.[dev]' >>"$LOG" 2>&1 ||
+        fail_with_log "pip could not install the packages (is there network, and room on the disk?)"
+    echo "$wanted" >"$VENV/stamp-packages"
+}
+
+# Sets java_home to a Java that Spark runs on: JAVA_HOME, the java on the PATH, then what Debian has installed.
+find_java() {
+    on_path=$(command -v java 2>/dev/null) && on_path=$(readlink -f "$on_path") && on_path=${on_path%/bin/java}
+    for java_home in "${JAVA_HOME:-}" "${on_path:-}" /usr/lib/jvm/*-17-* /usr/lib/jvm/*-21-* /usr/lib/jvm/*17* /usr/lib/jvm/*21*; do
+        [ -n "$java_home" ] && [ -x "$java_home/bin/java" ] && is_java_for_spark "$java_home/bin/java" && return
+    done
+    return 1
+}
+
+# 17 or 21, with the module that Spark's launcher always adds: the runtimes inside PyPI wheels lack it.
+is_java_for_spark() {
+    case $("$1" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p') in
+    17 | 21) "$1" --add-modules=jdk.incubator.vector -version >/dev/null 2>&1 ;;
+    *) return 1 ;;
+    esac
+}
+
+install_java() {
+    for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
+        say "no Java 17 or 21 found; installing $package"
+        apt_install "$package" && find_java && return
+    done
+    fail "Spark needs Java 17 or 21, and none could be installed ($why)" \
+        "run: sudo apt-get install openjdk-17-jre-headless (or 21), or set JAVA_HOME to one you have"
+}
+
+# Installs a Debian package as root or by sudo without a password; else sets `why` and fails.
+apt_install() {
+    why="see $LOG"
+    command -v apt-get >/dev/null || { why="this machine has no apt-get"; return 1; }
+    if [ "$(id -u)" = 0 ]; then
+        sudo=
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        sudo="sudo -n"
+    else
+        why="that needs root, and sudo asks for a password"
+        return 1
+    fi
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >>"$LOG" 2>&1 && return
+    # A machine that has never looked has no package lists.
+    $sudo apt-get update >>"$LOG" 2>&1 &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >>"$LOG" 2>&1
+}
+
+write_environment() {
+    cat >"$VENV/environment" <<END
+# Written by scripts/setup.sh; to be sourced.
+export VIRTUAL_ENV="$VENV"
+export JAVA_HOME="$java_home"
+export PATH="$VENV/bin:$java_home/bin:\$PATH"
+# Another Spark's home, or a ban on compiled modules, would make everything here wrong or slow.
+unset SPARK_HOME SPARK_CONF_DIR PYTHONDONTWRITEBYTECODE
+END
+}
+
+fetch_jars() {
+    wanted=$("$VENV/bin/python" scripts/delta_jars.py --coordinate)
+    [ "$wanted" = "$(cat "$VENV/jars/coordinate" 2>/dev/null)" ] && return
+    say "fetching the jars of $wanted"
+    rm -rf "$VENV/jars"
+    (. "$VENV/environment" &&
+        PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --packages "$wanted" scripts/delta_jars.py --into "$VENV/jars") \
+        >>"$LOG" 2>&1 || fail_with_log "the jars of $wanted could not be fetched (is there network?)"
+}
+
+# So that the first command is as fast as the second, where the environment forbids Python to write compiled files.
+compile_sources() {
+    "$VENV/bin/python" -m compileall -q spark_lineage >>"$LOG" 2>&1 || true
+}
+
+say() {
+    echo "setup: $1"
+}
+
+fail() {
+    printf 'setup: %s\nsetup: what to do: %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+fail_with_log() {
+    printf 'setup: %s\n' "$1" >&2
+    tail -n 8 "$LOG" | sed 's/^/    /' >&2
+    echo "setup: the whole log is in $LOG; run it again when the cause is gone, it goes on where it stopped" >&2
+    exit 1
+}
+
+main
