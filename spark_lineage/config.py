@@ -147,7 +147,9 @@ def _convert(option: Option, raw: Any, origin: str) -> Any:
         return str(raw)
     except (KeyError, ValueError, TypeError) as error:
         where = {"spark": option.spark_conf, "environment": option.env}.get(origin, option.name)
-        raise ConfigError(f"{where} (from {origin}) is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}") from error
+        raise ConfigError(
+            f"{where} (from {origin}) is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}"
+        ) from error
 
 
 def _read_toml(environment: Mapping[str, str], directory: Path) -> dict[str, Any]:

@@ -31,7 +31,11 @@ log = logging.getLogger("spark_lineage")
 _lock = threading.RLock()
 _attached: dict[str, Attachment] = {}
 """By application id of the SparkContext, for attach twice is once."""
-_CONFS_THAT_MATTER = ("spark.app.", "spark.master", "spark.submit.", "spark.executor.", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.", "spark.default.parallelism", "spark.dynamicAllocation.")  # fmt: skip
+_CONFS_THAT_MATTER = (
+    "spark.app.id", "spark.app.name", "spark.master", "spark.submit.", "spark.executor.cores", "spark.executor.instances",
+    "spark.executor.memory", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.",
+    "spark.default.parallelism", "spark.dynamicAllocation.", "spark.yarn.queue", "spark.kubernetes.namespace",
+)  # fmt: skip
 
 
 @dataclass
@@ -133,9 +137,9 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     faults.point("attach")
     code = identity.CodeProbe(entry.path)
     redaction = with_patterns([*settings.redact, context.getConf().get("spark.redaction.regex") or ""])
-    run_id = identity.new_run_id()
     store = _absolute(settings.store)
     inbox = _absolute(settings.inbox_location)
+    run_id = _new_run_id()
     folder = _make_folder(inbox, run_id)
     bridge = _new_bridge(spark, settings, redaction, run_id, folder)
     start = _run_start(spark, settings, redaction, run_id, job_name, entry, code.result())
@@ -145,12 +149,26 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     )  # fmt: skip
     if warning:
         attachment.warnings.append(str(warning))
+    _tell_the_launcher(attachment)
     if settings.ingest == "child":
         attachment.process = child.start(inbox, store, run_id, attachment.warnings)
     _attached[_key(spark)] = attachment
     _watch_the_end(attachment)
     attachment.attach_seconds = time.monotonic() - started
     return attachment
+
+
+def _new_run_id() -> str:
+    """The id that `spark-lineage run` gave this command, for the first application in it; a new one after that."""
+    return os.environ.pop("SPARK_LINEAGE_RUN_ID", "") or identity.new_run_id()
+
+
+def _tell_the_launcher(attachment: Attachment) -> None:
+    report = os.environ.get("SPARK_LINEAGE_LAUNCH_REPORT")
+    if report and Path(report).is_file():
+        line = {"folder": attachment.folder, "inbox": attachment.inbox, "store": attachment.store, "ingest": attachment.settings.ingest}  # fmt: skip
+        with Path(report).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def _refuse_connect(spark: Any) -> None:
@@ -242,7 +260,13 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
 
 
 def _run_start(
-    spark: Any, settings: Settings, redaction: Redaction, run_id: str, job_name: str, entry: identity.EntryPoint, code: identity.Code
+    spark: Any,
+    settings: Settings,
+    redaction: Redaction,
+    run_id: str,
+    job_name: str,
+    entry: identity.EntryPoint,
+    code: identity.Code,
 ) -> dict[str, Any]:
     context = spark.sparkContext
     confs = {key: value for key, value in context.getConf().getAll() if key.startswith(_CONFS_THAT_MATTER)}

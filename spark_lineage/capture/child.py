@@ -20,16 +20,17 @@ def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> subproces
     It has its own session (a Ctrl-C in the driver's terminal does not reach it), no terminal, and none of the job's
     streams.
     """
-    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        warnings.append(f"deltalake is not installed in this Python: run `spark-lineage ingest {inbox}` elsewhere")
+    python = os.environ.get("SPARK_LINEAGE_PYTHON", sys.executable)
+    package = Path(__file__).resolve().parents[2]
+    if not package.is_dir() or (python == sys.executable and not _can_ingest()):
+        warnings.append(f"this Python has only what writes documents: run `spark-lineage ingest {inbox}` elsewhere")
         return None
     if "://" in inbox:
         warnings.append(f"the inbox is remote: run `spark-lineage ingest {inbox}` where it can be read")
         return None
-    package = str(Path(__file__).resolve().parents[2])
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYSPARK_", "SPARK_ENV"))}
-    environment["PYTHONPATH"] = os.pathsep.join([package, *_without_autoload(environment.get("PYTHONPATH", ""))])
-    command = [sys.executable, "-m", "spark_lineage.ingest", "--inbox", inbox, "--store", store, "--follow", run_id, "--driver-pid", str(os.getpid())]  # fmt: skip
+    environment["PYTHONPATH"] = os.pathsep.join([str(package), *_without_autoload(environment.get("PYTHONPATH", ""))])
+    command = [python, "-m", "spark_lineage.ingest", "--inbox", inbox, "--store", store, "--follow", run_id, "--driver-pid", str(os.getpid())]  # fmt: skip
     try:
         return subprocess.Popen(
             command,
@@ -44,6 +45,10 @@ def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> subproces
     except OSError as error:
         warnings.append(f"the ingester could not be started ({error}): run `spark-lineage ingest {inbox}`")
         return None
+
+
+def _can_ingest() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in _NEEDED)
 
 
 def wait_until_ingested(inbox: str, run_id: str, last: int, process: Any, deadline: float) -> bool:
@@ -67,7 +72,7 @@ def wait_for_exit(inbox: str, run_id: str, process: Any, deadline: float) -> Non
 
 def _names(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
     except OSError:
         return []
 

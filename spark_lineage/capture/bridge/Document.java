@@ -11,6 +11,8 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
 /** Makes the document of one execution (docs/documents.md), on the worker's thread. */
 final class Document {
     static final String RUN_TAG = "spark-lineage-run-";
+    /** Delta keeps state in this setting; it would make the settings of each execution differ. */
+    private static final String LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession";
     private final SparkContext context;
     private final String runId;
     private final Redaction redaction;
@@ -72,7 +74,7 @@ final class Document {
         out.field("run_id", tags(start, tags)).field("time_ms", one.end.time()).field("sql_id", start.executionId());
         out.field("name", Reflect.text(one.end.executionName()));
         out.field("description", Reflect.cut(redaction.text(start.description()), 2000));
-        out.field("call_site", Reflect.cut(start.details(), 1000));
+        out.field("call_site", firstLines(start.details(), 3)).field("statement", statement(one.end.qe()));
         out.key("tags");
         texts(out, tags);
         out.comma().field("job_group", redaction.text(Reflect.text(Reflect.tryCall(start, "jobGroupId"))));
@@ -90,11 +92,29 @@ final class Document {
             String tag = String.valueOf(tags.get(i));
             if (tag.startsWith(RUN_TAG)) {
                 run = tag.substring(RUN_TAG.length());
-            } else {
+            } else if (!tag.startsWith("spark-session-")) {
                 others.add(redaction.text(tag));
             }
         }
         return run;
+    }
+
+    /** The SQL text that the plan was parsed from, null for a plan made by the DataFrame API. */
+    private String statement(QueryExecution execution) {
+        Object text = Reflect.unwrap(Reflect.tryCall(Reflect.tryCall(analyzed(execution), "origin"), "sqlText"));
+        return text == null ? null : Reflect.cut(redaction.text(text.toString()), 10000);
+    }
+
+    private static String firstLines(String text, int count) {
+        int cut = -1;
+        for (int i = 0; text != null && i < count; i++) {
+            int next = text.indexOf('\n', cut + 1);
+            if (next < 0) {
+                return text;
+            }
+            cut = next;
+        }
+        return text == null ? null : text.substring(0, cut);
     }
 
     private void failure(Json out, Bridge.Finished one) {
@@ -137,7 +157,9 @@ final class Document {
             scala.collection.Iterator entries = ((scala.collection.Map) configs).iterator();
             while (entries.hasNext()) {
                 scala.Tuple2 entry = (scala.Tuple2) entries.next();
-                result.put(String.valueOf(entry._1()), String.valueOf(entry._2()));
+                if (!entry._1().equals(LAST_COMMIT)) {
+                    result.put(String.valueOf(entry._1()), String.valueOf(entry._2()));
+                }
             }
         }
         return result;

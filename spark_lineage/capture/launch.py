@@ -1,0 +1,133 @@
+"""``spark-lineage run -- COMMAND``: the command as it is, with what it needs to attach in its environment.
+
+The command keeps the terminal, the streams and its exit code; signals reach it as they would without the wrapper; when it
+dies of a signal, so does the wrapper. The wrapper's own part is one file after the end that says how the command ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..config import OPTIONS, local_path
+from ..errors import LineageError
+from .identity import new_run_id
+
+REPORT_VARIABLE = "SPARK_LINEAGE_LAUNCH_REPORT"
+"""Names the file to which attach appends a line of JSON for each application it attached to."""
+_SI_KERNEL = 0x80
+_FORWARDED = {
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
+    if hasattr(signal, name)
+}
+
+
+def launch(command: Sequence[str], options: Mapping[str, object] | None = None) -> int:
+    """Runs the command and returns its exit code; where it died of a signal, this process dies of the same.
+
+    `options` are named as in config.OPTIONS (dots); None counts as not given. Raises LineageError when the command cannot
+    be started at all: what a shell says with exit code 126 or 127.
+    """
+    if not command:
+        raise LineageError("there is no command after `--`; for example: spark-lineage run -- spark-submit job.py")
+    report = _report_file()
+    try:
+        status = _run(list(command), environment(os.environ, options or {}, report))
+        _tell_the_end(report, status)
+    finally:
+        report.unlink(missing_ok=True)
+    if os.WIFSIGNALED(status):
+        _die_of(os.WTERMSIG(status))
+    return os.waitstatus_to_exitcode(status)
+
+
+def environment(base: Mapping[str, str], options: Mapping[str, object], report: Path) -> dict[str, str]:
+    """The command's environment: the caller's, our sitecustomize first on PYTHONPATH, the options, and the report's name."""
+    result = dict(base)
+    autoload = str(Path(__file__).resolve().parent / "autoload")
+    rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != autoload]
+    result["PYTHONPATH"] = os.pathsep.join([autoload, *rest])
+    result["SPARK_LINEAGE_PYTHON"] = sys.executable
+    result["SPARK_LINEAGE_RUN_ID"] = new_run_id()
+    result[REPORT_VARIABLE] = str(report)
+    known = {option.name: option for option in OPTIONS}
+    for name, value in options.items():
+        if value is not None:
+            result[known[name].env] = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return result
+
+
+def _report_file() -> Path:
+    handle, name = tempfile.mkstemp(prefix="spark-lineage-", suffix=".jsonl")
+    os.close(handle)
+    return Path(name)
+
+
+def _run(command: list[str], env: dict[str, str]) -> int:
+    """Starts the command and waits; the wait status as of os.waitpid."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED | {signal.SIGCHLD})
+    try:
+        try:
+            pid = os.posix_spawnp(command[0], command, env, setsigmask=before)
+        except FileNotFoundError as error:
+            raise LineageError(f"there is no command {command[0]!r} on the PATH") from error
+        except PermissionError as error:
+            raise LineageError(f"{command[0]!r} cannot be executed: permission denied") from error
+        return _wait(pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(pid: int) -> int:
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended == pid:
+            return status
+        # The time-out is for a signal that was ignored, and so discarded, before it was blocked.
+        info = signal.sigtimedwait(_FORWARDED | {signal.SIGCHLD}, 1.0)
+        if info is not None and info.si_signo != signal.SIGCHLD and info.si_code != _SI_KERNEL:
+            # What the terminal sends, the command has got already: it is in the same process group.
+            os.kill(pid, info.si_signo)
+
+
+def _tell_the_end(report: Path, status: int) -> None:
+    """An `exit.json` beside the documents of each application that the command attached to, if it did not end well."""
+    if status == 0:
+        return
+    code = os.waitstatus_to_exitcode(status)
+    end = {"exit_code": code, "signal": -code if code < 0 else None, "time_ms": int(time.time() * 1000)}
+    for line in report.read_text(encoding="utf-8").splitlines():
+        try:
+            attached = json.loads(line)
+            folder = Path(attached["folder"])
+            if local_path(str(folder)) is not None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                hidden = folder / ".exit.json"
+                hidden.write_text(json.dumps(end), encoding="utf-8")
+                hidden.rename(folder / "exit.json")
+                _ingest_the_end(attached)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"spark-lineage: how the command ended is not recorded: {error}", file=sys.stderr)
+
+
+def _ingest_the_end(attached: dict[str, str]) -> None:
+    """The driver's own ingester may be gone by now: another takes in how the command ended."""
+    if attached.get("ingest") == "child":
+        command = [sys.executable, "-m", "spark_lineage.ingest", "--inbox", attached["inbox"], "--store", attached["store"]]
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+def _die_of(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
