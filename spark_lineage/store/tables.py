@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -48,7 +49,7 @@ EXPIRY = "spark-lineage/expiry"
 """Transaction id under which maintenance deletes rows: when its number changes, keys known to be there may be gone."""
 
 _CONFIGURATION = {"delta.checkpointInterval": "25", "delta.logRetentionDuration": "interval 7 days"}
-_WRITER = WriterProperties(compression="ZSTD")
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
 _Result = TypeVar("_Result")
 
 
@@ -105,7 +106,11 @@ class Store:
 
         def commit(handle: DeltaTable) -> int:
             write_deltalake(
-                handle, data, mode="append", writer_properties=_WRITER, commit_properties=_commit_properties(transaction)
+                handle,
+                data,
+                mode="append",
+                writer_properties=_small_file(TABLES[table]),
+                commit_properties=_commit_properties(transaction),
             )
             return len(rows)
 
@@ -135,7 +140,7 @@ class Store:
                 arrow_of(schema, folded),
                 mode="overwrite",
                 predicate=predicate,
-                writer_properties=_WRITER,
+                writer_properties=_small_file(schema),
                 commit_properties=_commit_properties(transaction),
             )
             return changed
@@ -194,11 +199,11 @@ class Store:
                     lost_to = error
                 except (DeltaError, OSError) as error:
                     self._handles.pop(table, None)
-                    raise _unusable(self.location, table, error) from error
+                    raise _unwritable(self.location, table, error) from error
             time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))
         raise StoreError(
             f"{table} in {self.location} could not be written: other writers were quicker {COMMIT_ATTEMPTS} times "
-            f"({_first_line(lost_to)}); nothing of this was written, try again"
+            f"({_cause(lost_to)}); nothing of this was written, try again"
         ) from lost_to
 
     def _fresh(self, table: str) -> DeltaTable:
@@ -218,7 +223,7 @@ class Store:
             return read()
         except (DeltaError, OSError) as error:
             self._handles.pop(table, None)
-            raise _unusable(self.location, table, error) from error
+            raise unreadable(self.location, table, error) from error
 
 
 def absolute(location: str | os.PathLike[str]) -> str:
@@ -241,9 +246,10 @@ def stored_version(location: str) -> int | None:
     try:
         info = pa.table(DeltaTable(uri(location, STORE_INFO)).scan(columns=["schema_version"]))
     except TableNotFoundError:
+        _check_reachable(location)
         return None
     except (DeltaError, OSError) as error:
-        raise _unusable(location, STORE_INFO, error) from error
+        raise unreadable(location, STORE_INFO, error) from error
     return max(info.column("schema_version").to_pylist(), default=None)
 
 
@@ -257,7 +263,7 @@ def create_tables(location: str) -> None:
             create_table(location, table)
         write_version(location, SCHEMA_VERSION, if_new=True)
     except (DeltaError, OSError) as error:
-        raise _unusable(location, "the lineage tables", error) from error
+        raise _unwritable(location, "lineage tables", error) from error
 
 
 def create_table(location: str, table: TableSchema) -> None:
@@ -332,12 +338,42 @@ def _in_parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield keys[start : start + KEYS_A_READ]
 
 
-def _unusable(location: str, what: str, error: Exception) -> StoreError:
-    return StoreError(
-        f"{what} in {location} cannot be used: {_first_line(error)}; nothing of this was committed. Check that the place can "
-        "be reached, is not full and may be written by this user, then try again: what was written is not written twice"
+def _small_file(table: TableSchema) -> WriterProperties:
+    """A batch is a few rows in many columns: dictionaries and statistics that nobody reads were a third of each file."""
+    return WriterProperties(
+        compression="ZSTD",
+        default_column_properties=ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE"),
+        column_properties={name: ColumnProperties(statistics_enabled="CHUNK") for name in table.statistics},
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _check_reachable(location: str) -> None:
+    """deltalake says "no table" of a folder that it may not look into, too: tell the two apart."""
+    path = local_path(location)
+    if path is None:
+        return
+    try:
+        (path / STORE_INFO / "_delta_log").stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unreadable(location, STORE_INFO, error) from error
+
+
+def unreadable(location: str, what: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"{what} in {location} cannot be read: {_cause(error)}. Check that the place can be reached and that this user may read it"
+    )
+
+
+def _unwritable(location: str, what: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"{what} in {location} cannot be written: {_cause(error)}. Check that the place can be reached, has room and may be "
+        "written by this user, then try again: a batch that did arrive is not written twice"
+    )
+
+
+def _cause(error: Exception) -> str:
+    """deltalake's message on one line, without colours and arrows."""
+    words = _DECORATION.sub(" ", str(error)).split()
+    return " ".join(words)[:500].rstrip(".") or type(error).__name__

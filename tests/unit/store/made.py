@@ -1,0 +1,77 @@
+"""Records for the tests of the store, small and all alike but for what a test is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from spark_lineage.model import ColumnEdge, Dataset, DatasetEdge, Execution, Input, Output
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return DAY + timedelta(minutes=minutes)
+
+
+def execution(execution_id: str, minutes: float = 0, **values: Any) -> Execution:
+    time = at(minutes)
+    return Execution(
+        **{
+            "execution_id": execution_id,
+            "run_id": "run",
+            "job_name": "job",
+            "sequence": 1,
+            "sql_id": 1,
+            "operation": "append",
+            "status": "succeeded",
+            "started_at": time,
+            "ended_at": time,
+            "event_date": time.date(),
+            **values,
+        }
+    )
+
+
+def output(execution_id: str, name: str, minutes: float = 0, **values: Any) -> Output:
+    time = at(minutes)
+    made = {"execution_id": execution_id, "run_id": "run", "job_name": "job", "event_time": time, "event_date": time.date()}
+    return Output(**{**made, "namespace": "file", "name": name, "write_mode": "append", **values})
+
+
+def input_(execution_id: str, name: str, minutes: float = 0, **values: Any) -> Input:
+    time = at(minutes)
+    made = {"execution_id": execution_id, "run_id": "run", "job_name": "job", "event_time": time, "event_date": time.date()}
+    return Input(**{**made, "namespace": "file", "name": name, **values})
+
+
+def column_edge(lineage_id: str, source: str, target: str, **values: Any) -> ColumnEdge:
+    """`source` and `target` as ``dataset.column``; a target without a column bears on every column."""
+    source_name, _, source_column = source.partition(".")
+    target_name, _, target_column = target.partition(".")
+    return ColumnEdge(
+        **{
+            "lineage_id": lineage_id,
+            "edge_id": f"{source}>{target}",
+            "target_namespace": "file",
+            "target_name": target_name,
+            "target_column": target_column or None,
+            "source_namespace": "file",
+            "source_name": source_name,
+            "source_column": source_column,
+            "edge_type": "DIRECT",
+            "subtype": "IDENTITY",
+            "first_seen_at": DAY,
+            **values,
+        }
+    )
+
+
+def dataset_edge(lineage_id: str, source: str, target: str) -> DatasetEdge:
+    return DatasetEdge(
+        lineage_id=lineage_id, target_namespace="file", target_name=target, source_namespace="file", source_name=source
+    )
+
+
+def dataset(name: str, minutes: float = 0, **values: Any) -> Dataset:
+    return Dataset(**{"namespace": "file", "name": name, "first_seen_at": at(minutes), "last_seen_at": at(minutes), **values})
