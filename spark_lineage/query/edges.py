@@ -1,0 +1,131 @@
+"""The edges of the recorded lineages, by what they lead to and by what they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from .names import Key
+
+PlaceKind = Literal["column", "all_columns", "dataset", "literal", "generated", "unknown"]
+
+
+class Place(NamedTuple):
+    """Something that an edge starts or ends at.
+
+    ``all_columns`` is each single column of a dataset, ``dataset`` the dataset in a walk by datasets. ``literal``,
+    ``generated`` and ``unknown`` are the ends of a search: a value with no source, or with one that could not be told.
+    """
+
+    kind: PlaceKind
+    dataset: Key | None = None
+    column: str | None = None
+
+
+class Edge(NamedTuple):
+    """`source` bears on `target`. `edge_type` and `subtype` are None where only the datasets are known."""
+
+    source: Place
+    target: Place
+    edge_type: str | None = None
+    subtype: str | None = None
+    certainty: str = "plan"
+    masking: bool = False
+    expression: str | None = None
+
+    @property
+    def followed(self) -> bool:
+        """Whether a value, or an unknown part of a dataset, goes along this edge; INDIRECT ones only decide about it."""
+        return self.edge_type != "INDIRECT"
+
+
+class LineageEdges:
+    """The edges of many lineages. A lineage writes one dataset or several; `written` tells which is meant."""
+
+    def __init__(self, column_edges: Iterable[tuple[str, Edge]], dataset_edges: Iterable[tuple[str, Edge]]) -> None:
+        """Each edge with its `lineage_id`; `dataset_edges` go between places of the kind ``dataset``."""
+        self._columns: dict[tuple[str, Key], list[Edge]] = {}
+        self._datasets: dict[tuple[str, Key], list[Edge]] = {}
+        for store, edges in ((self._columns, column_edges), (self._datasets, dataset_edges)):
+            for lineage_id, edge in edges:
+                if edge.target.dataset is not None:
+                    store.setdefault((lineage_id, edge.target.dataset), []).append(edge)
+        self._bridges: dict[tuple[str, Key], list[Edge]] = {}
+        for key, between in self._datasets.items():
+            self._bridges[key] = _bridges(self._columns.get(key, ()), between)
+        self.into = lru_cache(maxsize=None)(self._into)
+        self.out_of = lru_cache(maxsize=None)(self._out_of)
+
+    def sources(self, lineage_id: str, written: Key) -> list[Key]:
+        """The datasets that this lineage's write to `written` takes from."""
+        return [edge.source.dataset for edge in self._datasets.get((lineage_id, written), ()) if edge.source.dataset]
+
+    def _into(self, lineage_id: str, place: Place) -> tuple[Edge, ...]:
+        """The edges of the lineage that bear on `place`."""
+        assert place.dataset is not None
+        key = (lineage_id, place.dataset)
+        if place.kind == "dataset":
+            return tuple(self._datasets.get(key, ()))
+        edges = [_narrowed(edge, place) for edge in self._columns.get(key, ()) if covers(edge.target, place)]
+        return (*edges, *self._bridges.get(key, ()))
+
+    def _out_of(self, lineage_id: str, written: Key, place: Place) -> tuple[Edge, ...]:
+        """The edges of the lineage into the dataset `written` that `place` bears on."""
+        key = (lineage_id, written)
+        if place.kind == "dataset":
+            return tuple(edge for edge in self._datasets.get(key, ()) if edge.source == place)
+        edges = [_carried(edge, place) for edge in self._columns.get(key, ()) if covers(edge.source, place)]
+        return (*edges, *(edge for edge in self._bridges.get(key, ()) if covers(edge.source, place)))
+
+
+def covers(one: Place, other: Place) -> bool:
+    """Whether two places of datasets are the same, or share a column: all of them, or a struct and its field."""
+    if one.dataset != other.dataset or one.dataset is None or (one.kind == "dataset") != (other.kind == "dataset"):
+        return False
+    if one.column is None or other.column is None or one.column == other.column:
+        return True
+    return _within(one.column, other.column) or _within(other.column, one.column)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner.startswith(outer) and inner[len(outer) :].startswith(".")
+
+
+def _bridges(columns: Sequence[Edge], between: Sequence[Edge]) -> list[Edge]:
+    """The dataset edges that a walk by columns must take too, so that no dependency is missed: from any column to any.
+
+    Those that were only inferred, those between which no column edge is known, and, where the source of a column is
+    unknown, all: it may come from any dataset that was read.
+    """
+    told = {edge.source.dataset for edge in columns}
+    lost = any(edge.source.kind == "unknown" for edge in columns)
+    return [
+        Edge(
+            edge.source._replace(kind="all_columns"),
+            edge.target._replace(kind="all_columns"),
+            certainty="inferred" if edge.source.dataset in told else edge.certainty,
+        )
+        for edge in between
+        if lost or edge.certainty == "inferred" or edge.source.dataset not in told
+    ]
+
+
+def _narrowed(edge: Edge, wanted: Place) -> Edge:
+    """An unchanged struct, asked about one field of it: the field comes from the same field of the source."""
+    if edge.subtype != "IDENTITY" or not wanted.column or not edge.target.column or not edge.source.column:
+        return edge
+    if not _within(wanted.column, edge.target.column):
+        return edge
+    rest = wanted.column[len(edge.target.column) :]
+    return edge._replace(target=wanted, source=edge.source._replace(column=edge.source.column + rest))
+
+
+def _carried(edge: Edge, changed: Place) -> Edge:
+    """The same the other way: one field of an unchanged struct only bears on that field."""
+    if edge.subtype != "IDENTITY" or not changed.column or not edge.target.column or not edge.source.column:
+        return edge
+    if not _within(changed.column, edge.source.column):
+        return edge
+    rest = changed.column[len(edge.source.column) :]
+    return edge._replace(source=changed, target=edge.target._replace(column=edge.target.column + rest))

@@ -1,0 +1,155 @@
+"""`spark_lineage.open(path)`: questions to the lineage tables of one store, answered without a JVM.
+
+Each question reads the tables as they are when it is asked; nothing is kept between two.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from typing import Any
+
+from ..config import load
+from ..errors import NotFound
+from . import catalog, recorded, runs
+from .answers import ColumnSources, DatasetColumns, DatasetSummary, ExecutionSummary, Link, RunDetail, RunSummary, Walk
+from .edges import LineageEdges, Place, covers
+from .graph import Indirect, downstream, upstream
+from .history import History
+from .moment import from_microseconds, microseconds, moment
+from .names import Named, Names, near_columns
+from .tables import DeltaTables, Tables
+from .walk import links_of, nodes_of, walk_of
+
+At = str | date | datetime | None
+
+
+def open(location: str | os.PathLike[str] | None = None) -> Lineage:
+    """The lineage in a store: a folder or an object store URI; None is the store that the configuration names.
+
+    >>> import spark_lineage
+    >>> lineage = spark_lineage.open("./lineage")                           # doctest: +SKIP
+    >>> lineage.upstream("churn_predictions").datasets                      # doctest: +SKIP
+    ('user_activity_features', 'user_behavior.csv')
+
+    Raises `StoreNotFound`, `SchemaVersionError`, `StoreError`, and `ConfigError` where the configuration cannot be read.
+    """
+    return Lineage(DeltaTables(os.fspath(location) if location is not None else str(load().store)))
+
+
+class Lineage:
+    """What is recorded in one store.
+
+    Datasets are named by any of their names: a catalog name (``default.t``), a path in any spelling, or the end of
+    either (``churn_predictions``, ``marts/revenue``). Raises `NotFound` with near names, `Ambiguous` with candidates.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, the newest first."""
+        return runs.summaries(self._tables, recorded.names(self._tables))
+
+    def run(self, run: str) -> RunDetail:
+        """One run, named by its id or by the beginning of it; also ``last``, the newest."""
+        return runs.detail(self._tables, recorded.names(self._tables), run)
+
+    def executions(self, run: str) -> tuple[ExecutionSummary, ...]:
+        """The executions of a run, in order."""
+        return self.run(run).executions
+
+    def datasets(self) -> tuple[DatasetSummary, ...]:
+        """All datasets, by name."""
+        return catalog.summaries(self._tables, recorded.names(self._tables))
+
+    def columns(self, dataset: str, at: At = None) -> DatasetColumns:
+        """The columns of a dataset, and where each comes from as of `at` (one edge back)."""
+        names = recorded.names(self._tables)
+        key = names.dataset(dataset)
+        when = microseconds(moment(at))
+        start = Place("all_columns", key)
+        history, edges = self._lineage(start, when, forward=False, depth=1)
+        steps = upstream(history, edges, start, when, depth=1)
+        links = links_of(steps)
+        fields = catalog.schema(self._tables, key)
+        order = dict.fromkeys([*fields, *(step.edge.target.column for step in steps if step.edge.target.column)])
+        into: dict[str | None, list[Link]] = {}
+        for step, link in zip(steps, links, strict=True):
+            into.setdefault(step.edge.target.column, []).append(link)
+        return DatasetColumns(
+            dataset=catalog.summary(self._tables, names, key),
+            at=from_microseconds(when),
+            columns=tuple(
+                ColumnSources(path=path, data_type=data_type, nullable=nullable, links=tuple(into.get(path, ())))
+                for path in order
+                for data_type, nullable in (fields.get(path, (None, None)),)
+            ),
+            every_column=tuple(into.get(None, ())),
+            nodes=nodes_of(names, start, steps, forward=False),
+        )
+
+    def upstream(self, name: str, *, depth: int | None = None, at: At = None, indirect: Indirect = "show") -> Walk:
+        """What a dataset or a ``dataset.column`` was made of as of `at` (None: now), across jobs.
+
+        `depth`: how many edges to go back, all by default. `indirect`: what to do with columns that only decide about the
+        value (filters, join keys, ...): ``show`` them, ``follow`` them further back, or ``hide`` them.
+        """
+        return self._walk(name, False, depth, at, indirect)
+
+    def downstream(self, name: str, *, depth: int | None = None, at: At = None, indirect: Indirect = "follow") -> Walk:
+        """What would be touched if a dataset or a ``dataset.column`` changed: all that is made of it as of `at`.
+
+        As `upstream`, turned round: what is reached from X is what has X upstream. INDIRECT edges are followed by
+        default, since a changed filter column changes what comes through the filter.
+        """
+        return self._walk(name, True, depth, at, indirect)
+
+    def duckdb(self) -> Any:
+        """A new DuckDB connection with the lineage tables and views registered (docs/tables.md lists them)."""
+        import duckdb
+
+        from ..store.register import register_duckdb
+
+        connection = duckdb.connect()
+        register_duckdb(connection, getattr(self._tables, "location", ""))
+        return connection
+
+    def _walk(self, name: str, forward: bool, depth: int | None, at: At, indirect: Indirect) -> Walk:
+        names = recorded.names(self._tables)
+        named = names.column(name)
+        start = Place("dataset", named.dataset) if named.column is None else Place("column", named.dataset, named.column)
+        when = microseconds(moment(at))
+        history, edges = self._lineage(start, when, forward, depth)
+        in_force: set[Place] | None = None
+        if forward:
+            steps, in_force = downstream(history, edges, start, when, depth, indirect)
+        else:
+            steps = upstream(history, edges, start, when, depth, indirect)
+        if not steps and named.column is not None:
+            self._check_column(names, named)
+        return walk_of(names, start, steps, forward, from_microseconds(when), depth, indirect, in_force)
+
+    def _lineage(self, start: Place, at: int, forward: bool, depth: int | None) -> tuple[History, LineageEdges]:
+        """The history, and the edges that a walk can meet: column edges only into datasets that a walk by datasets meets."""
+        history = recorded.history(self._tables)
+        between = recorded.dataset_edges(self._tables)
+        datasets = LineageEdges((), between)
+        if start.kind == "dataset":
+            return history, datasets
+        whole = Place("dataset", start.dataset)
+        if forward:
+            met = {step.edge.target.dataset for step in downstream(history, datasets, whole, at)[0]}
+        else:
+            met = {start.dataset, *(step.edge.source.dataset for step in upstream(history, datasets, whole, at, depth))}
+        columns = recorded.column_edges(self._tables, {dataset for dataset in met if dataset is not None})
+        return history, LineageEdges(columns, between)
+
+    def _check_column(self, names: Names, named: Named) -> None:
+        """Raises `NotFound` for a column that the dataset never had, as far as is recorded."""
+        known = catalog.known_columns(self._tables, named.dataset)
+        assert named.column is not None
+        wanted = Place("column", named.dataset, named.column)
+        if known and not any(covers(Place("column", named.dataset, column), wanted) for column in known):
+            label = names.label(named.dataset)
+            raise NotFound(f"{label} has no column {named.column!r}{near_columns(named.column, known)}")

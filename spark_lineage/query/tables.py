@@ -1,0 +1,91 @@
+"""The lineage tables as rows, read by deltalake's own engine.
+
+Neither pyarrow nor DuckDB is imported: importing `pyarrow.dataset` alone costs more than all the rest of a question
+(`benchmarks/asking.py` prints both), and a walk needs plain rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..config import local_path
+from ..errors import StoreError, StoreNotFound
+
+Where = Mapping[str, Collection[str]]
+"""Conditions that must all hold: column -> the texts it may have."""
+
+MOST_TEXTS = 2_000
+"""Beyond this many texts a condition is not pushed down: reading the column costs less than comparing it."""
+
+
+class Tables(Protocol):
+    """Whatever rows of the lineage tables can be read from."""
+
+    def rows(self, table: str, columns: Sequence[str], where: Where | None = None) -> list[tuple[Any, ...]]:
+        """The rows of `table`, each a tuple in the order of `columns`; none where there is no such table yet.
+
+        Times are integers, microseconds since the epoch in UTC. `where` may let through more than it says.
+        """
+
+
+class DeltaTables:
+    """The lineage tables in one folder or object store prefix."""
+
+    def __init__(self, location: str) -> None:
+        """Raises `StoreNotFound` where `location` holds no lineage tables."""
+        path = local_path(location)
+        self.location = location if path is None else str(path)
+        if path is not None and not (path / "executions" / "_delta_log").is_dir():
+            raise StoreNotFound(_not_found(location, path))
+
+    def rows(self, table: str, columns: Sequence[str], where: Where | None = None) -> list[tuple[Any, ...]]:
+        """As `Tables.rows`. Raises `StoreError` where the table is there and cannot be read."""
+        from deltalake import DeltaTable, QueryBuilder
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            delta = DeltaTable(f"{self.location.rstrip('/')}/{table}")
+            there = {field.name: _is_time(field.type) for field in delta.schema().fields}
+            selected = ", ".join(_selected(column, there) for column in columns)
+            query = f"SELECT {selected} FROM t{_condition(where or {})}"
+            batch = QueryBuilder().register("t", delta).execute(query).read_all()
+        except TableNotFoundError:
+            return []
+        except (DeltaError, OSError, ValueError) as error:
+            raise StoreError(f"the lineage table {table} in {self.location} cannot be read: {error}") from error
+        return list(zip(*(batch.column(n).to_pylist() for n in range(len(columns))), strict=True))
+
+
+def _selected(column: str, there: Mapping[str, bool]) -> str:
+    """A column that an older store does not have yet reads as null."""
+    if column not in there:
+        return f'NULL AS "{column}"'
+    return f'CAST("{column}" AS BIGINT) AS "{column}"' if there[column] else f'"{column}"'
+
+
+def _condition(where: Where) -> str:
+    clauses = [
+        f'"{column}" IN ({", ".join(_quoted(text) for text in sorted(texts))})'
+        for column, texts in where.items()
+        if 0 < len(texts) <= MOST_TEXTS
+    ]
+    clauses += ["FALSE" for texts in where.values() if not texts]
+    return f" WHERE {' AND '.join(clauses)}" if clauses else ""
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _is_time(data_type: object) -> bool:
+    return getattr(data_type, "type", "") in ("timestamp", "timestamp_ntz")
+
+
+def _not_found(location: str, path: Path) -> str:
+    what = "there is no such folder" if not path.is_dir() else "the folder has no lineage tables in it"
+    return (
+        f"no lineage tables at {location}: {what}. Name the store with --store or SPARK_LINEAGE_STORE, "
+        "or record a first run with `spark-lineage run -- COMMAND`."
+    )

@@ -1,0 +1,292 @@
+"""Answers drawn: tables and trees for a terminal, plain text with full names for a pipe, JSON for programs.
+
+To a pipe a table is tab-separated with one header line, and a tree is indented text; nothing is cut off, wrapped or
+coloured, and datasets have their full names. rich is imported only for a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TextIO
+
+from .query.answers import (
+    DatasetColumns,
+    DatasetSummary,
+    DatasetVersion,
+    ExecutionSummary,
+    Link,
+    Node,
+    RunDetail,
+    RunSummary,
+    Walk,
+    plain,
+)
+
+
+class Page:
+    """Where answers are drawn."""
+
+    def __init__(self, as_json: bool = False, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.as_json = as_json
+        self.for_people = not as_json and self.stream.isatty()
+
+    def runs(self, runs: Sequence[RunSummary]) -> None:
+        if self.as_json:
+            return self._json(runs)
+        header = ("run", "job", "status", "started", "seconds", "executions", "rows written", "outputs")
+        return self._table(header, [self._run_row(run) for run in runs], empty="no runs are recorded yet")
+
+    def run(self, detail: RunDetail) -> None:
+        if self.as_json:
+            return self._json(detail)
+        for name, value in _facts(detail):
+            if value:
+                self._line(f"{name:<12} {value}", name)
+        self._line("")
+        for execution in detail.executions:
+            self._tree(self._execution(execution))
+        return None
+
+    def datasets(self, datasets: Sequence[DatasetSummary]) -> None:
+        if self.as_json:
+            return self._json(datasets)
+        header = ("dataset", "format", "version", "columns", "writes", "reads", "last written", "by job", "location")
+        rows = [
+            (self._name(d), d.format, d.version, d.columns, d.writes, d.reads, _time(d.last_written_at), d.last_job, d.location)
+            for d in datasets
+        ]
+        return self._table(header, rows, empty="no datasets are recorded yet")
+
+    def columns(self, answer: DatasetColumns) -> None:
+        if self.as_json:
+            return self._json(answer)
+        nodes = {node.id: node for node in answer.nodes}
+        header = ("column", "type", "from", "how", "expression", "by job")
+        rows: list[tuple[Any, ...]] = [
+            (column.path, column.data_type, *self._link_cells(link, nodes))
+            for column in answer.columns
+            for link in column.links or (None,)
+        ]
+        rows += [("(every column)", None, *self._link_cells(link, nodes)) for link in answer.every_column]
+        return self._table(header, rows, empty="no columns of it are recorded")
+
+    def walk(self, walk: Walk) -> None:
+        if self.as_json:
+            return self._json(walk)
+        self._tree(_Drawing(walk, self._node).branch())
+        return None
+
+    def _run_row(self, run: RunSummary) -> tuple[Any, ...]:
+        run_id = run.short_id if self.for_people else run.run_id
+        failed = f" ({run.failed_executions} failed)" if run.failed_executions else ""
+        outputs = ", ".join(run.outputs)
+        return (run_id, run.job_name, run.status, _time(run.started_at), _number(run.seconds), f"{run.executions}{failed}", run.rows_written, outputs)  # fmt: skip
+
+    def _execution(self, execution: ExecutionSummary) -> Branch:
+        branch = Branch(f"{execution.sequence}. {execution.operation}", f"{execution.status}, {_number(execution.seconds)} s")
+        branch.children += [Branch("read  " + self._version(version)) for version in execution.inputs]
+        branch.children += [Branch("wrote " + self._version(version)) for version in execution.outputs]
+        branch.children += [Branch("incomplete: " + reason) for reason in execution.incomplete_reasons]
+        if execution.error_message:
+            branch.children.append(Branch("error: " + execution.error_message.splitlines()[0]))
+        return branch
+
+    def _version(self, version: DatasetVersion) -> str:
+        name = version.label if self.for_people else version.name
+        at = f"@{version.version}" if version.version is not None else ""
+        basis = " (inferred)" if at and version.version_basis != "exact" else ""
+        rows = f", {version.rows:,} rows" if version.rows is not None else ""
+        return f"{name}{at}{basis}{rows}{f', {version.write_mode}' if version.write_mode else ''}"
+
+    def _name(self, of: DatasetSummary) -> str:
+        return of.label if self.for_people else of.name
+
+    def _node(self, node: Node) -> str:
+        if node.name is None:
+            return {"literal": "a literal", "generated": "generated", "unknown": "unknown"}.get(node.kind, node.kind)
+        name = node.label if self.for_people else f"{node.name}.{node.column}" if node.column else node.name
+        return f"{name} (every column)" if node.kind == "all_columns" else name
+
+    def _link_cells(self, link: Link | None, nodes: dict[str, Node]) -> tuple[Any, ...]:
+        if link is None:
+            return ("(nothing recorded)", None, None, None)
+        return (self._node(nodes[link.source]), _how([link]), link.expression, link.last_job_name)
+
+    def _json(self, answer: Any) -> None:
+        json.dump(plain(answer), self.stream, indent=2)
+        self.stream.write("\n")
+
+    def _line(self, text: str, bold: str = "") -> None:
+        self.stream.write(text.rstrip() + "\n")
+
+    def _table(self, header: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+        if self.for_people:
+            return self._rich_table(header, rows, empty)
+        self._line("\t".join(header))
+        for row in rows:
+            self._line("\t".join(_cell(value) for value in row))
+        return None
+
+    def _rich_table(self, header: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        if not rows:
+            return self._line(empty)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for number, name in enumerate(header):
+            numeric = all(isinstance(row[number], (int, float, type(None))) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_cell(value)) for value in row))
+        Console(file=self.stream, highlight=False).print(table)
+        return None
+
+    def _tree(self, branch: Branch) -> None:
+        if not self.for_people:
+            for line in branch.lines():
+                self._line(line)
+            return
+        from rich.console import Console
+
+        Console(file=self.stream, highlight=False).print(branch.rich())
+
+
+@dataclass
+class Branch:
+    """A line of a tree, with a remark, and what hangs below it."""
+
+    text: str
+    remark: str = ""
+    children: list[Branch] = field(default_factory=list)
+
+    def lines(self, indent: str = "") -> Iterable[str]:
+        yield f"{indent}{self.text}{'  ' + self.remark if self.remark else ''}"
+        for child in self.children:
+            yield from child.lines(indent + "  ")
+
+    def rich(self) -> Any:
+        from rich.text import Text
+        from rich.tree import Tree
+
+        tree = Tree(Text(self.text).append("  " + self.remark if self.remark else "", style="dim"), guide_style="dim")
+        for child in self.children:
+            tree.children.append(child.rich())
+        return tree
+
+
+class _Drawing:
+    """A walk as a tree. Each place is opened once, where it is nearest to the start; later it says so."""
+
+    def __init__(self, walk: Walk, name: Any) -> None:
+        from .query.edges import Place, covers
+
+        self._covers = covers
+        self._name = name
+        self._walk = walk
+        self._forward = walk.direction == "downstream"
+        self._nodes = {node.id: node for node in walk.nodes}
+        self._places = {
+            node.id: Place(node.kind, (node.namespace or "", node.name) if node.name else None, node.column)
+            for node in walk.nodes
+        }
+        self._opened: set[str] = set()
+        self._drawn: set[int] = set()
+
+    def branch(self) -> Branch:
+        root = Branch(self._name(self._walk.nodes[0]), f"{self._walk.direction}, as of {_time(self._walk.at)}")
+        waiting = [(self._walk.start, root)]
+        while waiting:
+            node_id, branch = waiting.pop(0)
+            if node_id not in self._opened:
+                self._opened.add(node_id)
+                waiting += self._open(node_id, branch)
+        if not root.children:
+            root.children.append(Branch("nothing recorded " + ("derives from it" if self._forward else "leads to it")))
+        return root
+
+    def _open(self, node_id: str, branch: Branch) -> list[tuple[str, Branch]]:
+        """Hangs on what the place leads to; those that are to be opened in their turn."""
+        far: dict[str, list[Link]] = {}
+        for number, link in enumerate(self._walk.links):
+            near, other = (link.source, link.target) if self._forward else (link.target, link.source)
+            if number not in self._drawn and self._covers(self._places[near], self._places[node_id]):
+                self._drawn.add(number)
+                far.setdefault(other, []).append(link)
+        children = []
+        for other, links in far.items():
+            child = Branch(self._name(self._nodes[other]), self._remark(other, links))
+            branch.children.append(child)
+            children.append((other, child))
+        return children
+
+    def _remark(self, other: str, links: list[Link]) -> str:
+        parts = [_how(links)]
+        expression = next(
+            (link.expression for link in links if link.expression and link.subtype not in (None, "IDENTITY")), None
+        )
+        if expression:
+            parts.append(expression)
+        if job := links[0].last_job_name:
+            parts.append(f"[{job}]")
+        if other in self._opened:
+            parts.append("(see above)")
+        elif not self._nodes[other].in_force:
+            parts.append("(overwritten since)")
+        return "  ".join(part for part in parts if part)
+
+
+def _how(links: Sequence[Link]) -> str:
+    kinds = dict.fromkeys(
+        (link.subtype or "") if link.edge_type != "INDIRECT" else f"indirect {link.subtype}" for link in links
+    )
+    marks = [kind for kind in kinds if kind]
+    if any(link.certainty == "inferred" for link in links):
+        marks.append("inferred")
+    if all(link.masking for link in links):
+        marks.append("masked")
+    return ", ".join(marks)
+
+
+def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
+    run = detail.run
+    code = " ".join(
+        part
+        for part in (detail.code_repository, detail.code_commit, "(uncommitted changes)" if detail.code_dirty else None)
+        if part
+    )
+    return [
+        ("run", run.run_id),
+        ("job", f"{detail.job_namespace}/{run.job_name}" if run.job_name else None),
+        ("parent", " ".join(part for part in (detail.parent_job_name, run.parent_run_id) if part)),
+        ("status", run.status),
+        ("error", run.error.splitlines()[0] if run.error else None),
+        ("started", _time(run.started_at)),
+        ("ended", f"{_time(run.ended_at)} ({_number(run.seconds)} s)" if run.ended_at else None),
+        ("by", " on ".join(part for part in (run.user_name, detail.host) if part)),
+        ("entry point", " ".join(part for part in (detail.entry_point, *detail.arguments) if part)),
+        ("code", code),
+        ("sha256", detail.code_sha256),
+        ("spark", detail.spark_version),
+        ("parameters", ", ".join(f"{key}={value}" for key, value in sorted(detail.parameters.items()))),
+        ("labels", ", ".join(f"{key}={value}" for key, value in sorted(detail.labels.items()))),
+        ("missing", f"{detail.documents_missing} documents never came" if detail.documents_missing else None),
+    ]
+
+
+def _time(value: datetime | None) -> str:
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f}"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).replace("\t", " ").replace("\n", " ")
