@@ -1,0 +1,221 @@
+"""Numbered batches of documents, each applied to the tables exactly once, whatever crashes.
+
+A batch is one file, ``batches/00000007.json``, and goes through three stages; each step is one atomic file operation, and
+after a crash the next ingester goes on from the stage it finds:
+
+``sealed``   the documents are chosen and the number is given, once (exclusive create). Applying it means appending to each
+             table under the transaction (inbox id, 7), and a table that has this transaction is skipped: so it may be done
+             again from the start, as often as it takes.
+``applied``  everything is in the tables, and the manifest holds the ledgers that follow. What is left, writing the ledgers
+             and removing the documents, may be done again as well.
+``done``     nothing is left. The manifest with the highest number always stays, so that a number is never given twice.
+
+Only who holds the inbox's lock calls anything here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .. import faults
+from ..errors import InboxError
+from . import ledger as ledgers
+from .folder import InboxDocument, InboxFolder
+from .ledger import Ledger
+
+FORMAT = 1
+DOCUMENTS_MAX = 500
+BYTES_MAX = 8 << 20
+"""Bounds of a batch; bytes compressed. One document that is larger makes a batch of its own."""
+
+Stage = Literal["sealed", "applied", "done"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A numbered batch: the documents to apply, and the findings that are applied with them.
+
+    Everything that the outcome depends on is fixed here when the batch is sealed, so that applying it again gives the
+    same rows: what exit.json said (`exits`, by run) and which runs were found lost, as of `sealed_ms`.
+    """
+
+    inbox_id: str
+    number: int
+    stage: Stage
+    sealed_ms: int
+    store: str
+    documents: tuple[InboxDocument, ...] = ()
+    exits: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
+    """Runs that the tables knew when the batch was sealed and that had no ledger: nothing can be said of their gaps."""
+    attempts: int = 0
+    """How often an ingester began to apply it and did not come to the end."""
+    ledgers: tuple[Ledger, ...] = ()
+    """From stage applied on: the ledgers that follow from this batch."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The application runs that the batch has something of."""
+        return tuple(dict.fromkeys([*(document.run for document in self.documents), *self.exits, *self.lost]))
+
+
+def choose(
+    inbox: InboxFolder,
+    warn: Callable[[str], None] = lambda message: None,
+) -> tuple[InboxDocument, ...]:
+    """The complete documents that the next batch takes: of each run in order, and of each run some, so that none starves.
+
+    A folder that cannot be used (another user's, say) is left out with a warning: it must not hold up the others.
+    """
+    queues = []
+    for run in inbox.runs():
+        try:
+            inbox.check(run)
+            queues.append(inbox.documents(run, DOCUMENTS_MAX))
+        except InboxError as error:
+            warn(str(error))
+    queues = [queue for queue in queues if queue]
+    share = max(1, DOCUMENTS_MAX // max(1, len(queues)))
+    takes = [queue[:share] for queue in queues]
+    spare = DOCUMENTS_MAX - sum(len(take) for take in takes)
+    for queue, take in zip(queues, takes, strict=True):
+        more = queue[len(take) : len(take) + max(0, spare)]
+        take.extend(more)
+        spare -= len(more)
+    return _within_bounds((document for take in takes for document in take))
+
+
+def _within_bounds(documents: Iterable[InboxDocument]) -> tuple[InboxDocument, ...]:
+    """The first of `documents`, as many as the bounds allow, at least one."""
+    chosen: list[InboxDocument] = []
+    size = 0
+    for document in documents:
+        size += document.size
+        if chosen and (len(chosen) >= DOCUMENTS_MAX or size > BYTES_MAX):
+            break
+        chosen.append(document)
+    return tuple(chosen)
+
+
+def seal(inbox: InboxFolder, batch: Batch) -> Batch:
+    """Gives the batch a number that was never given before (above `batch.number`) and writes its manifest."""
+    number = max(batch.number, _highest(inbox)) + 1
+    while True:
+        sealed = dataclasses.replace(batch, number=number, stage="sealed")
+        faults.point("batch.seal")
+        if inbox.create(_path(number), _to_bytes(sealed)):
+            faults.point("batch.sealed")
+            return sealed
+        number += 1
+
+
+def unfinished(inbox: InboxFolder) -> list[Batch]:
+    """The batches that a crash or an error left sealed or applied, in order.
+
+    Raises `InboxError` for a manifest that cannot be understood: nothing can be told of what it had done.
+    """
+    found = []
+    for name in _manifests(inbox):
+        batch = _read(inbox, name)
+        if batch is not None and batch.stage != "done":
+            found.append(batch)
+    return found
+
+
+def begin_again(inbox: InboxFolder, batch: Batch) -> Batch:
+    """Counts one more attempt at a sealed batch, before it is made: a document that kills its reader is found by this."""
+    batch = dataclasses.replace(batch, attempts=batch.attempts + 1)
+    inbox.replace(_path(batch.number), _to_bytes(batch))
+    return batch
+
+
+def mark_applied(inbox: InboxFolder, batch: Batch, followers: Sequence[Ledger]) -> Batch:
+    """All rows of the batch are in the tables; `followers` are the ledgers that come of it."""
+    batch = dataclasses.replace(batch, stage="applied", ledgers=tuple(followers))
+    faults.point("batch.mark")
+    inbox.replace(_path(batch.number), _to_bytes(batch))
+    faults.point("batch.marked")
+    return batch
+
+
+def finish(inbox: InboxFolder, batch: Batch) -> None:
+    """Writes the ledgers of an applied batch, removes its documents and folders that are over, and closes it."""
+    for ledger in batch.ledgers:
+        ledgers.write_ledger(inbox, ledger)
+        faults.point("ledger.written")
+    for document in batch.documents:
+        inbox.remove(document.path)
+        faults.point("document.removed")
+    for run in batch.exits:
+        inbox.remove(f"{run}/exit.json")
+    for ledger in batch.ledgers:
+        if ledger.ended:
+            inbox.remove_folder(ledger.run)
+    faults.point("batch.swept")
+    closed = dataclasses.replace(batch, stage="done", documents=(), exits={}, lost=(), resumed=(), ledgers=())
+    inbox.replace(_path(batch.number), _to_bytes(closed), durable=False)
+    faults.point("batch.done")
+    _remove_older(inbox, batch.number)
+
+
+def _remove_older(inbox: InboxFolder, number: int) -> None:
+    """Removes closed manifests below `number`; the highest one stays, because it holds the number."""
+    for name in _manifests(inbox):
+        if _number(name) < number:
+            inbox.remove(f"batches/{name}")
+
+
+def _highest(inbox: InboxFolder) -> int:
+    return max((_number(name) for name in _manifests(inbox)), default=0)
+
+
+def _manifests(inbox: InboxFolder) -> list[str]:
+    names = [name for name in inbox.names("batches") if name.endswith(".json") and name[:-5].isdigit()]
+    return sorted(names, key=_number)
+
+
+def _number(name: str) -> int:
+    return int(name[:-5])
+
+
+def _path(number: int) -> str:
+    return f"batches/{number:08d}.json"
+
+
+def _read(inbox: InboxFolder, name: str) -> Batch | None:
+    data = inbox.read(f"batches/{name}")
+    if not data:  # gone, or a number that was taken and not used, which a file system without hard links can leave
+        return None
+    try:
+        return _from_json(json.loads(data))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InboxError(
+            f"the batch {inbox.location}/batches/{name} cannot be understood ({error}); if a newer spark-lineage wrote it, "
+            f"use that; if it is damaged, its documents are still in their folders: move the file elsewhere and compare the "
+            f"tables after the next ingestion, rows of that batch may be doubled"
+        ) from error
+
+
+def _to_bytes(batch: Batch) -> bytes:
+    values = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    values["format"] = FORMAT
+    values["documents"] = [[document.run, document.name, document.size] for document in batch.documents]
+    values["ledgers"] = [ledgers.to_json(ledger) for ledger in batch.ledgers]
+    return json.dumps(values).encode()
+
+
+def _from_json(values: dict[str, Any]) -> Batch:
+    if values["format"] > FORMAT:
+        raise ValueError(f"format {values['format']}, and this release knows {FORMAT}")
+    known = {f.name for f in dataclasses.fields(Batch)}
+    kept = {name: value for name, value in values.items() if name in known}
+    kept["documents"] = tuple(InboxDocument(*document) for document in values["documents"])
+    kept["lost"] = tuple(values["lost"])
+    kept["resumed"] = tuple(values["resumed"])
+    kept["ledgers"] = tuple(ledgers.from_json(ledger) for ledger in values["ledgers"])
+    return Batch(**kept)

@@ -1,0 +1,480 @@
+"""From captured documents to lineage tables, exactly once: inbox -> plan.document.read -> lineage.resolve -> store.
+
+`ingest` is the way in, `_Ingester._apply` the way of the data. What makes it safe to kill at any instruction is in
+``inbox/batch.py`` and, for people, in ``docs/ingestion.md``. ``python -m spark_lineage.ingest`` is the child that attach()
+starts beside a driver.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from . import __version__, faults
+from .errors import DocumentError, LineageError, StoreError
+from .inbox import batch as batches
+from .inbox import quarantine as quarantines
+from .inbox.batch import Batch
+from .inbox.folder import DOCUMENT_BYTES_MAX, InboxDocument, InboxFolder, open_inbox
+from .inbox.ledger import Ledger, read_ledger
+from .inbox.progress import write_progress
+from .inbox.turns import Turns
+from .inbox.watch import Process
+from .lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
+from .model import Records, Run, RunReads
+from .plan.document import ExecutionDocument, RunEnd, RunStart
+from .plan.document import read as read_document
+from .store.tables import Store, Transaction, literal
+
+log = logging.getLogger(__name__)
+
+CONTENT_NAMED = {
+    "schemas": "schema_hash",
+    "plans": "plan_id",
+    "session_confs": "session_confs_id",
+    "dataset_lineage": "lineage_id",
+    "column_lineage": "lineage_id",
+}
+"""Tables whose rows are named by their content, with the column that names them: only what is not there is appended."""
+UPSERTED = ("datasets", "runs")
+APPENDED = ("inputs", "outputs", "executions")
+"""In this order after the ones above, so that an execution is seen only when everything about it is there."""
+
+LOST_AFTER_SECONDS = 3600.0
+ATTEMPTS_BEFORE_CAREFUL = 2
+LOG_BYTES = 1_000_000
+_READING = "batches/reading.txt"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one call of `ingest` did."""
+
+    documents: int = 0
+    """Documents whose rows are in the tables now, those in quarantine left out."""
+    batches: int = 0
+    executions: int = 0
+    quarantined: int = 0
+    runs: tuple[str, ...] = ()
+    """Application runs that something was ingested of."""
+    lost: tuple[str, ...] = ()
+    """Application runs that were found lost."""
+    put_back: int = 0
+    """Documents that were taken out of quarantine to be tried again."""
+    warnings: tuple[str, ...] = ()
+
+
+def ingest(
+    inbox: str,
+    store: str,
+    *,
+    watch: bool = False,
+    follow: str | None = None,
+    driver_pid: int | None = None,
+    final: bool = False,
+    retry_quarantine: bool = False,
+    poll_seconds: float = 0.2,
+    lost_after_seconds: float = LOST_AFTER_SECONDS,
+    progress: Callable[[IngestReport], None] | None = None,
+    stop: threading.Event | None = None,
+) -> IngestReport:
+    """Brings the documents of `inbox` into the tables of `store`, making the tables where there are none.
+
+    By default until nothing waits. With `watch` until `stop` is set. With `follow`, an application run's id, until that
+    run has ended, or the driver of `driver_pid` is gone and its folder has been quiet for three seconds; what is
+    found of other runs comes in as well. `final` says that no driver is alive any more: runs without an end are lost at once,
+    others once their last document is older than `lost_after_seconds`. `progress` is called after each batch.
+
+    Any number of processes may do this to the same inbox and store at once. Raises `InboxError` and `StoreError` where
+    one of them cannot be used; with `watch` or `follow` this is logged and tried again instead. In either case
+    documents stay in the inbox until they are in the tables.
+    """
+    folder = open_inbox(inbox, create=watch or follow is not None)
+    ingester = _Ingester(folder, store, progress or (lambda report: None))
+    turns = Turns(folder, ingester, stop or threading.Event(), poll_seconds, lost_after_seconds)
+    if retry_quarantine:
+        turns.once(ingester.put_back)
+    if follow is not None:
+        turns.until_ended(follow, Process(driver_pid) if driver_pid is not None else None)
+    elif watch:
+        turns.until_stopped()
+    else:
+        turns.until_empty(final=final)
+    return ingester.report
+
+
+class _Ingester:
+    """One reader of the inbox. Its methods are called by who holds the inbox's lock, in the thread that has it."""
+
+    def __init__(self, inbox: InboxFolder, store_location: str, progress: Callable[[IngestReport], None]) -> None:
+        self.inbox = inbox
+        self.report = IngestReport()
+        self._store_location = store_location
+        self._progress = progress
+        self._opened: Store | None = None
+        self._floor = 0
+
+    def complete_unfinished(self) -> None:
+        """Brings to the end what an ingester before us began."""
+        for batch in batches.unfinished(self.inbox):
+            if batch.store != self._store.location:
+                self._warn(
+                    f"batch {batch.number} was begun for the tables at {batch.store} and is completed in {self._store.location}"
+                )
+            self._complete(batches.begin_again(self.inbox, batch) if batch.stage == "sealed" else batch)
+
+    def take_batch(self, lost: Iterable[str] = ()) -> bool:
+        """Seals and completes one batch. False where there was nothing to do."""
+        documents = batches.choose(self.inbox, self._warn)
+        exits = self._exits()
+        lost = tuple(lost)
+        if not documents and not exits and not lost:
+            return False
+        unsealed = Batch(
+            inbox_id=self.inbox.inbox_id,
+            number=self._numbers_used(),
+            stage="sealed",
+            sealed_ms=time.time_ns() // 1_000_000,
+            store=self._store.location,
+            documents=documents,
+            exits=exits,
+            lost=lost,
+        )
+        self._complete(batches.seal(self.inbox, dataclasses.replace(unsealed, resumed=self._resumed(unsealed.runs))))
+        return True
+
+    def put_back(self) -> None:
+        """Puts the documents in quarantine back into their folders."""
+        count = quarantines.put_back(self.inbox)
+        self.report = dataclasses.replace(self.report, put_back=self.report.put_back + count)
+
+    def _complete(self, batch: Batch) -> None:
+        if batch.stage == "sealed":
+            batch = self._apply(batch)
+        batches.finish(self.inbox, batch)
+        for ledger in batch.ledgers:
+            write_progress(self.inbox, ledger)
+        self._progress(self.report)
+
+    def _apply(self, batch: Batch) -> Batch:
+        """Documents to rows to tables. Done again after a crash, it gives the same rows, and tables that have them skip them."""
+        rows = _BatchRows(self._store, {run: self._ledger(batch, run) for run in batch.runs}, batch)
+        self._read_documents(batch, rows)
+        for run, content in batch.exits.items():
+            rows.take_exit(run, content)
+        for run in batch.lost:
+            rows.take_lost(run)
+        rows.take_folders()
+        faults.point("batch.read")
+        self._append(rows.by_table, Transaction(batch.inbox_id, batch.number))
+        self._count(batch, rows)
+        return batches.mark_applied(self.inbox, batch, list(rows.ledgers.values()))
+
+    def _read_documents(self, batch: Batch, rows: _BatchRows) -> None:
+        """Reads each document into `rows`, and puts into quarantine what cannot be read.
+
+        A document that kills its reader (it takes all the memory, say) is found out by the third attempt at the batch: from
+        the second on it is written down which one is being read.
+        """
+        careful = batch.attempts >= ATTEMPTS_BEFORE_CAREFUL
+        culprit = (self.inbox.read(_READING) or b"").decode()
+        for document in batch.documents:
+            if careful:
+                self.inbox.replace(_READING, document.path.encode())
+            reason = "an ingester died while it read this document" if document.path == culprit else self._read(document, rows)
+            if reason is not None:
+                self._warn(f"{document.path} goes to quarantine: {reason}")
+                quarantines.quarantine(self.inbox, document, reason, __version__)
+                rows.take_quarantined(document)
+        if careful or culprit:
+            self.inbox.remove(_READING)
+
+    def _read(self, document: InboxDocument, rows: _BatchRows) -> str | None:
+        """Takes one document into `rows`. Gives the reason where that is not possible, and then `rows` is as before."""
+        if document.size > DOCUMENT_BYTES_MAX:
+            return f"it has {document.size} bytes, more than {DOCUMENT_BYTES_MAX}"
+        try:
+            faults.point("document.read")
+            data = self.inbox.read(document.path)
+            if data is None:
+                self._take_absent(document, rows)
+            else:
+                rows.take_document(document, data)
+        except (StoreError, MemoryError):
+            raise
+        except LineageError as error:
+            return str(error)
+        except Exception as error:  # a defect of ours, met by one document: the others go on
+            log.exception("%s cannot be resolved", document.path)
+            return f"{type(error).__name__} while it was resolved: {error}"
+        return None
+
+    def _take_absent(self, document: InboxDocument, rows: _BatchRows) -> None:
+        if quarantines.is_quarantined(self.inbox, document):
+            rows.take_quarantined(document)
+        else:
+            self._warn(f"{document.path} was removed by somebody after it was sealed into a batch; it counts as missing")
+
+    def _append(self, by_table: dict[str, list[Any]], transaction: Transaction) -> None:
+        for table, key in CONTENT_NAMED.items():
+            rows = by_table[table]
+            known = self._store.known(table, key, {getattr(row, key) for row in rows})
+            self._store.append(table, [row for row in rows if getattr(row, key) not in known], transaction)
+            faults.point(f"store.{table}")
+        for table in UPSERTED:
+            self._store.upsert(table, by_table[table], transaction)
+            faults.point(f"store.{table}")
+        for table in APPENDED:
+            self._store.append(table, by_table[table], transaction)
+            faults.point(f"store.{table}")
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = Store.open(self._store_location, create=True)
+        return self._opened
+
+    def _numbers_used(self) -> int:
+        """The highest batch number that a table has of this inbox: its batches/ may be older than that, put back from a backup."""
+        if not self._floor:
+            tables = [self._store.delta_table(table) for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)]
+            self._floor = max(table.transaction_version(self.inbox.inbox_id) or 0 for table in tables)
+        return self._floor
+
+    def _resumed(self, runs: Iterable[str]) -> tuple[str, ...]:
+        """Those of `runs` that the tables know and that have no ledger: it was swept, or belongs to another inbox."""
+        new = [run for run in runs if read_ledger(self.inbox, run) is None]
+        return tuple(run for run in new if _recorded_run(self._store, run) is not None)
+
+    def _ledger(self, batch: Batch, run: str) -> Ledger:
+        return read_ledger(self.inbox, run) or Ledger(run, resumed=run in batch.resumed)
+
+    def _exits(self) -> dict[str, dict[str, Any]]:
+        """What exit.json says, by run. One that is being written is left for the next time."""
+        exits = {}
+        for run in self.inbox.runs():
+            data = self.inbox.read(f"{run}/exit.json")
+            if data is None:
+                continue
+            try:
+                exits[run] = dict(json.loads(data))
+            except (ValueError, TypeError):
+                if time.time_ns() - self.inbox.changed_ns(run) > 60_000_000_000:
+                    exits[run] = {}
+        return exits
+
+    def _count(self, batch: Batch, rows: _BatchRows) -> None:
+        before = self.report
+        self.report = dataclasses.replace(
+            before,
+            documents=before.documents + rows.documents,
+            batches=before.batches + 1,
+            executions=before.executions + len(rows.by_table["executions"]),
+            quarantined=before.quarantined + rows.quarantined,
+            runs=tuple(dict.fromkeys([*before.runs, *(run for run in batch.runs if run not in batch.lost)])),
+            lost=tuple(dict.fromkeys([*before.lost, *batch.lost])),
+        )
+
+    def _warn(self, message: str) -> None:
+        if message not in self.report.warnings and len(self.report.warnings) < 100:
+            log.warning("%s", message)
+            self.report = dataclasses.replace(self.report, warnings=(*self.report.warnings, message))
+
+
+class _BatchRows:
+    """The rows of a batch by table, and the ledgers that follow from it, built up document by document.
+
+    Nothing here looks at the clock: what comes out depends on the documents, the ledgers before, and the tables.
+    """
+
+    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch) -> None:
+        self.by_table: dict[str, list[Any]] = {table: [] for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)}
+        self.ledgers = {run: dataclasses.replace(ledger, batch=batch.number) for run, ledger in before.items()}
+        self.documents = 0
+        self.quarantined = 0
+        self._store = store
+        self._named: dict[str, set[str]] = {table: set() for table in CONTENT_NAMED}
+
+    def take_document(self, document: InboxDocument, data: bytes) -> None:
+        """Raises whatever reading and resolving raises, with nothing taken."""
+        ledger = self.ledgers[document.run]
+        if document.sequence in ledger.ingested:
+            raise DocumentError(f"a document number {document.sequence} of this run is in the tables already")
+        parsed = read_document(data)
+        if parsed.application_run_id != document.run or parsed.sequence != document.sequence:
+            raise DocumentError(
+                f"it says that it is number {parsed.sequence} of {parsed.application_run_id}, which its name denies"
+            )
+        ledger = dataclasses.replace(
+            ledger,
+            ingested=ledger.ingested.with_numbers([document.sequence]),
+            quarantined=ledger.quarantined.without([document.sequence]),
+        )
+        match parsed:
+            case RunStart():
+                ledger, records = self._start(ledger, parsed)
+            case RunEnd():
+                ledger, records = self._end(ledger, parsed)
+            case ExecutionDocument():
+                ledger, records = self._execution(ledger, parsed)
+        self.ledgers[document.run] = ledger
+        self._add(records)
+        self.documents += 1
+
+    def take_quarantined(self, document: InboxDocument) -> None:
+        ledger = self.ledgers[document.run]
+        self.quarantined += 1
+        if document.sequence not in ledger.ingested:
+            quarantined = ledger.quarantined.with_numbers([document.sequence])
+            self.ledgers[document.run] = dataclasses.replace(ledger, quarantined=quarantined)
+
+    def take_exit(self, run: str, content: dict[str, Any]) -> None:
+        """exit.json: the process of the application failed, whatever its last document said."""
+        error = _exit_error(content)
+        ledger = self.ledgers[run] = dataclasses.replace(self.ledgers[run], exit_error=error)
+        if error and ledger.end_status != "failed":
+            self.by_table["runs"].append(Run(run_id=run, status="failed", error=error, ended_at=_time(ledger.last_time_ms)))
+
+    def take_lost(self, run: str) -> None:
+        """The runs of this folder that have no end will not get one."""
+        for lost in self.ledgers[run].open_runs:
+            self.by_table["runs"].append(Run(run_id=lost.run_id, status="lost", last_seen_at=_time(lost.last_time_ms)))
+        self.ledgers[run] = self.ledgers[run].given_up()
+
+    def take_folders(self) -> None:
+        """What is said of an application's run for its folder as a whole, after everything else."""
+        for run, ledger in list(self.ledgers.items()):
+            if ledger.ended:
+                self.take_lost(run)
+            missing = ledger.documents_missing
+            self.by_table["runs"].append(Run(run_id=run, last_seen_at=_time(ledger.last_time_ms), documents_missing=missing))
+
+    def _start(self, ledger: Ledger, start: RunStart) -> tuple[Ledger, Records]:
+        if start.application:
+            ledger = dataclasses.replace(ledger, datasets_allow=start.datasets_allow, datasets_deny=start.datasets_deny)
+        return ledger.opened(start.run_id, start.job_name, start.time_ms), records_of_run_start(start)
+
+    def _end(self, ledger: Ledger, end: RunEnd) -> tuple[Ledger, Records]:
+        ledger = ledger.closed(end.run_id, end.time_ms)
+        if not end.application:
+            return ledger, records_of_run_end(end, 0)
+        last = max(end.last_sequence or 0, end.sequence)
+        ledger = dataclasses.replace(ledger, last_sequence=last, end_status=end.status)
+        if ledger.exit_error and end.status == "succeeded":
+            end = dataclasses.replace(end, status="failed", error=ledger.exit_error)
+        return ledger, records_of_run_end(end, ledger.documents_missing or 0)
+
+    def _execution(self, ledger: Ledger, execution: ExecutionDocument) -> tuple[Ledger, Records]:
+        known = ledger.runs.get(execution.run_id)
+        job_name = known.job_name if known else self._recorded_job_name(execution.run_id)
+        context = RunContext(
+            job_name=job_name,
+            datasets_allow=ledger.datasets_allow,
+            datasets_deny=ledger.datasets_deny,
+            reads=RunReads(),
+        )
+        records = records_of_execution(execution, context)
+        return ledger.heard(execution.run_id, job_name, execution.time_ms), records
+
+    def _recorded_job_name(self, run: str) -> str | None:
+        recorded = _recorded_run(self._store, run)
+        return recorded["job_name"] if recorded else None
+
+    def _add(self, records: Records) -> None:
+        for table, rows in self.by_table.items():
+            new = getattr(records, table)
+            key = CONTENT_NAMED.get(table)
+            if key is not None:
+                names = {getattr(row, key) for row in new}
+                new = [row for row in new if getattr(row, key) not in self._named[table]]
+                self._named[table] |= names
+            rows.extend(new)
+
+
+def _recorded_run(store: Store, run: str) -> dict[str, Any] | None:
+    rows = store.arrow("runs", ["run_id", "job_name", "status"], f"run_id = {literal(run)}").to_pylist()
+    return rows[0] if rows else None
+
+
+def _exit_error(content: dict[str, Any]) -> str:
+    """What went wrong as exit.json has it, empty where nothing did."""
+    signal = content.get("signal")
+    if signal:
+        return f"killed by signal {signal}"
+    code = content.get("exit_code")
+    return f"exit code {code}" if code else ""
+
+
+def _time(epoch_ms: int) -> datetime | None:
+    return _EPOCH + timedelta(milliseconds=epoch_ms) if epoch_ms else None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The child beside a driver: ``python -m spark_lineage.ingest --inbox I --store S --follow RUN --driver-pid N``.
+
+    Low priority, logs to ``logs/<run>.log`` in the inbox. Gives 0, or 2 where documents are left that could not be ingested.
+    """
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m spark_lineage.ingest", description=(main.__doc__ or "").splitlines()[0])
+    parser.add_argument("--inbox", required=True)
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--follow", required=True, metavar="RUN")
+    parser.add_argument("--driver-pid", type=int)
+    parser.add_argument("--poll-seconds", type=float, default=0.2)
+    given = parser.parse_args(arguments)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the driver, whose end is seen
+    os.nice(10)
+    try:
+        _log_to(open_inbox(given.inbox, create=True), given.follow)
+        log.info(
+            "following run %s of the driver %s, inbox %s, tables %s", given.follow, given.driver_pid, given.inbox, given.store
+        )
+        report = ingest(
+            given.inbox,
+            given.store,
+            follow=given.follow,
+            driver_pid=given.driver_pid,
+            poll_seconds=given.poll_seconds,
+            stop=stop,
+        )
+    except (LineageError, OSError) as error:
+        log.error("gave up: %s (run `spark-lineage ingest` once this is mended; nothing is lost)", error)
+        return 2
+    except Exception:
+        log.exception("a defect; run `spark-lineage ingest` to bring in what is left")
+        return 2
+    log.info("over: %s", report)
+    return 0
+
+
+def _log_to(inbox: InboxFolder, run: str) -> None:
+    """Logs to a file in the inbox, a megabyte at most and one older file."""
+    from logging.handlers import RotatingFileHandler
+
+    folder = Path(inbox.location) / "logs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    logging.raiseExceptions = False
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
+        handlers=[RotatingFileHandler(folder / f"{run}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
