@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake import Transaction as DeltaTransaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError, TableNotFoundError
 
 from .. import __version__
 from ..config import local_path
@@ -199,7 +199,9 @@ class Store:
                     lost_to = error
                 except (DeltaError, OSError) as error:
                     self._handles.pop(table, None)
-                    raise _unwritable(self.location, table, error) from error
+                    if isinstance(error, SchemaMismatchError):
+                        _check_version(self.location, stored_version(self.location) or 0)
+                    raise unwritable(self.location, table, error) from error
             time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))
         raise StoreError(
             f"{table} in {self.location} could not be written: other writers were quicker {COMMIT_ATTEMPTS} times "
@@ -263,7 +265,7 @@ def create_tables(location: str) -> None:
             create_table(location, table)
         write_version(location, SCHEMA_VERSION, if_new=True)
     except (DeltaError, OSError) as error:
-        raise _unwritable(location, "lineage tables", error) from error
+        raise unwritable(location, "lineage tables", error) from error
 
 
 def create_table(location: str, table: TableSchema) -> None:
@@ -299,16 +301,22 @@ def write_version(location: str, version: int, if_new: bool = False) -> None:
             raise
 
 
-def _check_version(location: str, version: int) -> None:
+def check_not_newer(location: str, version: int) -> None:
+    """Raises SchemaVersionError for a store that a later release wrote."""
     if version > SCHEMA_VERSION:
         raise SchemaVersionError(
             f"the lineage tables at {location} are of schema version {version}, this spark-lineage {__version__} knows "
             f"up to {SCHEMA_VERSION}; install the release that wrote them, or a later one"
         )
+
+
+def _check_version(location: str, version: int) -> None:
+    check_not_newer(location, version)
     if version < SCHEMA_VERSION:
         raise SchemaVersionError(
             f"the lineage tables at {location} are of schema version {version}, this spark-lineage {__version__} needs "
-            f"{SCHEMA_VERSION}; run `spark-lineage maintain --migrate --store {location}` once, readers and writers may go on"
+            f"{SCHEMA_VERSION}; run `spark-lineage maintain --migrate --store {location}` once: readers may go on, writers of "
+            "the earlier release stop and leave what they have in the inbox"
         )
 
 
@@ -366,7 +374,7 @@ def unreadable(location: str, what: str, error: Exception) -> StoreError:
     )
 
 
-def _unwritable(location: str, what: str, error: Exception) -> StoreError:
+def unwritable(location: str, what: str, error: Exception) -> StoreError:
     return StoreError(
         f"{what} in {location} cannot be written: {_cause(error)}. Check that the place can be reached, has room and may be "
         "written by this user, then try again: a batch that did arrive is not written twice"

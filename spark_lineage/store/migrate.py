@@ -1,0 +1,87 @@
+"""Bring lineage tables of an earlier schema version up to this release's.
+
+`STEPS` is the whole history, in order. A step says what it changes and may be repeated: a migration that was cut short
+is run again, and two that run at once meet the same end. The version is written after the step, so a store is never
+said to be newer than it is. Adding columns does not disturb readers; rows written before have null there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deltalake import DeltaTable
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from ..errors import StoreError, StoreNotFound
+from .schemas import SCHEMA_VERSION, TABLES
+from .tables import absolute, check_not_newer, create_table, stored_version, unwritable, uri, write_version
+
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """From the version before `version` to it. `apply` takes the store's location and may raise what deltalake raises."""
+
+    version: int
+    changes: str
+    apply: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What `migrate` did: the versions before and after, and the steps taken between."""
+
+    version_before: int
+    version: int
+    changes: tuple[str, ...]
+
+
+def migrate(location: str | os.PathLike[str]) -> Migration:
+    """Take every step that the store has not taken. Does nothing to a store that is up to date.
+
+    Raises StoreNotFound, SchemaVersionError for a store of a later release, StoreError where it cannot be written.
+    """
+    place = absolute(location)
+    before = stored_version(place)
+    if before is None:
+        raise StoreNotFound(f"there are no lineage tables at {place} to migrate; name another place with --store")
+    check_not_newer(place, before)
+    taken = [step for step in STEPS if step.version > before]
+    for step in taken:
+        try:
+            step.apply(place)
+            write_version(place, step.version)
+        except (DeltaError, OSError) as error:
+            raise unwritable(place, f"schema version {step.version}", error) from error
+    return Migration(before, max(before, SCHEMA_VERSION), tuple(step.changes for step in taken))
+
+
+def add_columns(location: str, table: str, *names: str) -> None:
+    """Add those of the columns, as ``schemas.py`` has them, that the table lacks; make the table where it is missing."""
+    create_table(location, TABLES[table])
+    wanted = {field.name: field for field in DeltaSchema.from_arrow(TABLES[table].arrow).fields}
+    for _ in range(ATTEMPTS):
+        handle = DeltaTable(uri(location, table))
+        there = {field.name for field in handle.schema().fields}
+        missing = [wanted[name] for name in names if name not in there]
+        if not missing:
+            return
+        try:
+            handle.alter.add_columns(missing)
+        except CommitFailedError:
+            continue  # a writer was quicker: look again
+    raise StoreError(
+        f"{table} in {location} could not be altered: writers were quicker {ATTEMPTS} times; try again when it is quiet"
+    )
+
+
+def _parameters_and_fingerprints(location: str) -> None:
+    add_columns(location, "runs", "parameters")
+    add_columns(location, "outputs", "fingerprint", "offsets")
+
+
+STEPS: tuple[Step, ...] = (Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),)
