@@ -1,0 +1,57 @@
+"""The table of node handlers, and the loop that applies it.
+
+To teach the resolver a node: write a handler in the module of its group under ``nodes/``, add it to that module's `HANDLERS`,
+and a case under ``tests/plans/``. A node without a handler takes the unknown path: each of its columns may come from any
+column below it, and the reason is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..plan.nodes import Node, Plan
+from .datasets import DatasetRef, Naming
+from .influence import Sources
+from .nodes import columns, combining, commands, dml, leaves, rows, writes
+from .nodes.handler import Handler
+from .relation import Relation
+from .walk import Walk
+
+HANDLERS: Final[dict[str, Handler]] = {
+    **leaves.HANDLERS,
+    **rows.HANDLERS,
+    **columns.HANDLERS,
+    **combining.HANDLERS,
+    **writes.HANDLERS,
+    **dml.HANDLERS,
+    **commands.HANDLERS,
+}
+
+
+def walk_plan(plan: Plan, naming: Naming, hints: Sequence[DatasetRef] = ()) -> Walk:
+    """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path."""
+    walk = Walk(plan, naming, Sources(), [], hints)
+    for node_id, node in plan.nodes.items():
+        walk.relations[node_id] = _resolve(node, walk)
+    return walk
+
+
+def _resolve(node: Node, walk: Walk) -> Relation:
+    handler = HANDLERS.get(node.kind)
+    if handler is None:
+        return _unknown(node, walk, f"unknown node {node.kind}")
+    written, readings = len(walk.written), len(walk.readings)
+    try:
+        return handler(node, walk)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        del walk.written[written:], walk.readings[readings:]
+        return _unknown(node, walk, f"unknown form of node {node.kind}: {error}")
+
+
+def _unknown(node: Node, walk: Walk, reason: str) -> Relation:
+    walk.reason(reason)
+    children = tuple(walk.relations[item] for item in (*node.children, *node.plans))
+    if not children and node.output:
+        return leaves.unknown_rows(node, walk)
+    return columns.mixed(node, walk, children)

@@ -1,0 +1,195 @@
+"""From resolved writes to edges, and to the name that a set of edges has by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from ..model import Certainty, ColumnEdge, DatasetEdge, EdgeType, SourceKind, Subtype
+from .datasets import DatasetRef
+from .influence import DIRECT, INDIRECT, Bits, Influence, Outer, Source
+from .naming import DatasetKey
+from .relation import Column
+from .walk import Walk, Written
+
+_LITERAL: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[A-Za-z]{0,2}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A column edge before its lineage has a name. `target_column` None: it bears on every column."""
+
+    target: DatasetKey
+    target_column: str | None
+    kind: SourceKind
+    source: DatasetKey | None
+    source_column: str | None
+    type: EdgeType
+    subtype: Subtype
+    masking: bool = False
+    expression: str | None = None
+    steps: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes it one edge: the same in every run of the same code, whatever the literals."""
+        expression = None if self.expression is None else without_literals(self.expression)
+        return (
+            self.target, self.target_column, self.kind, self.source, self.source_column, self.type, self.subtype, self.masking, expression, self.steps,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The edges of an execution; `id` is None where there are none."""
+
+    id: str | None
+    datasets: tuple[DatasetEdge, ...] = ()
+    columns: tuple[ColumnEdge, ...] = ()
+
+
+def lineage_of(
+    edges: Iterable[Edge], dataset_edges: Iterable[tuple[DatasetKey, DatasetKey, Certainty]], seen_at: datetime
+) -> Lineage:
+    """The edges under the name that their content has: not times, not versions, not the values of literals."""
+    columns = sorted({edge.identity: edge for edge in reversed(tuple(edges))}.items(), key=lambda item: _text(item[0]))
+    datasets = sorted(_surest(dataset_edges))
+    if not columns and not datasets:
+        return Lineage(None)
+    lineage_id = content_id([list(datasets), [identity for identity, _ in columns]])
+    return Lineage(
+        lineage_id,
+        tuple(DatasetEdge(lineage_id=lineage_id, target_namespace=target[0], target_name=target[1], source_namespace=source[0], source_name=source[1], certainty=certainty) for target, source, certainty in datasets),
+        tuple(_record(edge, identity, lineage_id, seen_at) for identity, edge in columns),
+    )  # fmt: skip
+
+
+def edges_of(written: Written, walk: Walk, allowed: Callable[[DatasetRef], bool]) -> Iterator[Edge]:
+    """The column edges of one write. Sources that are not `allowed` are left out."""
+    cited = _Cited(written.target.key, walk, allowed)
+    for name, column in written.columns:
+        yield from cited.of_column(name, column)
+    for condition in written.relation.conditions:
+        edge = Edge(cited.target, None, "unknown", None, None, "INDIRECT", condition.subtype, False, condition.expression)
+        yield from cited.from_bits(edge, condition.bits)
+
+
+def content_id(content: object) -> str:
+    """The first 32 hex digits of the SHA-256 of a JSON-like value."""
+    return hashlib.sha256(_text(content).encode()).hexdigest()[:32]
+
+
+def without_literals(sql: str) -> str:
+    """SQL text with a question mark for each literal."""
+    return _LITERAL.sub("?", sql)
+
+
+class _Cited:
+    """Edges of one target, with the sources that bits stand for spelt out."""
+
+    def __init__(self, target: DatasetKey, walk: Walk, allowed: Callable[[DatasetRef], bool]) -> None:
+        self.target = target
+        self._walk = walk
+        self._allowed = [allowed(reading.dataset) for reading in walk.readings]
+
+    def of_column(self, name: str, column: Column) -> Iterator[Edge]:
+        influence = column.influence
+        none = self._walk.sources.none
+        for lane, subtype in DIRECT:
+            bits: Bits = getattr(influence, lane)
+            expression = None if subtype == "IDENTITY" else column.expression
+            edge = Edge(self.target, name, "unknown", None, None, "DIRECT", subtype, False, expression)
+            yield from self.from_bits(edge, bits & ~none & influence.bare, column)
+            yield from self.from_bits(replace(edge, masking=True), bits & ~none & ~influence.bare, column)
+        for lane, subtype in INDIRECT:
+            expression = column.condition or column.expression
+            edge = Edge(self.target, name, "unknown", None, None, "INDIRECT", subtype, False, expression)
+            yield from self.from_bits(edge, getattr(influence, lane) & ~none, column)
+        if not influence.direct & ~none:
+            yield self._sourceless(name, column)
+
+    def from_bits(self, edge: Edge, bits: Bits, column: Column | None = None) -> Iterator[Edge]:
+        """The edge, once for each source in the set."""
+        for source in self._walk.sources.of(bits):
+            steps = () if column is None else _steps(column, self._walk.sources.bit(source), edge.type)
+            if isinstance(source, Outer):
+                self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
+                yield replace(edge, steps=steps)
+            elif source.kind != "column":
+                yield replace(edge, kind=source.kind, steps=steps)
+            elif self._allowed[source.dataset or 0]:
+                yield self._from_source(edge, source, steps)
+
+    def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...]) -> Edge:
+        dataset = self._walk.readings[source.dataset or 0].dataset
+        return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
+
+    def _sourceless(self, name: str, column: Column) -> Edge:
+        """A column whose value comes from no dataset: it is spelt out in the query, or made up by it."""
+        influence = column.influence
+        generated = bool(influence.direct & self._walk.sources.generated) or not influence.direct
+        kind: SourceKind = "generated" if generated else "literal"
+        return Edge(self.target, name, kind, None, None, "DIRECT", _strongest(influence), False, column.expression)
+
+
+def _strongest(influence: Influence) -> Subtype:
+    if influence.aggregation:
+        return "AGGREGATION"
+    return "TRANSFORMATION" if influence.transformation else "IDENTITY"
+
+
+def _steps(column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
+    """The operators on one way from the source to the column, nearest to the source first."""
+    steps: list[str] = []
+    current: Column | None = column
+    while current is not None:
+        if current.step is not None and (not steps or steps[-1] != current.step):
+            steps.append(current.step)
+        current = _next(current, bit, edge_type)
+    return tuple(reversed(steps))
+
+
+def _next(column: Column, bit: Bits, edge_type: EdgeType) -> Column | None:
+    fallback = None
+    for parent in column.parents:
+        if edge_type == "DIRECT" and parent.influence.direct & bit:
+            return parent
+        if fallback is None and parent.influence.everything & bit:
+            fallback = parent
+    return fallback
+
+
+def _surest(edges: Iterable[tuple[DatasetKey, DatasetKey, Certainty]]) -> set[tuple[DatasetKey, DatasetKey, Certainty]]:
+    """Each pair once: what the plan tells needs no inference."""
+    edges = set(edges)
+    told = {(target, source) for target, source, certainty in edges if certainty == "plan"}
+    return {edge for edge in edges if edge[2] == "plan" or edge[:2] not in told}
+
+
+def _record(edge: Edge, identity: tuple[object, ...], lineage_id: str, seen_at: datetime) -> ColumnEdge:
+    return ColumnEdge(
+        lineage_id=lineage_id,
+        edge_id=content_id(identity),
+        target_namespace=edge.target[0],
+        target_name=edge.target[1],
+        target_column=edge.target_column,
+        source_kind=edge.kind,
+        source_namespace=None if edge.source is None else edge.source[0],
+        source_name=None if edge.source is None else edge.source[1],
+        source_column=edge.source_column,
+        edge_type=edge.type,
+        subtype=edge.subtype,
+        masking=edge.masking,
+        expression=edge.expression,
+        steps=edge.steps,
+        first_seen_at=seen_at,
+    )
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,177 @@
+"""What a dataset is called: OpenLineage's dataset naming, from locations in all their spellings.
+
+The rules are those of https://openlineage.io/docs/spec/naming (read in October 2025): the namespace is the store, the name
+is the place in it. A namespace ends without a slash, a name of a local file begins with one, that of an object does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+DatasetKey: TypeAlias = tuple[str, str]
+"""(namespace, name)."""
+
+_SCHEMES: Final = {"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasb": "wasbs", "viewfs": "hdfs", "webhdfs": "hdfs"}
+_OBJECT_STORES: Final = frozenset({"s3", "gs", "abfss", "wasbs", "oss", "cosn", "obs"})
+_PARTITION: Final = re.compile(r"[^/=]+=[^/]*")
+_GLOB: Final = re.compile(r"[*?\[{]")
+_JDBC_SECRETS: Final = re.compile(r"(?i)[?;&](user|username|password|token|secret)[^=;&]*=[^;&]*")
+_JDBC_PORTS: Final = {"postgresql": 5432, "postgres": 5432, "mysql": 3306, "mariadb": 3306, "sqlserver": 1433, "oracle": 1521}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dataset's name, and what its path said beyond it: `partition` is the folded tail, such as ``version=2``."""
+
+    namespace: str
+    name: str
+    partition: str | None = None
+
+    @property
+    def key(self) -> DatasetKey:
+        return self.namespace, self.name
+
+
+def place_of(path: str) -> Place:
+    """The dataset that a path belongs to: globs and partition folders fold to their root.
+
+    ``/x/dt=2024-01-01/part.csv``, ``/x/*.csv`` and ``file:///x/`` are all the dataset ``/x``; ``/x/a.csv`` is itself.
+    """
+    namespace, name = split(path)
+    segments = name.split("/")
+    for position, segment in enumerate(segments):
+        if _GLOB.search(segment):
+            segments = segments[:position]
+            break
+    kept = _without_partitions(segments)
+    partition = "/".join(segment for segment in segments[kept:] if _PARTITION.fullmatch(segment))
+    return Place(namespace, _join(namespace, segments[:kept]), partition or None)
+
+
+def places_of(paths: Iterable[str]) -> tuple[Place, ...]:
+    """The datasets that the paths of one read belong to, in order, each once.
+
+    Several files of one folder are that folder: what a reader was given as a glob arrives as the list of what it matched.
+    """
+    places = [place_of(path) for path in paths]
+    siblings: dict[DatasetKey, int] = {}
+    for place in places:
+        if _is_file(place.name):
+            siblings[parent_of(place)] = siblings.get(parent_of(place), 0) + 1
+    folded: dict[DatasetKey, Place] = {}
+    for place in places:
+        if _is_file(place.name) and siblings[parent_of(place)] > 1:
+            place = Place(*parent_of(place))
+        folded.setdefault(place.key, place)
+    return tuple(folded.values())
+
+
+def split(path: str) -> DatasetKey:
+    """Namespace and name of one exact path, with nothing folded."""
+    scheme, authority, rest = _parse(path)
+    if scheme in ("", "file"):
+        return "file", _tidy(rest)
+    scheme = _SCHEMES.get(scheme, scheme)
+    if scheme == "dbfs":
+        return ("dbfs", _tidy(rest)) if not authority else (f"dbfs://{authority}", _tidy(rest))
+    namespace = f"{scheme}://{authority}"
+    name = _tidy(rest)
+    return namespace, (name.lstrip("/") or "/") if scheme in _OBJECT_STORES else name
+
+
+def parent_of(place: Place) -> DatasetKey:
+    """The folder around a dataset."""
+    head = place.name.rpartition("/")[0]
+    return place.namespace, head or "/"
+
+
+def jdbc_key(url: str, table: str) -> DatasetKey:
+    """A table of a database behind JDBC: ``postgres://host:5432`` and ``database.schema.table``.
+
+    Credentials in the URL are left out. What follows an unknown form is kept whole as namespace.
+    """
+    plain = _JDBC_SECRETS.sub("", url.removeprefix("jdbc:"))
+    match = re.match(r"(?P<kind>[a-z0-9]+):(?://)?(?:[^@/]*@)?(?P<host>[^/;?]+)(?:/(?P<database>[^?;]*))?", plain)
+    if match is None or "//" not in plain:
+        return plain.split("?")[0].split(";")[0], table
+    kind, host, database = match["kind"], match["host"], match["database"]
+    host = host if ":" in host or kind not in _JDBC_PORTS else f"{host}:{_JDBC_PORTS[kind]}"
+    named = re.search(r"(?i);database(?:name)?=([^;]+)", plain)
+    database = named[1] if named else database
+    kind = "postgres" if kind == "postgresql" else kind
+    return f"{kind}://{host}", f"{database}.{table}" if database else table
+
+
+def aliases_of(parts: Iterable[str], current_database: str | None = None) -> tuple[str, ...]:
+    """The names that a table is called by, shortest last: ``spark_catalog.default.t``, ``default.t``, ``t``.
+
+    The bare name is an alias only in the database that was current.
+    """
+    parts = tuple(part for part in parts if part)
+    if not parts:
+        return ()
+    if len(parts) == 1:
+        parts = (current_database, *parts) if current_database else parts
+    if len(parts) == 2:
+        parts = ("spark_catalog", *parts)
+    spellings = [parts]
+    if parts[0] == "spark_catalog" and len(parts) == 3:
+        spellings.append(parts[1:])
+        if parts[1] == (current_database or "default"):
+            spellings.append(parts[2:])
+    return tuple(".".join(spelling) for spelling in spellings)
+
+
+def table_parts(name: str) -> tuple[str, ...]:
+    """The parts of a table's name in text, back-quotes taken out."""
+    return tuple(quoted.replace("``", "`") or bare for quoted, bare in re.findall(r"`((?:[^`]|``)+)`|([^.`]+)", name))
+
+
+def _parse(path: str) -> tuple[str, str, str]:
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", path, re.DOTALL)
+    if match is None:
+        return "", "", path
+    scheme, rest = match[1].lower(), match[2]
+    if not rest.startswith("//"):
+        return scheme, "", rest
+    authority, slash, tail = rest[2:].partition("/")
+    return scheme, authority.rpartition("@")[2] if scheme not in ("abfss", "abfs", "wasb", "wasbs") else authority, slash + tail
+
+
+def _tidy(path: str) -> str:
+    """One slash at the front, single ones within, none at the end."""
+    return "/" + "/".join(segment for segment in path.split("/") if segment and segment != ".")
+
+
+def _without_partitions(segments: list[str]) -> int:
+    """How many segments are left when the tail of partition folders, and the file in them, is taken off."""
+    end = len(segments)
+    if end >= 2 and _is_file(segments[-1]) and _PARTITION.fullmatch(segments[-2]):
+        end -= 1
+    while end > 1 and _PARTITION.fullmatch(segments[end - 1]):
+        end -= 1
+    return end
+
+
+def _is_file(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    return last.startswith("part-") or re.search(r"\.[A-Za-z][A-Za-z0-9]{0,9}$", last) is not None
+
+
+def _join(namespace: str, segments: list[str]) -> str:
+    name = "/".join(segments)
+    return name or "/"
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a location rather than a name."""
+    return text.startswith("/") or bool(urlsplit(text).scheme and ":/" in text)
+
+
+def decoded(path: str) -> str:
+    """A path with its percent escapes read, as Hadoop writes those of a table's location."""
+    return unquote(path)

@@ -1,0 +1,149 @@
+"""Nodes that bring several relations together: joins, set operations, common table expressions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...plan.expressions import Attribute, Subquery
+from ...plan.nodes import MissingFieldError, Node
+from ...plan.values import Opaque, Stated
+from ..expressions import known_outer
+from ..influence import substitute, union
+from ..relation import Column, Condition, Conditions, Relation, derived
+from ..walk import Walk
+from .handler import Handler
+
+
+def join(node: Node, walk: Walk) -> Relation:
+    """A join of any kind: its condition decides about every column."""
+    left, right = _two(node, walk)
+    columns = {**_through(left, node), **_through(right, node)}
+    condition = node.expression("condition")
+    conditions = () if condition is None else (walk.condition(condition, "JOIN", columns),)
+    kind = _join_type(node)
+    output = node.output or ((*left.output, *right.output) if not kind.startswith(("LeftSemi", "LeftAnti")) else left.output)
+    if kind.startswith("ExistenceJoin"):
+        decided = union(condition.deciding() for condition in conditions)
+        columns.update({item: Column(decided, None, node.kind) for item in output if item not in columns})
+    return derived((left, right), columns, output, conditions, walk.subquery_datasets(node))
+
+
+def lateral_join(node: Node, walk: Walk) -> Relation:
+    """A join whose right side is run for each row of the left one, and may take columns from it."""
+    left = walk.child(node)
+    right_side = node.expression("right")
+    if right_side is None or not isinstance(right_side.expression, Subquery):
+        raise MissingFieldError(f"{node.kind} has no subquery on its right")
+    right = _with_outer(walk.relation(right_side.expression.plan), left, walk)
+    columns = {**left.columns, **right.columns}
+    condition = node.expression("condition")
+    conditions = () if condition is None else (walk.condition(condition, "JOIN", columns),)
+    return derived((left, right), columns, (*left.output, *right.output), conditions, walk.subquery_datasets(node))
+
+
+def union_all(node: Node, walk: Walk) -> Relation:
+    """UNION by position (the analyzer has put named ones in order): a column is what any branch says."""
+    children = walk.children(node)
+    if all(not child.output for child in children):
+        return derived(children, {}, ())
+    output = children[0].output if node.output is None else node.output
+    columns = {}
+    for position, expression_id in enumerate(output):
+        parents = tuple(child.columns[child.output[position]] for child in children)
+        columns[expression_id] = _merged(parents, node)
+    return derived(children, columns, output)
+
+
+def intersect(node: Node, walk: Walk) -> Relation:
+    """INTERSECT and EXCEPT keep rows of the left side, by comparing whole rows."""
+    left, right = _two(node, walk)
+    compared = tuple(Stated(Attribute(item)) for item in left.output), tuple(Stated(Attribute(item)) for item in right.output)
+    conditions = (
+        *(walk.condition(item, "FILTER", left.columns) for item in compared[0]),
+        *(walk.condition(item, "FILTER", right.columns) for item in compared[1]),
+    )
+    return derived((left, right), left.columns, left.output, conditions)
+
+
+def with_cte(node: Node, walk: Walk) -> Relation:
+    """WITH: the definitions come first among the children, the query last."""
+    return walk.relation(node.children[-1])
+
+
+def cte_definition(node: Node, walk: Walk) -> Relation:
+    child = walk.child(node)
+    name = node.text("id")
+    if name is None:
+        raise MissingFieldError(f"{node.kind} has no id")
+    walk.ctes[name] = child
+    return child
+
+
+def cte_reference(node: Node, walk: Walk) -> Relation:
+    """A use of a definition, under expression ids of its own."""
+    definition = walk.ctes.get(node.text("cteId") or "")
+    if definition is None or node.output is None or len(node.output) != len(definition.output):
+        raise MissingFieldError(f"{node.kind} refers to {node.text('cteId')}, which is not defined before it")
+    return derived((definition,), dict(zip(node.output, definition.output_columns(), strict=True)), node.output)
+
+
+def _two(node: Node, walk: Walk) -> tuple[Relation, Relation]:
+    children = walk.children(node)
+    if len(children) != 2:
+        raise MissingFieldError(f"{node.kind} has {len(children)} children")
+    return children[0], children[1]
+
+
+def _join_type(node: Node) -> str:
+    value = node.fields.get("joinType")
+    if isinstance(value, Opaque):
+        return value.class_name.rstrip("$").rsplit(".", 1)[-1]
+    return (node.text("joinType") or "").replace(" ", "").replace("_", "")
+
+
+def _through(relation: Relation, node: Node) -> dict[int, Column]:
+    """The columns as they come out of the node, which leaves their values alone."""
+    return {
+        expression_id: Column(column.influence, column.expression, node.kind, (column,))
+        for expression_id, column in relation.columns.items()
+    }
+
+
+def _merged(parents: tuple[Column, ...], node: Node) -> Column:
+    expressions = {parent.expression for parent in parents}
+    expression = expressions.pop() if len(expressions) == 1 else None
+    return Column(union(parent.influence for parent in parents), expression, node.kind, parents)
+
+
+def _with_outer(inner: Relation, outer: Relation, walk: Walk) -> Relation:
+    """A correlated relation with the outer columns that it takes put in place."""
+    everything = inner.decisions.everything
+    for column in inner.columns.values():
+        everything |= column.influence.everything
+    known = known_outer(everything, outer.columns, walk.sources)
+    if not known:
+        return inner
+    columns = {
+        item: Column(substitute(column.influence, known), column.expression, column.step, (*column.parents,))
+        for item, column in inner.columns.items()
+    }
+    conditions = []
+    for condition in inner.conditions:
+        bits = condition.bits
+        for bit, value in known.items():
+            bits = bits & ~bit | value.everything if bits & bit else bits
+        conditions.append(Condition(condition.subtype, bits & ~walk.sources.none, condition.expression))
+    decisions = substitute(inner.decisions, known)
+    return Relation(columns, inner.output, Conditions(tuple(conditions)), decisions, inner.datasets)
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "Join": join,
+    "LateralJoin": lateral_join,
+    "Union": union_all,
+    "Intersect": intersect,
+    "Except": intersect,
+    "WithCTE": with_cte,
+    "CTERelationDef": cte_definition,
+    "CTERelationRef": cte_reference,
+}

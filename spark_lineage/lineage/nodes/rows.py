@@ -1,0 +1,83 @@
+"""Nodes that keep columns as they are, and choose, order or move rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...plan.expressions import Attribute
+from ...plan.nodes import MissingFieldError, Node
+from ...plan.values import CatalogTable, Stated
+from ..influence import numbers
+from ..relation import Condition, Relation, derived
+from ..walk import Walk
+from .handler import Handler
+
+
+def unchanged(node: Node, walk: Walk) -> Relation:
+    """A limit, a hint, a repartitioning, an alias: the child's rows."""
+    return walk.child(node)
+
+
+def filtered(node: Node, walk: Walk) -> Relation:
+    """WHERE, HAVING: the condition decides about every column."""
+    condition = node.expression("condition")
+    if condition is None:
+        raise MissingFieldError(f"{node.kind} has no condition")
+    child = walk.child(node)
+    conditions = (walk.condition(condition, "FILTER", child.columns),)
+    return derived((child,), child.columns, child.output, conditions, walk.subquery_datasets(node))
+
+
+def sorted_rows(node: Node, walk: Walk) -> Relation:
+    child = walk.child(node)
+    conditions = tuple(walk.condition(order, "SORT", child.columns) for order in node.stated("order"))
+    return derived((child,), child.columns, child.output, conditions, walk.subquery_datasets(node))
+
+
+def distinct(node: Node, walk: Walk) -> Relation:
+    """DISTINCT groups by all its columns."""
+    child = walk.child(node)
+    return _grouped(child, tuple(Stated(Attribute(item)) for item in child.output), walk)
+
+
+def deduplicated(node: Node, walk: Walk) -> Relation:
+    """dropDuplicates: which row is kept is a matter of the keys."""
+    return _grouped(walk.child(node), node.stated("keys"), walk)
+
+
+def view(node: Node, walk: Walk) -> Relation:
+    """A view is what it is defined as; a view of the catalog lends its name to what it reads."""
+    child = walk.child(node)
+    table = node.fields.get("desc")
+    temporary = node.flag("isTempView") or node.flag("isTempViewStoringAnalyzedPlan")
+    if isinstance(table, CatalogTable) and len(table.name) > 1 and not temporary:
+        names = walk.naming.aliases(table.name)
+        for number in numbers(child.datasets):
+            walk.call_also(number, names)
+    if node.output is None or node.output == child.output:
+        return child
+    if len(node.output) != len(child.output):
+        raise MissingFieldError(f"{node.kind} has {len(node.output)} columns over {len(child.output)}")
+    columns = dict(zip(node.output, child.output_columns(), strict=True))
+    return derived((child,), columns, node.output)
+
+
+def _grouped(child: Relation, keys: tuple[Stated, ...], walk: Walk) -> Relation:
+    conditions: tuple[Condition, ...] = tuple(walk.condition(key, "GROUP_BY", child.columns) for key in keys)
+    return derived((child,), child.columns, child.output, conditions)
+
+
+_UNCHANGED: Final = (
+    "CollectMetrics", "EventTimeWatermark", "GlobalLimit", "LocalLimit", "Offset", "RebalancePartitions", "Repartition", "RepartitionByExpression",
+    "ResolvedHint", "ReturnAnswer", "Sample", "Subquery", "SubqueryAlias", "Tail", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
+)  # fmt: skip
+
+HANDLERS: Final[dict[str, Handler]] = {
+    **dict.fromkeys(_UNCHANGED, unchanged),
+    "Filter": filtered,
+    "Sort": sorted_rows,
+    "Distinct": distinct,
+    "Deduplicate": deduplicated,
+    "DeduplicateWithinWatermark": deduplicated,
+    "View": view,
+}

@@ -1,0 +1,191 @@
+"""Commands that write what a query gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ...plan.nodes import MissingFieldError, Node
+from ...plan.values import Field, Opaque, TextMap, Value
+from ..datasets import DatasetRef, short_format
+from ..relation import Relation
+from ..walk import Walk, Written
+from .handler import Handler
+
+
+def insert_files(node: Node, walk: Walk) -> Relation:
+    """Files written through a v1 source: ``df.write.parquet``, INSERT into a Parquet table."""
+    path = node.path("outputPath")
+    if path is None:
+        raise MissingFieldError(f"{node.kind} has no outputPath")
+    table = node.table("catalogTable")
+    target = walk.naming.of_path(path, _class_or_text(node.fields.get("fileFormat")), table.name if table else ())
+    return _write(node, walk, target, _mode(node), node.texts("outputColumnNames"))
+
+
+def create_table_as_select(node: Node, walk: Walk) -> Relation:
+    """A new table of a v1 source; where it lies is known only after the write."""
+    table = node.table("table") or node.table("tableDesc")
+    if table is None:
+        raise MissingFieldError(f"{node.kind} has no table")
+    target = walk.naming.of_table(table) if table.location else walk.located(table.name, table.provider)
+    names = node.texts("outputColumnNames")
+    return _write(node, walk, target, "append" if _mode(node) == "append" else "create table as select", names, _mode(node))
+
+
+def save_into_source(node: Node, walk: Walk) -> Relation:
+    """``df.write.format(...).save()`` of a source that is no file format of Spark's own: Delta, JDBC."""
+    options = node.options()
+    source = _class_or_text(node.fields.get("dataSource"))
+    path = options.get("path")
+    if path:
+        target = walk.naming.of_path(path, _source_format(source))
+    else:
+        target = walk.naming.of_options(options, _source_format(source) or node.kind)
+    return _write(node, walk, target, _mode(node))
+
+
+def create_v2_table(node: Node, walk: Walk) -> Relation:
+    """CREATE or REPLACE TABLE AS SELECT in a DataSourceV2 catalog. The query gives names and order."""
+    name = _identifier(node, walk)
+    spec = node.fields.get("tableSpec")
+    location = _text_of(spec, "location")
+    provider = _text_of(spec, "provider")
+    target = walk.naming.of_path(location, provider, name) if location else walk.located(name, provider)
+    operation = "replace table as select" if node.kind.startswith("Replace") else "create table as select"
+    return _write(node, walk, target, operation, mode="replace" if node.kind.startswith("Replace") else "create")
+
+
+def append(node: Node, walk: Walk) -> Relation:
+    return _into_table(node, walk, "append")
+
+
+def overwrite(node: Node, walk: Walk) -> Relation:
+    """INSERT OVERWRITE, ``replaceWhere``: a predicate other than TRUE keeps the rows outside it."""
+    return _into_table(node, walk, "overwrite")
+
+
+def overwrite_partitions(node: Node, walk: Walk) -> Relation:
+    return _into_table(node, walk, "overwrite partitions")
+
+
+def insert(node: Node, walk: Walk) -> Relation:
+    """INSERT not yet resolved to a source's own command, and Hive's."""
+    return _into_table(node, walk, "overwrite" if node.flag("overwrite") else "append")
+
+
+def microbatch(node: Node, walk: Walk) -> Relation:
+    """One batch of a stream, to a v1 sink."""
+    sink = node.fields.get("sink")
+    table = node.table("catalogTable")
+    path = node.path("sink") or _text_of(sink, "path") or node.options("writeOptions").get("path")
+    if table is not None:
+        target = walk.naming.of_table(table)
+    elif path is not None:
+        target = walk.naming.of_path(path, _source_format(_class_or_text(sink)))
+    else:
+        return walk.query(node)
+    return _write(node, walk, target, "stream", mode=(_class_or_text(node.fields.get("outputMode")) or "append").lower())
+
+
+def _into_table(node: Node, walk: Walk, operation: str) -> Relation:
+    """A write into a table that is there: columns go by position, the analyzer has put them in the table's order."""
+    target, fields = _table(node, walk)
+    return _write(node, walk, target, operation, tuple(field.name for field in fields), fields=fields)
+
+
+def _write(
+    node: Node,
+    walk: Walk,
+    target: DatasetRef,
+    operation: str,
+    names: tuple[str, ...] = (),
+    mode: str | None = None,
+    fields: tuple[Field, ...] = (),
+) -> Relation:
+    """Report a write of the node's query. `names` are the target's columns, the query's own where there are none."""
+    query = walk.query(node)
+    given = tuple(walk.plan.name_of(item) for item in query.output)
+    names = names or given
+    fields = fields or node.plan_schema("query") or walk.fields(query.output)
+    if len(names) != len(given):
+        walk.reason(f"{node.kind} writes {len(given)} columns to {len(names)}: the query's names were taken")
+        names = given
+    columns = tuple(zip(names, query.output_columns(), strict=True))
+    named = tuple(replace(field, name=name) for field, name in zip(fields, names, strict=False))
+    walk.written.append(Written(target, operation, mode or operation, columns, query, node, named))
+    return Relation(datasets=query.datasets)
+
+
+def _table(node: Node, walk: Walk) -> tuple[DatasetRef, tuple[Field, ...]]:
+    """The table that a command writes to, with its columns."""
+    table_node = walk.plan.nodes.get(node.plan("table") or -1)
+    if table_node is None and len(node.children) > 1:
+        table_node = walk.plan.nodes[node.children[0]]
+    v2table = node.v2table("deltaTable") or (table_node and table_node.v2table("table"))
+    fields = walk.fields((table_node and table_node.output) or ())
+    if v2table:
+        parts = table_node.name("identifier") if table_node else None
+        if v2table.delta is not None and v2table.delta.path is None and not v2table.delta.table_name:
+            return walk.located(parts or (), "delta"), fields
+        return walk.naming.of_v2(v2table, parts), fields
+    table = node.table("table") or node.table("catalogTable")
+    if table is not None:
+        return walk.naming.of_table(table), fields
+    relation = table_node and table_node.relation("relation")
+    if table_node is not None and relation:
+        return walk.naming.of_files(relation, table_node.table("catalogTable"))[0], fields
+    raise MissingFieldError(f"{node.kind} has no table that could be named")
+
+
+def _identifier(node: Node, walk: Walk) -> tuple[str, ...]:
+    """The name of the table that a CREATE makes."""
+    named = walk.plan.nodes.get(node.plan("name") or (node.children[0] if node.children else -1))
+    parts = node.name("name") or (named and (named.name("identifier") or named.name("name")))
+    if not parts:
+        raise MissingFieldError(f"{node.kind} has no name")
+    return parts
+
+
+def _mode(node: Node) -> str:
+    """``append``, ``overwrite``; the modes that refuse or skip what is there write as if into nothing: ``create``."""
+    mode = (_class_or_text(node.fields.get("mode")) or "").rsplit(".", 1)[-1].rstrip("$").lower()
+    return mode if mode in ("append", "overwrite") else "create"
+
+
+def _class_or_text(value: Value) -> str | None:
+    if isinstance(value, Opaque):
+        return value.class_name
+    if isinstance(value, TextMap):
+        return _text_of(value, "object")
+    return value if isinstance(value, str) else None
+
+
+def _text_of(value: Value, key: str) -> str | None:
+    found = value.entries.get(key) if isinstance(value, TextMap) else None
+    return found if isinstance(found, str) else None
+
+
+def _source_format(source: str | None) -> str | None:
+    if source is None:
+        return None
+    return "delta" if ".delta." in source else (short_format(source) or "").removesuffix("relationprovider") or None
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "InsertIntoHadoopFsRelationCommand": insert_files,
+    "CreateDataSourceTableAsSelectCommand": create_table_as_select,
+    "SaveAsV1TableCommand": create_table_as_select,
+    "CreateHiveTableAsSelectCommand": create_table_as_select,
+    "SaveIntoDataSourceCommand": save_into_source,
+    "CreateTableAsSelect": create_v2_table,
+    "ReplaceTableAsSelect": create_v2_table,
+    "AppendData": append,
+    "OverwriteByExpression": overwrite,
+    "OverwritePartitionsDynamic": overwrite_partitions,
+    "DeltaDynamicPartitionOverwriteCommand": overwrite_partitions,
+    "InsertIntoStatement": insert,
+    "InsertIntoDataSourceCommand": insert,
+    "InsertIntoHiveTable": insert,
+    "WriteToMicroBatchDataSourceV1": microbatch,
+}

@@ -1,0 +1,85 @@
+"""What an execution did, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..plan.document import ExecutionDocument
+from ..plan.nodes import Node
+from .dispatch import HANDLERS
+from .nodes import commands, dml, writes
+from .walk import Written
+
+_READS: Final = {
+    "collectToPython": "collect",
+    "collectAsArrowToPython": "collect",
+    "collectArrow": "collect",
+    "collectResult": "collect",
+    "collectAsList": "collect",
+    "head": "show",
+    "take": "show",
+    "toLocalIterator": "iterate",
+    "foreachPartition": "foreach",
+}
+_WRITES: Final = {
+    "append": "append",
+    "overwrite": "overwrite",
+    "create": "create table as select",
+    "replace": "replace table as select",
+    "overwritePartitions": "overwrite partitions",
+}
+"""Spark's names of executions, for one whose plan was given up."""
+_QUERIES: Final = frozenset(HANDLERS) - frozenset(commands.HANDLERS) - frozenset(dml.HANDLERS) - frozenset(writes.HANDLERS)
+
+
+def operation_of(document: ExecutionDocument, written: Sequence[Written]) -> str:
+    """``append``, ``merge``, ...; ``read:collect``; ``command:<class>`` for a command that is no write."""
+    if written:
+        return ", ".join(dict.fromkeys(one.operation for one in written))
+    if document.analyzed is None:
+        return _without_plan(document)
+    root = document.analyzed.nodes[document.analyzed.root]
+    if is_command(root, document):
+        return commands.OPERATIONS.get(root.kind, f"command:{root.kind}")
+    return _read(document)
+
+
+def is_command(root: Node, document: ExecutionDocument) -> bool:
+    """Whether the root is something done, rather than rows asked for."""
+    if root.kind in _QUERIES:
+        return False
+    return root.kind in HANDLERS or root.kind.endswith("Command") or document.name == "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The stream and the batch of it that an execution belongs to."""
+
+    stream_query_id: str
+    batch_id: int | None
+
+
+def batch_of(document: ExecutionDocument) -> Batch | None:
+    """From the description that Spark gives a micro-batch: lines with ``id = ...`` and ``batch = ...``."""
+    description = document.description or ""
+    query = re.search(r"(?m)^\s*id = ([0-9a-fA-F-]{36})", description)
+    batch = re.search(r"(?m)^\s*batch = (\d+)", description)
+    return Batch(query[1], int(batch[1]) if batch else None) if query else None
+
+
+def _without_plan(document: ExecutionDocument) -> str:
+    if document.name in _WRITES:
+        return _WRITES[document.name]
+    if document.commits:
+        return ", ".join(dict.fromkeys((commit.operation or "write").lower() for commit in document.commits))
+    if document.writes:
+        return ", ".join(dict.fromkeys((write.mode or "write").lower() for write in document.writes))
+    return "command" if document.name == "command" else _read(document)
+
+
+def _read(document: ExecutionDocument) -> str:
+    name = document.name or "query"
+    return f"read:{_READS.get(name, name)}"

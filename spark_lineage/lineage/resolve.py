@@ -1,0 +1,250 @@
+"""From one captured document to the records that it adds to the lineage tables. Pure: no clock, no files, no Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ..model import Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
+from ..plan.document import ExecutionDocument, RunEnd, RunStart
+from .datasets import Naming, Reading
+from .dispatch import walk_plan
+from .edges import Edge, Lineage, content_id, edges_of, lineage_of
+from .influence import numbers
+from .limits import Limits
+from .naming import DatasetKey
+from .operation import batch_of, is_command, operation_of
+from .operators import plan_of
+from .schema import schema_of
+from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
+from .walk import Walk, Written
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the ingester knows of the run that a document belongs to. `reads` is asked only when it is needed: it costs a look-up."""
+
+    job_name: str | None = None
+    datasets_allow: tuple[str, ...] = ()
+    datasets_deny: tuple[str, ...] = ()
+    reads: Callable[[], RunReads] = field(default=RunReads)
+
+
+def records_of_run_start(document: RunStart) -> Records:
+    """The run as it begins."""
+    at = moment(document.time_ms)
+    versions = {"delta": document.delta_version, "python": document.python_version}
+    run = Run(
+        run_id=document.run_id,
+        application_id=document.application_id,
+        attempt=document.attempt,
+        job_namespace=document.job_namespace or "default",
+        job_name=document.job_name,
+        parent_run_id=document.parent_run_id,
+        parent_job_name=document.parent_job_name,
+        root_run_id=document.root_run_id,
+        started_at=at,
+        last_seen_at=at,
+        status="running",
+        user_name=document.user_name,
+        host=document.host,
+        spark_version=document.spark_version,
+        tool_version=document.tool_version,
+        entry_point=document.entry_point,
+        arguments=document.arguments,
+        code_repository=document.code_repository,
+        code_commit=document.code_commit,
+        code_dirty=document.code_dirty,
+        code_sha256=document.code_sha256,
+        spark_confs=None if document.spark_confs is None else dict(document.spark_confs),
+        parameters=None if document.parameters is None else dict(document.parameters),
+        labels={**{f"version.{name}": text for name, text in versions.items() if text}, **(document.labels or {})} or None,
+    )
+    return Records(runs=(run,))
+
+
+def records_of_run_end(document: RunEnd, missing: int) -> Records:
+    """The run as it ends. `missing` is how many of its documents never came, those that the bridge gave up included."""
+    at = moment(document.time_ms)
+    run = Run(
+        run_id=document.run_id,
+        ended_at=at,
+        last_seen_at=at,
+        status=document.status,
+        error=document.error,
+        documents_missing=missing,
+    )
+    return Records(runs=(run,))
+
+
+def records_of_execution(document: ExecutionDocument, run: RunContext) -> Records:
+    """What an execution did: its header, what it read and wrote in which version, and its lineage.
+
+    Never raises for what a document holds: what is not understood becomes an unknown edge and a reason.
+    """
+    resolved = _resolve(document, run)
+    execution = _execution(document, run, resolved)
+    return replace(resolved.records, executions=(execution,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """All but the execution itself, which is made last from it."""
+
+    records: Records
+    attempted: tuple[Written, ...]
+    lineage: Lineage
+    reasons: tuple[str, ...]
+
+
+def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
+    limits = Limits(run.datasets_allow, run.datasets_deny)
+    naming = Naming(document.current_database)
+    hints = hints_of(document)
+    walk = None if document.analyzed is None else walk_plan(document.analyzed, naming, hints)
+    written = _written(document, walk)
+    facts = Facts.of(document, walk.readings if walk else (), {})
+    readings = _readings(document, walk, written, facts)
+    extra = unclaimed_scans(document, facts, walk.readings if walk else ())
+
+    at = moment(document.ended_ms or document.time_ms)
+    heading = _heading(document, run, at)
+    admitted = tuple(one for one in written if limits.admits(one.target))
+    types = {one.target.key: schema_of(one.fields) for one in admitted}
+    inputs, read = inputs_of(heading, (one for one in (*readings, *extra) if limits.admits(one.dataset)), written, facts)
+    outputs, wrote = outputs_of(heading, admitted, facts, types)
+    lineage = _lineage(admitted, walk, extra, limits, at)
+    plans = () if walk is None else (plan_of(walk),)
+    records = Records(
+        datasets=_datasets((*read, *wrote), at),
+        schemas=_schemas((*read, *wrote)),
+        inputs=inputs,
+        outputs=outputs,
+        dataset_lineage=lineage.datasets,
+        column_lineage=lineage.columns,
+        plans=plans,
+        session_confs=_session_confs(document),
+    )
+    return _Resolved(
+        records, tuple(walk.written) if walk else (), lineage, (*document.incomplete, *(walk.reasons if walk else ()))
+    )
+
+
+def _written(document: ExecutionDocument, walk: Walk | None) -> tuple[Written, ...]:
+    """The writes that count: of a failed execution, those that were committed all the same."""
+    if walk is None:
+        return ()
+    if document.status == "succeeded":
+        return tuple(walk.written)
+    committed = {hint.key for hint in hints_of(replace(document, writes=()))}
+    return tuple(one for one in walk.written if one.target.key in committed)
+
+
+def _readings(document: ExecutionDocument, walk: Walk | None, written: Iterable[Written], facts: Facts) -> tuple[Reading, ...]:
+    """What was read: the leaves below a query or a write; of any other command, those that were scanned."""
+    if walk is None:
+        return ()
+    root = walk.plan.nodes[walk.plan.root]
+    bits = walk.relations[root.id].datasets
+    readings = tuple(walk.readings[number] for number in numbers(bits))
+    if any(written) or not is_command(root, document):
+        return readings
+    return tuple(reading for reading in readings if reading.dataset.key in facts.scans)
+
+
+def _lineage(written: Iterable[Written], walk: Walk | None, extra: Iterable[Reading], limits: Limits, at: datetime) -> Lineage:
+    if walk is None:
+        return Lineage(None)
+    edges: list[Edge] = []
+    pairs: list[tuple[DatasetKey, DatasetKey, Any]] = []
+    for one in written:
+        edges.extend(edges_of(one, walk, limits.admits))
+        for number in numbers(one.relation.datasets):
+            dataset = walk.readings[number].dataset
+            if limits.admits(dataset):
+                pairs.append((one.target.key, dataset.key, "plan"))
+        pairs.extend((one.target.key, reading.dataset.key, "inferred") for reading in extra if limits.admits(reading.dataset))
+    return lineage_of(edges, pairs, at)
+
+
+def _heading(document: ExecutionDocument, run: RunContext, at: datetime) -> dict[str, Any]:
+    """The columns that inputs and outputs share with their execution."""
+    return {
+        "execution_id": _execution_id(document),
+        "run_id": document.run_id,
+        "job_name": run.job_name,
+        "event_time": at,
+        "event_date": at.date(),
+    }
+
+
+def _execution_id(document: ExecutionDocument) -> str:
+    number = f"s{document.sequence}" if document.sql_id is None else str(document.sql_id)
+    return f"{document.application_run_id}:{number}"
+
+
+def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved) -> Execution:
+    at = moment(document.ended_ms or document.time_ms)
+    records = resolved.records
+    batch = batch_of(document)
+    rows = [output.rows_written for output in records.outputs if output.rows_written is not None]
+    size = [output.bytes_written for output in records.outputs if output.bytes_written is not None]
+    return Execution(
+        execution_id=_execution_id(document),
+        run_id=document.run_id,
+        job_name=run.job_name,
+        sequence=document.sequence,
+        sql_id=document.sql_id,
+        operation=operation_of(document, resolved.attempted),
+        status=document.status,
+        error_class=document.error_class,
+        error_message=document.error_message,
+        started_at=None if document.started_ms is None else moment(document.started_ms),
+        ended_at=at,
+        description=document.description,
+        call_site=document.call_site,
+        statement=document.statement,
+        tags=document.tags,
+        stream_query_id=batch.stream_query_id if batch else None,
+        batch_id=batch.batch_id if batch else None,
+        lineage_id=resolved.lineage.id,
+        plan_id=records.plans[0].plan_id if records.plans else None,
+        session_confs_id=records.session_confs[0].session_confs_id if records.session_confs else None,
+        rows_written=sum(rows) if rows else None,
+        bytes_written=sum(size) if size else None,
+        completeness="partial" if resolved.reasons else "complete",
+        incomplete_reasons=resolved.reasons,
+        event_date=at.date(),
+    )
+
+
+def _datasets(touched: Iterable[Touched], at: datetime) -> tuple[Dataset, ...]:
+    """A dataset for each (place, table id): aliases united, the last known schema kept."""
+    found: dict[tuple[DatasetKey, str | None], Dataset] = {}
+    for one in touched:
+        dataset = one.dataset
+        key = (dataset.key, one.table_id)
+        before = found.get(key)
+        found[key] = Dataset(
+            namespace=dataset.key[0],
+            name=dataset.key[1],
+            table_id=one.table_id,
+            aliases=tuple(dict.fromkeys((*(before.aliases if before else ()), *dataset.aliases))),
+            format=dataset.format or (before.format if before else None),
+            location=dataset.location or (before.location if before else None),
+            schema_hash=one.schema.schema_hash if one.schema else (before.schema_hash if before else None),
+            first_seen_at=at,
+            last_seen_at=at,
+        )
+    return tuple(found.values())
+
+
+def _schemas(touched: Iterable[Touched]) -> tuple[Schema, ...]:
+    return tuple({one.schema.schema_hash: one.schema for one in touched if one.schema}.values())
+
+
+def _session_confs(document: ExecutionDocument) -> tuple[SessionConfs, ...]:
+    confs = dict(sorted(document.confs.items()))
+    return (SessionConfs(session_confs_id=content_id(list(confs.items())), confs=confs),) if confs else ()

@@ -1,0 +1,284 @@
+"""Which version of each dataset an execution read and wrote: inputs and outputs.
+
+What was read is what the physical plan scanned; what was written is what Delta committed. Where neither says, the plan's own
+word is taken and marked as inferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ..model import Input, Output, Schema, VersionBasis
+from ..plan.document import Commit, ExecutionDocument, Scan, Write
+from .datasets import DatasetRef, Naming, Reading, short_format
+from .naming import DatasetKey, Place, place_of, places_of
+from .schema import schema_of
+from .walk import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A dataset that an execution read or wrote, with what was learnt of it on the way."""
+
+    dataset: DatasetRef
+    table_id: str | None = None
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a dataset that was read, with the metrics of the scans that read it."""
+
+    delta_version: int | None = None
+    fingerprint: str | None = None
+    basis: VersionBasis = "exact"
+    scans: tuple[Scan, ...] = ()
+    committed_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the physical side of a document says, by dataset."""
+
+    scans: Mapping[DatasetKey, tuple[Scan, ...]] = field(default_factory=dict)
+    commits: Mapping[DatasetKey, tuple[Commit, ...]] = field(default_factory=dict)
+    writes: Mapping[DatasetKey, tuple[Write, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(document: ExecutionDocument, readings: Sequence[Reading], fold: Mapping[DatasetKey, Place]) -> Facts:
+        """Scans go to the reading that they belong to; `fold` gives the dataset that a path stands for otherwise."""
+        known = {reading.dataset.key for reading in readings}
+        scans: dict[DatasetKey, tuple[Scan, ...]] = {}
+        for scan in document.scans:
+            for key in _scanned(scan, known, fold):
+                scans[key] = (*scans.get(key, ()), scan)
+        commits: dict[DatasetKey, tuple[Commit, ...]] = {}
+        for commit in document.commits:
+            key = _folded(place_of(commit.path), fold)
+            commits[key] = (*commits.get(key, ()), commit)
+        writes: dict[DatasetKey, tuple[Write, ...]] = {}
+        for write in document.writes:
+            if write.path:
+                key = _folded(place_of(write.path), fold)
+                writes[key] = (*writes.get(key, ()), write)
+        return Facts(scans, commits, writes)
+
+
+def hints_of(document: ExecutionDocument) -> tuple[DatasetRef, ...]:
+    """The datasets that commits and physical writes say were written."""
+    naming = Naming()
+    found: dict[DatasetKey, DatasetRef] = {}
+    for path, file_format in (
+        *((commit.path, "delta") for commit in document.commits),
+        *((write.path, write.format) for write in document.writes if write.path),
+    ):
+        dataset = naming.of_path(path, file_format)
+        found.setdefault(dataset.key, dataset)
+    return tuple(found.values())
+
+
+def inputs_of(
+    heading: Mapping[str, Any], readings: Iterable[Reading], written: Iterable[Written], facts: Facts
+) -> tuple[tuple[Input, ...], tuple[Touched, ...]]:
+    """An input for each version of each dataset that was read, and the datasets."""
+    rewritten = {write.target.key for write in written if write.rewrites}
+    inputs: list[Input] = []
+    touched: list[Touched] = []
+    for key, group in _by_dataset(readings).items():
+        reading = group[0]
+        schema = schema_of(max((one.fields for one in group), key=lambda fields: len(fields)))
+        for version in _versions_read(key, group, facts, key in rewritten):
+            table_id = reading.dataset.table_id or next((scan.table_id for scan in version.scans if scan.table_id), None)
+            inputs.append(_input(heading, reading, version, table_id, schema))
+            touched.append(Touched(reading.dataset, table_id, schema))
+    return tuple(inputs), tuple(touched)
+
+
+def outputs_of(
+    heading: Mapping[str, Any], written: Sequence[Written], facts: Facts, types: Mapping[DatasetKey, Schema | None]
+) -> tuple[tuple[Output, ...], tuple[Touched, ...]]:
+    """An output for each commit of each dataset that was written, one where there was none, and the datasets."""
+    outputs: list[Output] = []
+    touched: list[Touched] = []
+    for key, group in _by_target(written).items():
+        commits: tuple[Commit | None, ...] = facts.commits.get(key) or (None,)
+        for number, commit in enumerate(commits):
+            write = group[min(number, len(group) - 1)]
+            schema = types.get(key)
+            table_id = commit.table_id if commit else write.target.table_id
+            outputs.append(_output(heading, write, commit, facts.writes.get(key, ()), table_id, schema))
+            touched.append(Touched(write.target, table_id, schema))
+    return tuple(outputs), tuple(touched)
+
+
+def unclaimed_scans(document: ExecutionDocument, facts: Facts, readings: Iterable[Reading]) -> tuple[Reading, ...]:
+    """Datasets that were scanned and that no leaf of the plan reads: below an RDD, or when the plan was given up."""
+    known = {reading.dataset.key for reading in readings}
+    found: dict[DatasetKey, Reading] = {}
+    for key, scans in facts.scans.items():
+        if key not in known:
+            scan = scans[0]
+            location = scan.paths[0] if scan.paths else None
+            dataset = DatasetRef(Place(*key), format=short_format(scan.format), location=location, table_id=scan.table_id)
+            found[key] = Reading(dataset)
+    return tuple(found.values())
+
+
+def moment(milliseconds: int) -> datetime:
+    """Epoch milliseconds as a UTC time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _scanned(scan: Scan, known: set[DatasetKey], fold: Mapping[DatasetKey, Place]) -> tuple[DatasetKey, ...]:
+    if not scan.paths:
+        return (("unknown", scan.name),) if scan.name else ()
+    keys = {_folded(place, fold) for place in places_of(scan.paths)}
+    return tuple(dict.fromkeys(_known_root(key, known) for key in sorted(keys)))
+
+
+def _known_root(key: DatasetKey, known: set[DatasetKey]) -> DatasetKey:
+    """The dataset among those read that a scanned place lies in: a reader may have been given a glob."""
+    namespace, name = key
+    while (namespace, name) not in known:
+        name = name.rpartition("/")[0]
+        if not name:
+            return key
+    return namespace, name
+
+
+def _folded(place: Place, fold: Mapping[DatasetKey, Place]) -> DatasetKey:
+    return fold[place.key].key if place.key in fold else place.key
+
+
+def _by_dataset(readings: Iterable[Reading]) -> dict[DatasetKey, list[Reading]]:
+    groups: dict[DatasetKey, list[Reading]] = {}
+    for reading in readings:
+        groups.setdefault(reading.dataset.key, []).append(reading)
+    return groups
+
+
+def _by_target(written: Iterable[Written]) -> dict[DatasetKey, list[Written]]:
+    groups: dict[DatasetKey, list[Written]] = {}
+    for write in written:
+        groups.setdefault(write.target.key, []).append(write)
+    return groups
+
+
+def _versions_read(key: DatasetKey, group: list[Reading], facts: Facts, rewritten: bool) -> tuple[Version, ...]:
+    scans = facts.scans.get(key, ())
+    seen = {(scan.delta_version, scan.fingerprint): None for scan in scans}
+    if seen:
+        return tuple(_of_scans(version, fingerprint, scans) for version, fingerprint in seen)
+    if rewritten and facts.commits.get(key):
+        commit = facts.commits[key][0]
+        return (Version(commit.version_before, basis=commit.basis),)
+    told = {(one.version_at_analysis, one.time_travel): None for one in group}
+    return tuple(Version(version, basis="exact" if travel else "inferred") for version, travel in told)
+
+
+def _of_scans(delta_version: int | None, fingerprint: str | None, scans: Iterable[Scan]) -> Version:
+    mine = tuple(scan for scan in scans if (scan.delta_version, scan.fingerprint) == (delta_version, fingerprint))
+    basis: VersionBasis = "inferred" if any(scan.version_basis == "inferred" for scan in mine) else "exact"
+    if delta_version is None and fingerprint is None:
+        basis = "inferred"
+    committed = next((scan.committed_ms for scan in mine if scan.committed_ms is not None), None)
+    return Version(delta_version, fingerprint, basis, mine, committed)
+
+
+def _input(
+    heading: Mapping[str, Any], reading: Reading, version: Version, table_id: str | None, schema: Schema | None
+) -> Input:
+    scans = version.scans
+    return Input(
+        **heading,
+        namespace=reading.dataset.key[0],
+        name=reading.dataset.key[1],
+        alias=reading.dataset.alias,
+        table_id=table_id,
+        delta_version=version.delta_version,
+        committed_at=None if version.committed_ms is None else moment(version.committed_ms),
+        fingerprint=version.fingerprint or reading.dataset.place.partition,
+        version_basis=version.basis,
+        schema_hash=schema.schema_hash if schema else None,
+        rows_read=_sum(scan.rows for scan in scans),
+        bytes_read=_sum(scan.bytes for scan in scans),
+        files_read=_sum(scan.files for scan in scans),
+        columns_read=tuple(dict.fromkeys(column for scan in scans for column in scan.columns)) if scans else None,
+        predicates=tuple(dict.fromkeys(text for scan in scans for text in scan.filters)) if scans else None,
+    )
+
+
+_ROWS: Final = {
+    "MERGE": ("numTargetRowsInserted", "numTargetRowsUpdated"),
+    "UPDATE": ("numUpdatedRows",),
+    "DELETE": (),
+}
+"""Metrics that count the rows a commit put there by its operation, where `numOutputRows` counts rows merely copied too."""
+_BYTES: Final = ("numOutputBytes", "numTargetBytesAdded", "numAddedBytes")
+_FILES: Final = ("numFiles", "numTargetFilesAdded", "numAddedFiles")
+
+
+def _output(
+    heading: Mapping[str, Any],
+    write: Written,
+    commit: Commit | None,
+    writes: tuple[Write, ...],
+    table_id: str | None,
+    schema: Schema | None,
+) -> Output:
+    output = Output(
+        **heading,
+        namespace=write.target.key[0],
+        name=write.target.key[1],
+        alias=write.target.alias,
+        table_id=table_id,
+        fingerprint=next((one.fingerprint for one in writes if one.fingerprint), None) or write.target.place.partition,
+        schema_hash=schema.schema_hash if schema else None,
+        write_mode=write.mode,
+        rows_written=_sum(one.rows for one in writes),
+        bytes_written=_sum(one.bytes for one in writes),
+        files_written=_sum(one.files for one in writes),
+    )
+    if commit is not None:
+        return _committed(output, commit)
+    if write.rewrites:
+        return replace(output, rows_written=0, bytes_written=0, files_written=0)
+    return replace(output, version_basis="exact" if output.fingerprint else "inferred")
+
+
+def _committed(output: Output, commit: Commit) -> Output:
+    rows = _rows_of(commit)
+    return replace(
+        output,
+        delta_version=commit.version,
+        delta_version_before=commit.version_before,
+        committed_at=None if commit.timestamp_ms is None else moment(commit.timestamp_ms),
+        version_basis=commit.basis,
+        rows_written=output.rows_written if rows is None else rows,
+        bytes_written=_first(commit, _BYTES, output.bytes_written),
+        files_written=_first(commit, _FILES, output.files_written),
+    )
+
+
+def _rows_of(commit: Commit) -> int | None:
+    names = _ROWS.get((commit.operation or "").upper())
+    if names is None:
+        return _number(commit.metrics.get("numOutputRows"))
+    found = [number for name in names if (number := _number(commit.metrics.get(name))) is not None]
+    return sum(found) if found or not names else None
+
+
+def _first(commit: Commit, names: tuple[str, ...], otherwise: int | None) -> int | None:
+    return next((number for name in names if (number := _number(commit.metrics.get(name))) is not None), otherwise)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None

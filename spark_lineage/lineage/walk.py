@@ -1,0 +1,137 @@
+"""The state of resolving one plan: what is known so far, and what was noticed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ..plan.expressions import Expression
+from ..plan.nodes import MissingFieldError, Node, Plan
+from ..plan.values import Field, Stated
+from .datasets import DatasetRef, Naming, Reading
+from .expressions import Evaluated, evaluate
+from .influence import Influence, Source, Sources, passed
+from .relation import Column, Condition, Relation
+
+_UNTYPED: Final = Field("", "unknown")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A write that a plan makes: its target, how (`operation`, `mode`), the target's columns in order, and the rows' origin."""
+
+    target: DatasetRef
+    operation: str
+    mode: str | None
+    columns: tuple[tuple[str, Column], ...]
+    relation: Relation
+    node: Node
+    fields: tuple[Field, ...] = ()
+    """The schema of what is written, empty where a type is not known."""
+    rewrites: bool = False
+    """Whether the target's own rows are read for it (MERGE, UPDATE, DELETE)."""
+
+
+@dataclass
+class Walk:
+    """Resolving one plan. Handlers read what lies below their node through it, and report writes and reasons to it."""
+
+    plan: Plan
+    naming: Naming
+    sources: Sources
+    readings: list[Reading]
+    hints: Sequence[DatasetRef] = ()
+    """Datasets that physical plans and commits say were written, for commands that name only a table."""
+    relations: dict[int, Relation] = field(default_factory=dict)
+    written: list[Written] = field(default_factory=list)
+    reasons: dict[str, None] = field(default_factory=dict)
+    ctes: dict[str, Relation] = field(default_factory=dict)
+
+    def relation(self, node_id: int) -> Relation:
+        return self.relations[node_id]
+
+    def child(self, node: Node) -> Relation:
+        """The relation of the only child. Raises `MissingFieldError` where there are none or several."""
+        return self.relations[node.child]
+
+    def children(self, node: Node) -> tuple[Relation, ...]:
+        return tuple(self.relations[child] for child in node.children)
+
+    def query(self, node: Node, name: str = "query") -> Relation:
+        """The rows that a command takes: the plan of a field, else the last child."""
+        plan = node.plan(name)
+        if plan is not None:
+            return self.relations[plan]
+        if node.children:
+            return self.relations[node.children[-1]]
+        raise MissingFieldError(f"{node.kind} has no {name}")
+
+    def evaluate(self, expression: Expression, columns: Mapping[int, Column]) -> Evaluated:
+        """What bears on the value of an expression over the given columns."""
+        return evaluate(expression, columns, self.relations, self.sources)
+
+    def condition(self, stated: Stated, subtype: str, columns: Mapping[int, Column]) -> Condition:
+        """What decides about rows through an expression."""
+        bits = self.evaluate(stated.expression, columns).influence.everything & ~self.sources.none
+        return Condition(subtype, bits, stated.sql or self.name(stated.expression))  # type: ignore[arg-type]
+
+    def subquery_datasets(self, node: Node) -> int:
+        """The readings below the subqueries in a node's expressions."""
+        bits = 0
+        for plan in node.subqueries:
+            bits |= self.relations[plan].datasets
+        return bits
+
+    def read(self, node: Node, datasets: Iterable[Reading]) -> Relation:
+        """A leaf: each column comes from the column of that name in each of the datasets."""
+        if node.output is None:
+            raise MissingFieldError(f"{node.kind} has no output")
+        first = len(self.readings)
+        fields = self.fields(node.output)
+        self.readings.extend(replace(reading, fields=fields) for reading in datasets)
+        added = range(first, len(self.readings))
+        columns = {}
+        for expression_id in node.output:
+            name = self.plan.name_of(expression_id)
+            bits = 0
+            for number in added:
+                bits |= self.sources.bit(Source("column", number, name))
+            columns[expression_id] = Column(passed(bits))
+        return Relation(columns=columns, output=node.output, datasets=sum(1 << number for number in added))
+
+    def made(self, node: Node, influence: Influence) -> Relation:
+        """A leaf that has no dataset below it: every column alike."""
+        column = Column(influence, step=node.kind)
+        output = node.output or ()
+        return Relation(columns=dict.fromkeys(output, column), output=output)
+
+    def located(self, parts: tuple[str, ...], provider: str | None) -> DatasetRef:
+        """The table of that name, where the writes and commits of the execution say it lies: the only one, or the one that
+        is named like its folder. Known by its name alone where they do not say."""
+        named = tuple(hint for hint in self.hints if parts and hint.place.name.rpartition("/")[2].lower() == parts[-1].lower())
+        candidates = named if len(self.hints) > 1 else tuple(self.hints)
+        if len(candidates) != 1:
+            return self.naming.of_name(parts, provider)
+        hint = candidates[0]
+        aliases = self.naming.aliases(parts)
+        return replace(hint, aliases=aliases, alias=".".join(parts) or None, format=provider or hint.format)
+
+    def call_also(self, number: int, names: Iterable[str]) -> None:
+        """Give a reading's dataset more names."""
+        reading = self.readings[number]
+        self.readings[number] = replace(reading, dataset=reading.dataset.also_called(names))
+
+    def fields(self, output: Iterable[int]) -> tuple[Field, ...]:
+        """The schema of some columns, empty where one's type is not known."""
+        known = tuple(self.plan.attributes.get(item, _UNTYPED) for item in output)
+        return () if any(field.data_type == _UNTYPED.data_type for field in known) else known
+
+    def reason(self, text: str) -> None:
+        """Something that could not be seen."""
+        self.reasons[text] = None
+
+    def name(self, expression: Expression) -> str | None:
+        """The name of a bare column, None for anything else."""
+        expression_id = getattr(expression, "id", None)
+        return None if expression_id is None else self.plan.name_of(expression_id)
