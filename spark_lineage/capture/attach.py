@@ -46,6 +46,7 @@ class Attachment:
     run_id: str
     job_name: str
     settings: Settings
+    redaction: Redaction
     folder: str
     bridge: Any
     store: str
@@ -145,7 +146,8 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     start = _run_start(spark, settings, redaction, run_id, job_name, entry, code.result())
     warning = bridge.start(json.dumps(start))
     attachment = Attachment(
-        spark=spark, run_id=run_id, job_name=job_name, settings=settings, folder=folder, bridge=bridge, store=store, inbox=inbox
+        spark=spark, run_id=run_id, job_name=job_name, settings=settings, redaction=redaction, folder=folder, bridge=bridge,
+        store=store, inbox=inbox,
     )  # fmt: skip
     if warning:
         attachment.warnings.append(str(warning))
@@ -316,16 +318,29 @@ def _watch_the_end(attachment: Attachment) -> None:
     previous = sys.excepthook
 
     def excepthook(kind: Any, value: Any, trace: Any) -> None:
-        if not attachment.detached:
-            attachment.failure = f"{kind.__name__}: {value}"[:2000]
-            try:
-                attachment.bridge.failed(attachment.failure)
-            except Exception as error:
-                log.debug("the end of the program could not be told to the bridge: %s", error)
+        try:
+            _tell_the_failure(attachment, attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000])
+        except Exception as error:
+            log.debug("the end of the program could not be recorded: %s", error)
         previous(kind, value, trace)
 
     sys.excepthook = excepthook
     atexit.register(_at_exit, attachment)
+
+
+def _tell_the_failure(attachment: Attachment, error: str) -> None:
+    """To the bridge, which writes it with the end; into a file of its own when the job had stopped Spark before it failed."""
+    if attachment.detached:
+        return
+    attachment.failure = error
+    if not _is_ended(attachment):
+        attachment.bridge.failed(error)
+    elif "://" not in attachment.inbox:
+        end = {"exit_code": 1, "signal": None, "error": error, "time_ms": int(time.time() * 1000)}
+        Path(attachment.folder).mkdir(mode=0o700, exist_ok=True)
+        hidden = Path(attachment.folder) / ".exit.json"
+        hidden.write_text(json.dumps(end), encoding="utf-8")
+        hidden.rename(Path(attachment.folder) / "exit.json")
 
 
 def _at_exit(attachment: Attachment) -> None:

@@ -16,7 +16,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from . import identity
 from .attach import Attachment, attach, attachment_of, labels_of
-from .redaction import with_patterns
 
 log = logging.getLogger("spark_lineage")
 _TAG = "spark-lineage-run-"
@@ -78,7 +77,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if self.run_id is not None:
             try:
-                self._close(None if kind is None else f"{kind.__name__}: {value}"[:2000])
+                self._close(None if kind is None else f"{kind.__name__}: {value}")
             except Exception as error:
                 log.warning("the end of the run of job %r is not recorded: %s", self.name, error)
 
@@ -90,7 +89,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
         context = attachment.spark.sparkContext
         self._outer_tags = [tag for tag in context.getJobTags() if tag.startswith(_TAG)]
         run_id = identity.new_run_id()
-        redaction = with_patterns(attachment.settings.redact)
+        redaction = attachment.redaction
         parent_id, parent_name = self._parent_of(attachment)
         start = {
             "run_id": run_id,
@@ -137,7 +136,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
             "time_ms": int(time.time() * 1000),
             "application": False,
             "status": "succeeded" if error is None else "failed",
-            "error": error,
+            "error": None if error is None else self._attachment.redaction.plain(error)[:2000],
         }
         self._attachment.bridge.note("run_end", json.dumps(end))
 

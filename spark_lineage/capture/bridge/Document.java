@@ -222,10 +222,11 @@ final class Document {
     private void physical(Json out, Bridge.Finished one, List incomplete) {
         ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos));
         try {
-            reader.read(one.end.executionId(), one.end.qe());
+            boolean counted = !"rdd".equals(Reflect.text(one.end.executionName()));
+            reader.read(one.end.executionId(), one.end.qe(), counted);
             for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
                 Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
-                reader.read(inner.end.executionId(), inner.end.qe());
+                reader.read(inner.end.executionId(), inner.end.qe(), true);
             }
         } catch (RuntimeException e) {
             incomplete.add("physical plan: " + (e instanceof Budget.Over ? e.getMessage() : e.toString()));

@@ -23,6 +23,7 @@ final class ScanReader {
     private final IdentityHashMap seen = new IdentityHashMap();
     private final IdentityHashMap written = new IdentityHashMap();
     private long sqlId;
+    private boolean counted;
     final Json scans = new Json();
     final Json writes = new Json();
     int scanCount;
@@ -32,8 +33,10 @@ final class ScanReader {
         this.budget = budget;
     }
 
-    void read(long sqlId, QueryExecution execution) {
+    /** `counted` false: the execution ended before its rows were read (Dataset.rdd), so its metrics say nothing. */
+    void read(long sqlId, QueryExecution execution, boolean counted) {
         this.sqlId = sqlId;
+        this.counted = counted;
         Object plan = Reflect.tryCall(execution, "executedPlan");
         if (plan instanceof SparkPlan) {
             walk((SparkPlan) plan);
@@ -243,8 +246,8 @@ final class ScanReader {
         }
     }
 
-    private static Map metrics(Object owner) {
-        Object metrics = Reflect.tryCall(owner, "metrics");
+    private Map metrics(Object owner) {
+        Object metrics = counted ? Reflect.tryCall(owner, "metrics") : null;
         if (!(metrics instanceof scala.collection.Map)) {
             return Collections.EMPTY_MAP;
         }
