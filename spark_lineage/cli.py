@@ -16,7 +16,10 @@ from . import __version__
 from .errors import LineageError
 
 if TYPE_CHECKING:
+    import threading
+
     from .config import Settings
+    from .ingest import IngestReport
     from .query.lineage import Lineage
     from .render import Page
 
@@ -34,10 +37,10 @@ class Call:
     as_json: bool = False
     debug: bool = False
 
-    def settings(self) -> Settings:
+    def settings(self, inbox: str | None = None) -> Settings:
         from .config import load
 
-        return load(store=self.store)
+        return load(store=self.store, inbox=inbox)
 
     def lineage(self) -> Lineage:
         from .query.lineage import open as open_lineage
@@ -54,12 +57,13 @@ class Commands(click.Group):
     """Commands whose errors are one paragraph on stderr and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        call = ctx.ensure_object(Call)
         try:
             return super().invoke(ctx)
         except (click.exceptions.ClickException, click.exceptions.Exit, click.exceptions.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            if ctx.ensure_object(Call).debug:
+            if call.debug:
                 raise
             click.echo(f"Error: {_paragraph(error)}", err=True)
             ctx.exit(COULD_NOT)
@@ -172,6 +176,159 @@ def downstream(ctx: click.Context, name: str, depth: int | None, at: str | None,
     """Show what would be touched if a dataset or a column changed, across jobs."""
     call: Call = ctx.obj
     call.page().walk(call.lineage().downstream(name, depth=depth, at=at, indirect=indirect))
+
+
+@_command("ingest")
+@click.argument("inbox", required=False)
+@click.option(
+    "--watch", is_flag=True, help="Go on until stopped (Ctrl-C or SIGTERM), for all drivers that write to this inbox."
+)
+@click.option("--final", is_flag=True, help="No driver is alive any more: runs without an end are lost at once.")
+@click.option("--retry-quarantine", is_flag=True, help="Try the documents in quarantine again.")
+def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retry_quarantine: bool) -> None:
+    """Bring the documents of INBOX into the lineage tables; by default those of the configured inbox, until none waits."""
+    from . import ingest as ingestion
+
+    call: Call = ctx.obj
+    settings = call.settings(inbox=inbox)
+    report = ingestion.ingest(
+        settings.inbox_location,
+        settings.store,
+        watch=watch,
+        final=final,
+        retry_quarantine=retry_quarantine,
+        progress=_told if watch else None,
+        stop=_stopped_by_signal() if watch else None,
+    )
+    call.page().ingested(report)
+
+
+def _told(report: IngestReport) -> None:
+    click.echo(f"{report.documents} documents, {report.executions} executions, {report.quarantined} quarantined", err=True)
+
+
+def _stopped_by_signal() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM, so that the batch at hand is finished."""
+    import signal
+    import threading
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@_command("maintain")
+@click.option(
+    "--vacuum-hours",
+    metavar="H",
+    type=click.IntRange(min=1),
+    default=168,
+    show_default=True,
+    help="Delete files that no version of the last H hours needs.",
+)
+@click.option(
+    "--expire-days",
+    metavar="D",
+    type=click.IntRange(min=1),
+    help="Forget executions that ended more than D days ago. Else all are kept.",
+)
+@click.option("--migrate", is_flag=True, help="Bring the tables up to this release's schema version first.")
+def maintain(ctx: click.Context, vacuum_hours: int, expire_days: int | None, migrate: bool) -> None:
+    """Keep the lineage tables small and quick; safe beside jobs, ingesters and readers."""
+    from .store import maintain as maintenance
+    from .store import migrate as migration
+
+    call: Call = ctx.obj
+    location = call.settings().store
+    migrated = migration.migrate(location) if migrate else None
+    report = maintenance.maintain(location, keep_days=expire_days, retention_hours=vacuum_hours)
+    call.page().maintained(report, migrated)
+
+
+@_command("doctor")
+@click.option("--inbox", metavar="PATH", help="The inbox to look at. Else SPARK_LINEAGE_INBOX, lineage.toml, the store's own.")
+def doctor(ctx: click.Context, inbox: str | None) -> None:
+    """Say what is wrong with this installation, and what to do. Exit code 1 if something is."""
+    from .doctor import examine
+
+    call: Call = ctx.obj
+    findings = examine(store=call.store, inbox=inbox)
+    call.page().findings(findings)
+    ctx.exit(int(any(finding.status == "problem" for finding in findings)))
+
+
+@main.command(
+    "run", short_help="Run a command that starts Spark, with lineage.", context_settings={"allow_interspersed_args": False}
+)
+@_STORE
+@_DEBUG
+@click.option("--inbox", metavar="PATH", help="Where documents are written. Else as configured.")
+@click.option("--job-name", metavar="NAME", help="Name of the job. Else `spark.app.name`, or the entry point's.")
+@click.option("--label", "labels", metavar="KEY=VALUE", multiple=True, help="A label of the run; may be repeated.")
+@click.option(
+    "--set", "others", metavar="OPTION=VALUE", multiple=True, help="Any other option of docs/configuration.md; may be repeated."
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.pass_context
+def run(
+    ctx: click.Context,
+    inbox: str | None,
+    job_name: str | None,
+    labels: tuple[str, ...],
+    others: tuple[str, ...],
+    command: tuple[str, ...],
+) -> None:
+    """Run a COMMAND that starts Spark, with lineage: spark-lineage run -- spark-submit job.py 2024-05-01
+
+    The command, its arguments, its streams, its signals and its exit code stay as they are. A command that cannot be started
+    gives 127 (not found) or 126 (cannot be executed), as from a shell.
+    """
+    from .capture.launch import launch
+
+    call: Call = ctx.obj
+    options = _options(others) | {"store": call.store, "inbox": inbox, "job.name": job_name, "labels": labels or None}
+    try:
+        code = launch(list(command), options)
+    except LineageError as error:
+        if call.debug:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        code = _exit_code_of(error.__cause__)
+    ctx.exit(code)
+
+
+def _exit_code_of(cause: BaseException | None) -> int:
+    """What a shell says when it cannot start a command."""
+    if isinstance(cause, FileNotFoundError):
+        return 127
+    return 126 if isinstance(cause, PermissionError) else COULD_NOT
+
+
+def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """``name=value`` pairs, checked as they would be in the driver. Raises `click.UsageError` and `ConfigError`."""
+    from .config import OPTIONS, load
+
+    options: dict[str, Any] = {}
+    known = {option.name: option for option in OPTIONS}
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark or name not in known:
+            raise click.UsageError(f"--set takes OPTION=VALUE with an option of docs/configuration.md, not {pair!r}")
+        options[name] = value
+    load(**{known[name].attribute: value for name, value in options.items()})
+    return options
+
+
+@main.command("completion", short_help="Write the completion script for a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Write the completion script for SHELL; for example: eval "$(spark-lineage completion bash)" """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "spark-lineage", "_SPARK_LINEAGE_COMPLETE").source())
 
 
 if __name__ == "__main__":

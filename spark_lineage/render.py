@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .query.answers import (
     DatasetColumns,
@@ -25,6 +25,12 @@ from .query.answers import (
     Walk,
     plain,
 )
+
+if TYPE_CHECKING:
+    from .doctor import Finding
+    from .ingest import IngestReport
+    from .store.maintain import MaintenanceReport
+    from .store.migrate import Migration
 
 
 class Page:
@@ -79,6 +85,46 @@ class Page:
         if self.as_json:
             return self._json(walk)
         self._tree(_Drawing(walk, self._node).branch())
+        return None
+
+    def ingested(self, report: IngestReport) -> None:
+        if self.as_json:
+            return self._json(report)
+        counts = (f"{report.documents} documents", f"{report.executions} executions", f"{len(report.runs)} runs ingested")
+        self._line(", ".join(counts))
+        told = (*(f"lost: {run}" for run in report.lost), *report.warnings)
+        print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
+        return None
+
+    def maintained(self, report: MaintenanceReport, migrated: Migration | None) -> None:
+        if self.as_json:
+            return self._json({"maintenance": report, "migration": migrated})
+        if migrated is not None:
+            changes = "; ".join(migrated.changes) or "nothing to change"
+            self._line(f"schema version {migrated.version_before} -> {migrated.version}: {changes}")
+        header = ("table", "files", "files before", "bytes", "bytes before", "rows expired", "duplicates removed", "skipped")
+        rows = [
+            (
+                t.table,
+                t.files_after,
+                t.files_before,
+                t.bytes_after,
+                t.bytes_before,
+                t.rows_expired,
+                t.duplicates_removed,
+                ", ".join(t.skipped),
+            )
+            for t in report.tables
+        ]
+        return self._table(header, rows, empty="there are no tables")
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        if self.as_json:
+            return self._json(findings)
+        for finding in findings:
+            self._line(f"{finding.status:<8}{finding.name:<14}{finding.detail}")
+            if finding.advice:
+                self._line(f"{'':<22}{finding.advice}")
         return None
 
     def _run_row(self, run: RunSummary) -> tuple[Any, ...]:

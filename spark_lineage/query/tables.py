@@ -7,7 +7,6 @@ Neither pyarrow nor DuckDB is imported: importing `pyarrow.dataset` alone costs 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..config import local_path
@@ -15,6 +14,9 @@ from ..errors import StoreError, StoreNotFound
 
 Where = Mapping[str, Collection[str]]
 """Conditions that must all hold: column -> the texts it may have."""
+
+SCHEMA_VERSION = 2
+"""That of `store.schemas` (a test says so), which would have to import pyarrow to say it."""
 
 MOST_TEXTS = 2_000
 """Beyond this many texts a condition is not pushed down: reading the column costs less than comparing it."""
@@ -34,11 +36,18 @@ class DeltaTables:
     """The lineage tables in one folder or object store prefix."""
 
     def __init__(self, location: str) -> None:
-        """Raises `StoreNotFound` where `location` holds no lineage tables."""
+        """Raises `StoreNotFound` where `location` holds no lineage tables, `SchemaVersionError`, `StoreError`."""
         path = local_path(location)
-        self.location = location if path is None else str(path)
-        if path is not None and not (path / "executions" / "_delta_log").is_dir():
-            raise StoreNotFound(_not_found(location, path))
+        self.location = location.rstrip("/") if path is None else str(path.absolute())
+        if path is not None and not (path / "store_info" / "_delta_log").is_dir():
+            raise StoreNotFound(
+                _not_found(location, "there is no such folder" if not path.is_dir() else "the folder has none in it")
+            )
+        versions = [version for (version,) in self.rows("store_info", ("schema_version",))]
+        if not versions:
+            raise StoreNotFound(_not_found(location, "nothing was written there yet"))
+        if max(versions) != SCHEMA_VERSION:
+            self._refuse_other_version()
 
     def rows(self, table: str, columns: Sequence[str], where: Where | None = None) -> list[tuple[Any, ...]]:
         """As `Tables.rows`. Raises `StoreError` where the table is there and cannot be read."""
@@ -46,7 +55,7 @@ class DeltaTables:
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
-            delta = DeltaTable(f"{self.location.rstrip('/')}/{table}")
+            delta = DeltaTable(f"{self.location}/{table}")
             there = {field.name: _is_time(field.type) for field in delta.schema().fields}
             selected = ", ".join(_selected(column, there) for column in columns)
             query = f"SELECT {selected} FROM t{_condition(where or {})}"
@@ -56,6 +65,12 @@ class DeltaTables:
         except (DeltaError, OSError, ValueError) as error:
             raise StoreError(f"the lineage table {table} in {self.location} cannot be read: {error}") from error
         return list(zip(*(batch.column(n).to_pylist() for n in range(len(columns))), strict=True))
+
+    def _refuse_other_version(self) -> None:
+        """Raises what the store raises for a version that this release cannot use; one that it can use passes."""
+        from ..store.tables import Store
+
+        Store.open(self.location)
 
 
 def _selected(column: str, there: Mapping[str, bool]) -> str:
@@ -83,8 +98,7 @@ def _is_time(data_type: object) -> bool:
     return getattr(data_type, "type", "") in ("timestamp", "timestamp_ntz")
 
 
-def _not_found(location: str, path: Path) -> str:
-    what = "there is no such folder" if not path.is_dir() else "the folder has no lineage tables in it"
+def _not_found(location: str, what: str) -> str:
     return (
         f"no lineage tables at {location}: {what}. Name the store with --store or SPARK_LINEAGE_STORE, "
         "or record a first run with `spark-lineage run -- COMMAND`."
