@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..plan.values import CatalogTable, DeltaTable, Field, FileRelation, V2Table
-from .naming import DatasetKey, Place, aliases_of, jdbc_key, place_of, places_of, table_parts
+from .naming import DatasetKey, Place, aliases_of, globbed_root, jdbc_key, location_of, place_of, places_of, table_parts
 
 _TEXT_FORMATS: Final = {
     "textfileformat": "text",
@@ -75,8 +75,8 @@ class Naming:
         if table is not None and table.location:
             return (self._ref(place_of(table.location), parts, file_format or table.provider, table.location),)
         if relation.paths:
-            asked = relation.options.get("path")
-            paths = (asked,) if asked and len(relation.paths) > 1 and place_of(asked).name != "/" else relation.paths
+            root = globbed_root(relation.options.get("path"), relation.paths)
+            paths = (root,) if root else relation.paths
             return tuple(self._ref(place, parts, file_format, paths[0]) for place in places_of(paths))
         kind = relation.class_name.rsplit(".", 1)[-1]
         return (self.of_options(relation.options, relation.format or kind, parts),)
@@ -130,7 +130,7 @@ class Naming:
     ) -> DatasetRef:
         named = () if any("/" in part for part in parts) else parts
         aliases = self.aliases(named)
-        return DatasetRef(place, aliases, ".".join(named) or None, file_format, location, table_id)
+        return DatasetRef(place, aliases, ".".join(named) or None, file_format, location_of(place, location), table_id)
 
 
 def short_format(name: str | None) -> str | None:

@@ -29,11 +29,23 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 
-def walk_plan(plan: Plan, naming: Naming, hints: Sequence[DatasetRef] = ()) -> Walk:
-    """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path."""
-    walk = Walk(plan, naming, Sources(), [], hints)
+def walk_plan(plan: Plan, naming: Naming, hints: Sequence[DatasetRef] = (), outer: Walk | None = None) -> Walk:
+    """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
+
+    `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
+    """
+    walk = Walk(plan, naming, Sources(), [], hints) if outer is None else _inside(plan, naming, hints, outer)
     for node_id, node in plan.nodes.items():
         walk.relations[node_id] = _resolve(node, walk)
+    return walk
+
+
+def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
+    walk = Walk(plan, naming, outer.sources, outer.readings, hints)
+    root = outer.plan.nodes[outer.plan.root]
+    if root.kind.startswith("WriteToMicroBatch"):
+        rows = outer.relations[root.id]
+        walk.batch = tuple(outer.plan.name_of(item) for item in rows.output), rows
     return walk
 
 

@@ -7,10 +7,9 @@ is the place in it. A namespace ends without a slash, a name of a local file beg
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
-from urllib.parse import unquote, urlsplit
 
 DatasetKey: TypeAlias = tuple[str, str]
 """(namespace, name)."""
@@ -68,6 +67,38 @@ def places_of(paths: Iterable[str]) -> tuple[Place, ...]:
             place = Place(*parent_of(place))
         folded.setdefault(place.key, place)
     return tuple(folded.values())
+
+
+def globbed_root(asked: str | None, paths: Sequence[str]) -> str | None:
+    """The folder that a glob searched, None where the path asked for is no glob.
+
+    `asked` may be relative, `paths` are what it matched, absolute: the folder is then the part of a path up to where the
+    glob's fixed part ends.
+    """
+    match = _GLOB.search(asked or "")
+    if asked is None or match is None:
+        return None
+    fixed = asked[: match.start()].rpartition("/")[0]
+    if is_absolute(asked):
+        return fixed or "/"
+    for path in paths:
+        head, found, _ = path.partition(f"/{fixed.removeprefix('./')}/") if fixed not in ("", ".") else ("", "", "")
+        if found:
+            return head + found.rstrip("/")
+    return None
+
+
+def location_of(place: Place, path: str) -> str:
+    """The part of a path that the dataset is at, spelt as it was: its scheme tells how to open it again."""
+    head, found, _ = path.partition(place.name)
+    if found and place.name != "/":
+        return head + found
+    return f"file:{place.name}" if place.namespace == "file" else f"{place.namespace}/{place.name.lstrip('/')}"
+
+
+def is_absolute(path: str) -> bool:
+    """Whether a path says by itself where it is, rather than from a working directory."""
+    return re.match(r"/|[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
 
 
 def split(path: str) -> DatasetKey:
@@ -165,13 +196,3 @@ def _is_file(name: str) -> bool:
 def _join(namespace: str, segments: list[str]) -> str:
     name = "/".join(segments)
     return name or "/"
-
-
-def is_url(text: str) -> bool:
-    """Whether a text is a location rather than a name."""
-    return text.startswith("/") or bool(urlsplit(text).scheme and ":/" in text)
-
-
-def decoded(path: str) -> str:
-    """A path with its percent escapes read, as Hadoop writes those of a table's location."""
-    return unquote(path)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ..model import Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
+from ..model import Certainty, Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
 from ..plan.document import ExecutionDocument, RunEnd, RunStart
 from .datasets import Naming, Reading
 from .dispatch import walk_plan
 from .edges import Edge, Lineage, content_id, edges_of, lineage_of
 from .influence import numbers
 from .limits import Limits
+from .models import NO_MODELS, loaded, models_in, saved, sources_of
 from .naming import DatasetKey
 from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
-from .schema import schema_of
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
 
@@ -101,22 +101,22 @@ class _Resolved:
 
 def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     limits = Limits(run.datasets_allow, run.datasets_deny)
-    naming = Naming(document.current_database)
-    hints = hints_of(document)
-    walk = None if document.analyzed is None else walk_plan(document.analyzed, naming, hints)
-    written = _written(document, walk)
-    facts = Facts.of(document, walk.readings if walk else (), {})
-    readings = _readings(document, walk, written, facts)
-    extra = unclaimed_scans(document, facts, walk.readings if walk else ())
+    walk = _walk(document)
+    models = NO_MODELS if walk is None else models_in(walk, run.reads)
+    if walk is not None:
+        walk.readings[:] = [loaded(reading, models) for reading in walk.readings]
+        walk.written[:] = [saved(written, models) for written in walk.written]
+    known = () if walk is None else tuple(walk.readings)
+    facts = Facts.of(document, known, models)
+    written = tuple(one for one in _written(document, walk) if limits.admits(one.target))
+    extra = tuple(one for one in unclaimed_scans(facts, known) if limits.admits(one.dataset))
+    readings = tuple(one for one in _readings(document, walk, facts) if limits.admits(one.dataset))
 
     at = moment(document.ended_ms or document.time_ms)
     heading = _heading(document, run, at)
-    admitted = tuple(one for one in written if limits.admits(one.target))
-    types = {one.target.key: schema_of(one.fields) for one in admitted}
-    inputs, read = inputs_of(heading, (one for one in (*readings, *extra) if limits.admits(one.dataset)), written, facts)
-    outputs, wrote = outputs_of(heading, admitted, facts, types)
-    lineage = _lineage(admitted, walk, extra, limits, at)
-    plans = () if walk is None else (plan_of(walk),)
+    inputs, read = inputs_of(heading, (*readings, *extra), written, facts)
+    outputs, wrote = outputs_of(heading, written, facts)
+    lineage = lineage_of(*_edges(written, walk, extra, limits, run), at)
     records = Records(
         datasets=_datasets((*read, *wrote), at),
         schemas=_schemas((*read, *wrote)),
@@ -124,12 +124,23 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
         outputs=outputs,
         dataset_lineage=lineage.datasets,
         column_lineage=lineage.columns,
-        plans=plans,
+        plans=() if walk is None else (plan_of(walk),),
         session_confs=_session_confs(document),
     )
-    return _Resolved(
-        records, tuple(walk.written) if walk else (), lineage, (*document.incomplete, *(walk.reasons if walk else ()))
-    )
+    reasons = (*document.incomplete, *(walk.reasons if walk else ()))
+    return _Resolved(records, tuple(walk.written) if walk else (), lineage, reasons)
+
+
+def _walk(document: ExecutionDocument) -> Walk | None:
+    """The plan, resolved. The writes inside a stream's `foreachBatch` are its own, over the rows of its batch."""
+    if document.analyzed is None:
+        return None
+    naming, hints = Naming(document.current_database), hints_of(document)
+    walk = walk_plan(document.analyzed, naming, hints)
+    if not walk.written:
+        for nested in document.nested:
+            walk.adopt(walk_plan(nested.analyzed, naming, hints, walk))
+    return walk
 
 
 def _written(document: ExecutionDocument, walk: Walk | None) -> tuple[Written, ...]:
@@ -142,31 +153,36 @@ def _written(document: ExecutionDocument, walk: Walk | None) -> tuple[Written, .
     return tuple(one for one in walk.written if one.target.key in committed)
 
 
-def _readings(document: ExecutionDocument, walk: Walk | None, written: Iterable[Written], facts: Facts) -> tuple[Reading, ...]:
+def _readings(document: ExecutionDocument, walk: Walk | None, facts: Facts) -> tuple[Reading, ...]:
     """What was read: the leaves below a query or a write; of any other command, those that were scanned."""
     if walk is None:
         return ()
     root = walk.plan.nodes[walk.plan.root]
     bits = walk.relations[root.id].datasets
+    for written in walk.written:
+        bits |= written.relation.datasets
     readings = tuple(walk.readings[number] for number in numbers(bits))
-    if any(written) or not is_command(root, document):
+    if walk.written or not is_command(root, document):
         return readings
     return tuple(reading for reading in readings if reading.dataset.key in facts.scans)
 
 
-def _lineage(written: Iterable[Written], walk: Walk | None, extra: Iterable[Reading], limits: Limits, at: datetime) -> Lineage:
-    if walk is None:
-        return Lineage(None)
+def _edges(
+    written: Iterable[Written], walk: Walk | None, extra: Iterable[Reading], limits: Limits, run: RunContext
+) -> tuple[list[Edge], list[tuple[DatasetKey, DatasetKey, Certainty]]]:
+    """Column edges, and dataset edges as (target, source, certainty)."""
     edges: list[Edge] = []
-    pairs: list[tuple[DatasetKey, DatasetKey, Any]] = []
+    pairs: list[tuple[DatasetKey, DatasetKey, Certainty]] = []
+    if walk is None:
+        return edges, pairs
     for one in written:
+        target = one.target.key
         edges.extend(edges_of(one, walk, limits.admits))
-        for number in numbers(one.relation.datasets):
-            dataset = walk.readings[number].dataset
-            if limits.admits(dataset):
-                pairs.append((one.target.key, dataset.key, "plan"))
-        pairs.extend((one.target.key, reading.dataset.key, "inferred") for reading in extra if limits.admits(reading.dataset))
-    return lineage_of(edges, pairs, at)
+        read = (walk.readings[number].dataset for number in numbers(one.relation.datasets))
+        pairs.extend((target, dataset.key, "plan") for dataset in read if limits.admits(dataset))
+        pairs.extend((target, reading.dataset.key, "inferred") for reading in extra)
+        pairs.extend((target, source, "inferred") for source in sources_of(one, walk.plan, run.reads))
+    return edges, pairs
 
 
 def _heading(document: ExecutionDocument, run: RunContext, at: datetime) -> dict[str, Any]:

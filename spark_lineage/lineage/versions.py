@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from ..model import Input, Output, Schema, VersionBasis
 from ..plan.document import Commit, ExecutionDocument, Scan, Write
+from ..plan.values import Field
 from .datasets import DatasetRef, Naming, Reading, short_format
+from .models import FORMAT as MODEL
+from .models import Models
 from .naming import DatasetKey, Place, place_of, places_of
 from .schema import schema_of
 from .walk import Written
@@ -48,23 +51,23 @@ class Facts:
     writes: Mapping[DatasetKey, tuple[Write, ...]] = field(default_factory=dict)
 
     @staticmethod
-    def of(document: ExecutionDocument, readings: Sequence[Reading], fold: Mapping[DatasetKey, Place]) -> Facts:
-        """Scans go to the reading that they belong to; `fold` gives the dataset that a path stands for otherwise."""
+    def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
+        """Scans go to the reading that they belong to; what is a model's part goes to the model."""
         known = {reading.dataset.key for reading in readings}
-        scans: dict[DatasetKey, tuple[Scan, ...]] = {}
+        scans: dict[DatasetKey, list[Scan]] = {}
         for scan in document.scans:
-            for key in _scanned(scan, known, fold):
-                scans[key] = (*scans.get(key, ()), scan)
+            for key, one in _scanned(scan, known, models):
+                scans.setdefault(key, []).append(one)
         commits: dict[DatasetKey, tuple[Commit, ...]] = {}
         for commit in document.commits:
-            key = _folded(place_of(commit.path), fold)
+            key = _model_or_self(place_of(commit.path).key, models)
             commits[key] = (*commits.get(key, ()), commit)
         writes: dict[DatasetKey, tuple[Write, ...]] = {}
         for write in document.writes:
             if write.path:
-                key = _folded(place_of(write.path), fold)
+                key = _model_or_self(place_of(write.path).key, models)
                 writes[key] = (*writes.get(key, ()), write)
-        return Facts(scans, commits, writes)
+        return Facts({key: tuple(group) for key, group in scans.items()}, commits, writes)
 
 
 def hints_of(document: ExecutionDocument) -> tuple[DatasetRef, ...]:
@@ -89,7 +92,8 @@ def inputs_of(
     touched: list[Touched] = []
     for key, group in _by_dataset(readings).items():
         reading = group[0]
-        schema = schema_of(max((one.fields for one in group), key=lambda fields: len(fields)))
+        widest: tuple[Field, ...] = max((one.fields for one in group), key=len)
+        schema = schema_of(widest)
         for version in _versions_read(key, group, facts, key in rewritten):
             table_id = reading.dataset.table_id or next((scan.table_id for scan in version.scans if scan.table_id), None)
             inputs.append(_input(heading, reading, version, table_id, schema))
@@ -98,7 +102,7 @@ def inputs_of(
 
 
 def outputs_of(
-    heading: Mapping[str, Any], written: Sequence[Written], facts: Facts, types: Mapping[DatasetKey, Schema | None]
+    heading: Mapping[str, Any], written: Sequence[Written], facts: Facts
 ) -> tuple[tuple[Output, ...], tuple[Touched, ...]]:
     """An output for each commit of each dataset that was written, one where there was none, and the datasets."""
     outputs: list[Output] = []
@@ -107,14 +111,14 @@ def outputs_of(
         commits: tuple[Commit | None, ...] = facts.commits.get(key) or (None,)
         for number, commit in enumerate(commits):
             write = group[min(number, len(group) - 1)]
-            schema = types.get(key)
+            schema = schema_of(write.fields)
             table_id = commit.table_id if commit else write.target.table_id
             outputs.append(_output(heading, write, commit, facts.writes.get(key, ()), table_id, schema))
             touched.append(Touched(write.target, table_id, schema))
     return tuple(outputs), tuple(touched)
 
 
-def unclaimed_scans(document: ExecutionDocument, facts: Facts, readings: Iterable[Reading]) -> tuple[Reading, ...]:
+def unclaimed_scans(facts: Facts, readings: Iterable[Reading]) -> tuple[Reading, ...]:
     """Datasets that were scanned and that no leaf of the plan reads: below an RDD, or when the plan was given up."""
     known = {reading.dataset.key for reading in readings}
     found: dict[DatasetKey, Reading] = {}
@@ -132,11 +136,19 @@ def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _scanned(scan: Scan, known: set[DatasetKey], fold: Mapping[DatasetKey, Place]) -> tuple[DatasetKey, ...]:
+def _scanned(scan: Scan, known: set[DatasetKey], models: Models) -> tuple[tuple[DatasetKey, Scan], ...]:
+    """The datasets that a scan reads. Of a model's parts, only its metadata tells one saved model from the next."""
     if not scan.paths:
-        return (("unknown", scan.name),) if scan.name else ()
-    keys = {_folded(place, fold) for place in places_of(scan.paths)}
-    return tuple(dict.fromkeys(_known_root(key, known) for key in sorted(keys)))
+        return ((("unknown", scan.name), scan),) if scan.name else ()
+    found: dict[DatasetKey, Scan] = {}
+    for place in places_of(scan.paths):
+        if place.key in models.folds:
+            model = models.folds[place.key]
+            fingerprint = model.partition or (scan.fingerprint if place.key in models.heads else None)
+            found[model.key] = replace(scan, fingerprint=fingerprint)
+        else:
+            found[_known_root(place.key, known)] = scan
+    return tuple(found.items())
 
 
 def _known_root(key: DatasetKey, known: set[DatasetKey]) -> DatasetKey:
@@ -149,8 +161,8 @@ def _known_root(key: DatasetKey, known: set[DatasetKey]) -> DatasetKey:
     return namespace, name
 
 
-def _folded(place: Place, fold: Mapping[DatasetKey, Place]) -> DatasetKey:
-    return fold[place.key].key if place.key in fold else place.key
+def _model_or_self(key: DatasetKey, models: Models) -> DatasetKey:
+    return models.folds[key].key if key in models.folds else key
 
 
 def _by_dataset(readings: Iterable[Reading]) -> dict[DatasetKey, list[Reading]]:
@@ -235,7 +247,7 @@ def _output(
         name=write.target.key[1],
         alias=write.target.alias,
         table_id=table_id,
-        fingerprint=next((one.fingerprint for one in writes if one.fingerprint), None) or write.target.place.partition,
+        fingerprint=_fingerprint(write, writes),
         schema_hash=schema.schema_hash if schema else None,
         write_mode=write.mode,
         rows_written=_sum(one.rows for one in writes),
@@ -247,6 +259,14 @@ def _output(
     if write.rewrites:
         return replace(output, rows_written=0, bytes_written=0, files_written=0)
     return replace(output, version_basis="exact" if output.fingerprint else "inferred")
+
+
+def _fingerprint(write: Written, writes: tuple[Write, ...]) -> str | None:
+    """Of the files written; of a model the folder that tells its version, ``version=2``."""
+    partition = write.target.place.partition
+    if write.target.format == MODEL:
+        return partition
+    return next((one.fingerprint for one in writes if one.fingerprint), None) or partition
 
 
 def _committed(output: Output, commit: Commit) -> Output:

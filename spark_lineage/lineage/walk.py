@@ -12,6 +12,7 @@ from ..plan.values import Field, Stated
 from .datasets import DatasetRef, Naming, Reading
 from .expressions import Evaluated, evaluate
 from .influence import Influence, Source, Sources, passed
+from .naming import is_absolute
 from .relation import Column, Condition, Relation
 
 _UNTYPED: Final = Field("", "unknown")
@@ -47,6 +48,8 @@ class Walk:
     written: list[Written] = field(default_factory=list)
     reasons: dict[str, None] = field(default_factory=dict)
     ctes: dict[str, Relation] = field(default_factory=dict)
+    batch: tuple[tuple[str, ...], Relation] | None = None
+    """The rows of the micro-batch that this plan runs over, with their names."""
 
     def relation(self, node_id: int) -> Relation:
         return self.relations[node_id]
@@ -106,6 +109,11 @@ class Walk:
         output = node.output or ()
         return Relation(columns=dict.fromkeys(output, column), output=output)
 
+    def adopt(self, nested: Walk) -> None:
+        """Take over the writes of a plan that ran inside this one."""
+        self.written.extend(nested.written)
+        self.reasons.update(nested.reasons)
+
     def located(self, parts: tuple[str, ...], provider: str | None) -> DatasetRef:
         """The table of that name, where the writes and commits of the execution say it lies: the only one, or the one that
         is named like its folder. Known by its name alone where they do not say."""
@@ -116,6 +124,15 @@ class Walk:
         hint = candidates[0]
         aliases = self.naming.aliases(parts)
         return replace(hint, aliases=aliases, alias=".".join(parts) or None, format=provider or hint.format)
+
+    def at_path(self, path: str, file_format: str | None) -> DatasetRef:
+        """What lies at a path that a command writes to. A relative one is where the writes and commits say it is."""
+        if not is_absolute(path):
+            tail = "/" + path.removeprefix("./").strip("/")
+            for hint in self.hints:
+                if (hint.location or "").endswith(tail) or hint.place.name.endswith(tail):
+                    return replace(hint, format=file_format or hint.format)
+        return self.naming.of_path(path, file_format)
 
     def call_also(self, number: int, names: Iterable[str]) -> None:
         """Give a reading's dataset more names."""

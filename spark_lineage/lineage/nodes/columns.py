@@ -121,6 +121,8 @@ def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
 
 
 _OPAQUE: Final = (
+    "AppendColumns", "AppendColumnsWithObject", "CoGroup", "DeserializeToObject", "FlatMapGroupsWithState", "MapElements", "MapGroups", "MapPartitions",
+    "MapPartitionsInR", "SerializeFromObject", "TransformWithState",
     "ArrowEvalPython", "AttachDistributedSequence", "BatchEvalPython", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow",
     "FlatMapGroupsInPandas", "MapInArrow", "MapInPandas", "PythonMapInArrow", "ScriptTransformation",
 )  # fmt: skip

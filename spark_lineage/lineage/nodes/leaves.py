@@ -8,7 +8,7 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import DeltaTable
 from ..datasets import Reading
 from ..influence import passed
-from ..relation import Relation
+from ..relation import Relation, derived
 from ..walk import Walk
 from .handler import Handler
 
@@ -50,7 +50,12 @@ def generated_rows(node: Node, walk: Walk) -> Relation:
 
 
 def rdd(node: Node, walk: Walk) -> Relation:
-    """Rows of an RDD: what it computes, no plan tells."""
+    """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`."""
+    if walk.batch is not None and node.output is not None:
+        names, rows = walk.batch
+        if names == tuple(walk.plan.name_of(item) for item in node.output):
+            columns = dict(zip(node.output, rows.output_columns(), strict=True))
+            return derived((rows,), columns, node.output)
     walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
     return unknown_rows(node, walk)
 

@@ -39,7 +39,7 @@ def save_into_source(node: Node, walk: Walk) -> Relation:
     source = _class_or_text(node.fields.get("dataSource"))
     path = options.get("path")
     if path:
-        target = walk.naming.of_path(path, _source_format(source))
+        target = walk.at_path(path, _source_format(source))
     else:
         target = walk.naming.of_options(options, _source_format(source) or node.kind)
     return _write(node, walk, target, _mode(node))
@@ -82,7 +82,7 @@ def microbatch(node: Node, walk: Walk) -> Relation:
     if table is not None:
         target = walk.naming.of_table(table)
     elif path is not None:
-        target = walk.naming.of_path(path, _source_format(_class_or_text(sink)))
+        target = walk.at_path(path, _source_format(_class_or_text(sink)))
     else:
         return walk.query(node)
     return _write(node, walk, target, "stream", mode=(_class_or_text(node.fields.get("outputMode")) or "append").lower())
