@@ -10,6 +10,7 @@ and last a file `coordinate` that says which it was: where that file is, the fol
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 from importlib.metadata import version
@@ -36,9 +37,10 @@ def coordinate() -> str:
 
 
 def copy_jars(folder: Path) -> None:
-    import pyspark
-
-    carried = {artifact(jar.name) for jar in (Path(pyspark.__file__).parent / "jars").glob("*.jar")}
+    # Set by spark-submit; the module's own path is inside a zip here.
+    carried = {artifact(jar.name) for jar in (Path(os.environ["SPARK_HOME"]) / "jars").glob("*.jar")}
+    if not carried:
+        raise SystemExit(f"no jars in {os.environ['SPARK_HOME']}/jars; is that a Spark?")
     folder.mkdir(parents=True, exist_ok=True)
     for jar in resolved_jars():
         name = jar.name.split("_", 1)[1]  # Ivy prefixes the group
