@@ -1,4 +1,12 @@
-"""Where did this number come from? Lineage for Apache Spark jobs, in Delta tables. The public API, and nothing else."""
+"""Where did this number come from? Lineage for Apache Spark jobs, in Delta tables. The public API, and nothing else.
+
+    attach(spark, store=...), detach(spark), flush(timeout=...)   record an application
+    job("name", ...)                                              a run inside the application
+    open(location)                                                ask the lineage tables
+
+Names are imported when first used: `import spark_lineage` costs nothing, and the part that captures needs neither pyarrow
+nor deltalake.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .capture.attach import attach, detach, flush
+    from .capture.job import job
     from .query.lineage import open
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "attach", "detach", "flush", "job", "open"]
 
 _WHERE = {
+    "attach": "capture.attach",
+    "detach": "capture.attach",
+    "flush": "capture.attach",
+    "job": "capture.job",
     "open": "query.lineage",
 }
 """Public name -> the module that has it, imported when it is first asked for: capture travels in a zip without wheels."""
-
-__all__ = ["__version__", "open"]
 
 
 def __getattr__(name: str) -> Any:
