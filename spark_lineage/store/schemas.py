@@ -55,6 +55,11 @@ class TableSchema:
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
 
+    @property
+    def file_bytes(self) -> int:
+        """Size of a full data file. An upsert rewrites the files that hold its keys, so those are kept small."""
+        return 8_388_608 if self.upserted else 104_857_600
+
 
 def _schema(required: str, **columns: pa.DataType) -> pa.Schema:
     names = required.split()

@@ -128,8 +128,8 @@ class Store:
         key, fold, column = _FOLDS[table]
 
         def commit(handle: DeltaTable) -> int:
-            predicate = _one_of(column, {getattr(row, column) for row in rows})
-            recorded = records_of(schema, _scan(handle, schema, None, predicate))
+            predicate = one_of(column, {getattr(row, column) for row in rows})
+            recorded = records_of(schema, scan(handle, schema, None, predicate))
             folded = fold_all(recorded, rows, key, fold)
             before = {key(record): record for record in recorded}
             changed = sum(before.get(key(record)) != record for record in folded)
@@ -166,7 +166,7 @@ class Store:
         `literal` quotes a value for it.
         """
         with self._lock:
-            return self._guard(table, lambda: _scan(self._fresh(table), TABLES[table], columns, filter))
+            return self._guard(table, lambda: scan(self._fresh(table), TABLES[table], columns, filter))
 
     def delta_table(self, table: str) -> DeltaTable:
         """The Delta table, as of now, for what the methods above do not do."""
@@ -180,7 +180,7 @@ class Store:
         if remembered_expiry != expiry:
             remembered = set()
         for some in _in_parts(sorted(wanted - remembered)):
-            found = _scan(handle, TABLES[table], [key_column], _one_of(key_column, some))
+            found = scan(handle, TABLES[table], [key_column], one_of(key_column, some))
             remembered = remembered | set(found.column(key_column).to_pylist())
         self._known[(table, key_column)] = (expiry, remembered)
         return wanted & remembered
@@ -280,7 +280,11 @@ def create_table(location: str, table: TableSchema) -> None:
             mode="error",
             partition_by=list(table.partition_by),
             description=f"spark-lineage: {table.record.__name__} records",
-            configuration={**_CONFIGURATION, "delta.dataSkippingStatsColumns": ",".join(table.statistics)},
+            configuration={
+                **_CONFIGURATION,
+                "delta.dataSkippingStatsColumns": ",".join(table.statistics),
+                "delta.targetFileSize": str(table.file_bytes),
+            },
         )
     except (DeltaError, OSError):
         # another process made it between our look and our commit
@@ -320,7 +324,8 @@ def _check_version(location: str, version: int) -> None:
         )
 
 
-def _scan(handle: DeltaTable, schema: TableSchema, columns: Sequence[str] | None, filter: str | None) -> pa.Table:
+def scan(handle: DeltaTable, schema: TableSchema, columns: Sequence[str] | None = None, filter: str | None = None) -> pa.Table:
+    """Rows of one version of a table, in the types of its schema: deltalake itself gives string views."""
     names = list(columns) if columns is not None else schema.arrow.names
     rows = pa.table(handle.scan(columns=names, predicate=filter))
     return rows.select(names).cast(pa.schema([schema.arrow.field(name) for name in names]))
@@ -337,7 +342,7 @@ def _commit_properties(transaction: Transaction | None) -> CommitProperties | No
     return CommitProperties(app_transactions=[DeltaTransaction(transaction.inbox_id, transaction.batch)])
 
 
-def _one_of(column: str, values: Iterable[str]) -> str:
+def one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} in ({', '.join(literal(value) for value in sorted(values))})"
 
 
