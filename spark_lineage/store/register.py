@@ -17,7 +17,7 @@ def register_duckdb(connection: Any, location: str | os.PathLike[str]) -> None:
     Arrow: no extension is downloaded. Raises StoreError and its kinds.
     """
     store = Store.open(location)
-    for table in TABLES:
+    for table in (*TABLES, STORE_INFO):
         connection.register(table, store.delta_table(table).to_pyarrow_dataset())
     for name, query in views.views().items():
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
