@@ -48,13 +48,13 @@ CONTENT_NAMED = {
 }
 """Tables whose rows are named by their content, with the column that names them: only what is not there is appended."""
 UPSERTED = ("datasets", "runs")
-APPENDED = ("inputs", "outputs", "executions")
+READ_OR_WRITTEN = ("inputs", "outputs")
+APPENDED = (*READ_OR_WRITTEN, "executions")
 """In this order after the ones above, so that an execution is seen only when everything about it is there."""
 
 LOST_AFTER_SECONDS = 3600.0
-ATTEMPTS_BEFORE_CAREFUL = 2
 LOG_BYTES = 1_000_000
-_READING = "batches/reading.txt"
+_DEADLY = f"{batches.DEATHS_MAX} ingesters died while they read this document"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -185,21 +185,28 @@ class _Ingester:
     def _read_documents(self, batch: Batch, rows: _BatchRows) -> None:
         """Reads each document into `rows`, and puts into quarantine what cannot be read.
 
-        A document that kills its reader (it takes all the memory, say) is found out by the third attempt at the batch: from
-        the second on it is written down which one is being read.
+        When a batch is applied again, it is written down which document is being read, so that one that kills its reader
+        (it takes all the memory, say) is found out.
         """
-        careful = batch.attempts >= ATTEMPTS_BEFORE_CAREFUL
-        culprit = (self.inbox.read(_READING) or b"").decode()
-        for document in batch.documents:
-            if careful:
-                self.inbox.replace(_READING, document.path.encode())
-            reason = "an ingester died while it read this document" if document.path == culprit else self._read(document, rows)
-            if reason is not None:
-                self._warn(f"{document.path} goes to quarantine: {reason}")
-                quarantines.quarantine(self.inbox, document, reason, __version__)
-                rows.take_quarantined(document)
-        if careful or culprit:
-            self.inbox.remove(_READING)
+        try:
+            for document in batch.documents:
+                if batch.attempts:
+                    batches.mark_reading(self.inbox, document)
+                reason = _DEADLY if document.path in batch.deadly else self._read(document, rows)
+                if reason is not None:
+                    self._put_aside(document, reason, rows)
+        except MemoryError:
+            raise
+        except BaseException:  # no fault of the document's
+            batches.mark_reading(self.inbox, None)
+            raise
+        if batch.attempts:
+            batches.mark_reading(self.inbox, None)
+
+    def _put_aside(self, document: InboxDocument, reason: str, rows: _BatchRows) -> None:
+        self._warn(f"{document.path} goes to quarantine: {reason}")
+        quarantines.quarantine(self.inbox, document, reason, __version__)
+        rows.take_quarantined(document)
 
     def _read(self, document: InboxDocument, rows: _BatchRows) -> str | None:
         """Takes one document into `rows`. Gives the reason where that is not possible, and then `rows` is as before."""
@@ -383,7 +390,7 @@ class _BatchRows:
             job_name=job_name,
             datasets_allow=ledger.datasets_allow,
             datasets_deny=ledger.datasets_deny,
-            reads=RunReads(),
+            reads=lambda: self._reads(execution),
         )
         records = records_of_execution(execution, context)
         return ledger.heard(execution.run_id, job_name, execution.time_ms), records
@@ -391,6 +398,22 @@ class _BatchRows:
     def _recorded_job_name(self, run: str) -> str | None:
         recorded = _recorded_run(self._store, run)
         return recorded["job_name"] if recorded else None
+
+    def _reads(self, execution: ExecutionDocument) -> RunReads:
+        """What the run read and wrote before this execution: in the tables as far as earlier batches go, and in this one."""
+        run = f"run_id = {literal(execution.run_id)}"
+        before = self._store.arrow("executions", ["execution_id"], f"{run} AND sequence < {execution.sequence}")
+        earlier = set(before.column("execution_id").to_pylist())
+        found = {
+            (row.namespace, row.name)
+            for table in READ_OR_WRITTEN
+            for row in self.by_table[table]
+            if row.run_id == execution.run_id
+        }
+        for table in READ_OR_WRITTEN:
+            recorded = self._store.arrow(table, ["execution_id", "namespace", "name"], run).to_pylist()
+            found |= {(row["namespace"], row["name"]) for row in recorded if row["execution_id"] in earlier}
+        return RunReads(datasets=frozenset(found))
 
     def _add(self, records: Records) -> None:
         for table, rows in self.by_table.items():
@@ -410,11 +433,19 @@ def _recorded_run(store: Store, run: str) -> dict[str, Any] | None:
 
 def _exit_error(content: dict[str, Any]) -> str:
     """What went wrong as exit.json has it, empty where nothing did."""
-    signal = content.get("signal")
-    if signal:
-        return f"killed by signal {signal}"
-    code = content.get("exit_code")
-    return f"exit code {code}" if code else ""
+    number, code, error = content.get("signal"), content.get("exit_code"), content.get("error")
+    if not number and not code:
+        return ""
+    if isinstance(error, str) and error:
+        return error
+    return f"killed by signal {_signal_name(number)}" if number else f"exit code {code}"
+
+
+def _signal_name(number: Any) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _time(epoch_ms: int) -> datetime | None:
@@ -424,14 +455,15 @@ def _time(epoch_ms: int) -> datetime | None:
 def main(arguments: list[str] | None = None) -> int:
     """The child beside a driver: ``python -m spark_lineage.ingest --inbox I --store S --follow RUN --driver-pid N``.
 
-    Low priority, logs to ``logs/<run>.log`` in the inbox. Gives 0, or 2 where documents are left that could not be ingested.
+    Without ``--follow`` it takes what there is. Of low priority; logs to ``logs/<run>.log`` in the inbox. Gives 0, or 2 where
+    documents are left that could not be ingested.
     """
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m spark_lineage.ingest", description=(main.__doc__ or "").splitlines()[0])
     parser.add_argument("--inbox", required=True)
     parser.add_argument("--store", required=True)
-    parser.add_argument("--follow", required=True, metavar="RUN")
+    parser.add_argument("--follow", metavar="RUN")
     parser.add_argument("--driver-pid", type=int)
     parser.add_argument("--poll-seconds", type=float, default=0.2)
     given = parser.parse_args(arguments)
@@ -440,7 +472,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the driver, whose end is seen
     os.nice(10)
     try:
-        _log_to(open_inbox(given.inbox, create=True), given.follow)
+        _log_to(open_inbox(given.inbox, create=True), given.follow or "ingest")
         log.info(
             "following run %s of the driver %s, inbox %s, tables %s", given.follow, given.driver_pid, given.inbox, given.store
         )

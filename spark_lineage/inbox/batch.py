@@ -31,6 +31,10 @@ FORMAT = 1
 DOCUMENTS_MAX = 500
 BYTES_MAX = 8 << 20
 """Bounds of a batch; bytes compressed. One document that is larger makes a batch of its own."""
+DEATHS_MAX = 3
+"""An ingester can be killed at any time; one that dies over the same document so often is killed by it."""
+
+_READING = "batches/reading.txt"
 
 Stage = Literal["sealed", "applied", "done"]
 
@@ -55,8 +59,15 @@ class Batch:
     """Runs that the tables knew when the batch was sealed and that had no ledger: nothing can be said of their gaps."""
     attempts: int = 0
     """How often an ingester began to apply it and did not come to the end."""
+    deaths: dict[str, int] = dataclasses.field(default_factory=dict)
+    """By document, how many of the attempts ended while it was being read."""
     ledgers: tuple[Ledger, ...] = ()
     """From stage applied on: the ledgers that follow from this batch."""
+
+    @property
+    def deadly(self) -> frozenset[str]:
+        """Paths of the documents that are not read again: `DEATHS_MAX` attempts ended over them."""
+        return frozenset(path for path, count in self.deaths.items() if count >= DEATHS_MAX)
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -87,7 +98,7 @@ def choose(
         more = queue[len(take) : len(take) + max(0, spare)]
         take.extend(more)
         spare -= len(more)
-    return _within_bounds((document for take in takes for document in take))
+    return _within_bounds(document for take in takes for document in take)
 
 
 def _within_bounds(documents: Iterable[InboxDocument]) -> tuple[InboxDocument, ...]:
@@ -128,10 +139,23 @@ def unfinished(inbox: InboxFolder) -> list[Batch]:
 
 
 def begin_again(inbox: InboxFolder, batch: Batch) -> Batch:
-    """Counts one more attempt at a sealed batch, before it is made: a document that kills its reader is found by this."""
-    batch = dataclasses.replace(batch, attempts=batch.attempts + 1)
+    """Counts one more attempt at a sealed batch, before it is made, and which document the last one died over, if any."""
+    reading = (inbox.read(_READING) or b"").decode()
+    deaths = dict(batch.deaths)
+    if reading:
+        deaths[reading] = deaths.get(reading, 0) + 1
+    batch = dataclasses.replace(batch, attempts=batch.attempts + 1, deaths=deaths)
     inbox.replace(_path(batch.number), _to_bytes(batch))
+    mark_reading(inbox, None)
     return batch
+
+
+def mark_reading(inbox: InboxFolder, document: InboxDocument | None) -> None:
+    """Writes down that `document` is being read now; None: no document is."""
+    if document is None:
+        inbox.remove(_READING)
+    else:
+        inbox.replace(_READING, document.path.encode(), durable=False)
 
 
 def mark_applied(inbox: InboxFolder, batch: Batch, followers: Sequence[Ledger]) -> Batch:
@@ -157,7 +181,7 @@ def finish(inbox: InboxFolder, batch: Batch) -> None:
         if ledger.ended:
             inbox.remove_folder(ledger.run)
     faults.point("batch.swept")
-    closed = dataclasses.replace(batch, stage="done", documents=(), exits={}, lost=(), resumed=(), ledgers=())
+    closed = dataclasses.replace(batch, stage="done", documents=(), exits={}, lost=(), resumed=(), deaths={}, ledgers=())
     inbox.replace(_path(batch.number), _to_bytes(closed), durable=False)
     faults.point("batch.done")
     _remove_older(inbox, batch.number)

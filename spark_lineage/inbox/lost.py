@@ -34,7 +34,7 @@ class LostRuns:
         """Removes what is left of runs whose last document was long ago, and of writers that died while they wrote."""
         oldest = time.time_ns() - LEDGER_DAYS * 86_400 * 1_000_000_000
         for run in ledgers(self._inbox):
-            if self._inbox.changed_ns(f"ledger/{run}.json") < oldest:
+            if self._inbox.changed_ns(f"ledger/{run}.json") < oldest and not self._is_followed(run):
                 remove_ledger(self._inbox, run)
                 remove_progress(self._inbox, run)
                 self._inbox.remove_folder(run)
@@ -58,7 +58,9 @@ class LostRuns:
             return False
         if ledger.exit_error is not None:  # the process is known to be gone
             return time.time_ns() - self._inbox.changed_ns(ledger.run) > QUIET_SECONDS * 1e9
-        now_ms = time.time_ns() / 1e6
-        progress = read_progress(self._inbox, ledger.run)
-        followed = progress is not None and progress.following and now_ms - progress.heartbeat_ms < FOLLOWED_SECONDS * 1000
-        return not followed and now_ms - ledger.last_time_ms > self._lost_after_ms
+        return time.time_ns() / 1e6 - ledger.last_time_ms > self._lost_after_ms and not self._is_followed(ledger.run)
+
+    def _is_followed(self, run: str) -> bool:
+        progress = read_progress(self._inbox, run)
+        age = FOLLOWED_SECONDS if progress is None else time.time() - progress.heartbeat_ms / 1000
+        return progress is not None and progress.following and age < FOLLOWED_SECONDS

@@ -31,6 +31,8 @@ LOCK_PATIENCE_SECONDS = 600.0
 """A turn takes seconds; an ingester that does not let go for so long hangs."""
 ORPHAN_PATIENCE_SECONDS = 60.0
 """So long a child whose driver is gone tries an inbox or a store that cannot be used; the documents wait for another one."""
+LINGER_SECONDS = 10.0
+"""So long a driver that is still alive after its run's end is waited for: how its process ends is part of the run."""
 LOST_CHECK_SECONDS = 30.0
 FORGET_SECONDS = 86_400.0
 
@@ -91,7 +93,7 @@ class Turns:
             if following.beat_due():
                 self._in_turn(following.beat)
             if following.ended():
-                return True
+                return not following.lingers() and self._in_turn(self._take) is not True
             return following.gone_quiet() and self._in_turn(lambda: self._give_up([run])) is not None
 
         self._watch(changes, over, following.orphaned)
@@ -172,11 +174,19 @@ class _Following:
         self._driver = driver
         self._changes = changes
         self._gone_at: float | None = None
+        self._ended_at: float | None = None
         self._beat_at = 0.0
 
     def ended(self) -> bool:
         ledger = read_ledger(self._inbox, self._run)
         return ledger is not None and ledger.ended
+
+    def lingers(self) -> bool:
+        """Whether the run has ended and its process, which may fail yet, has not."""
+        if self._driver is None or self._gone():
+            return False
+        self._ended_at = self._ended_at or time.monotonic()
+        return time.monotonic() - self._ended_at < LINGER_SECONDS
 
     def beat_due(self) -> bool:
         return time.monotonic() >= self._beat_at

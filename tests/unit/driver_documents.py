@@ -12,6 +12,15 @@ from pathlib import Path
 from typing import Any
 
 BEGIN_MS = 1_750_000_000_000
+_SQL = "org.apache.spark.sql."
+_SOURCE = {"path": "file:/data/source", "table_id": "id of /data/source", "version_at_analysis": 3, "time_travel": False}
+SCAN = {
+    "class": _SQL + "execution.FileSourceScanExec",
+    "format": "delta",
+    "path": "file:/data/source",
+    "delta_version": 4,
+    "output": [1, 2],
+}
 
 
 def run_id(number: int) -> str:
@@ -50,8 +59,8 @@ class Driver:
             "sql_id": self.sequence, "name": "append", "description": "save at job.py:12", "call_site": "save at job.py:12",
             "tags": [], "job_group": None, "started_ms": time_ms - 200, "ended_ms": time_ms, "status": "succeeded",
             "error_class": None, "error_message": None, "confs": {"spark.sql.shuffle.partitions": str(self.sequence % 3)},
-            "catalog": {"catalog": "spark_catalog", "database": "default"}, "analyzed": None, "nested": [], "scans": [],
-            "writes": [], "commits": [commit], "incomplete": ["plan over the node budget (20000)"],
+            "catalog": {"catalog": "spark_catalog", "database": "default"}, "analyzed": _plan_of_a_save(table), "nested": [], "scans": [SCAN],
+            "writes": [], "commits": [commit], "incomplete": [],
         }  # fmt: skip
         return self.write("execution", content | fields)
 
@@ -90,3 +99,20 @@ class Driver:
 
     def _time_ms(self) -> int:
         return self._begin_ms + 1000 * self.sequence
+
+
+def _plan_of_a_save(table: str) -> dict[str, Any]:
+    """``spark.read.format("delta").load("/data/source").write.format("delta").mode("append").save(table)``."""
+    relation = {"class": "HadoopFsRelation", "format": "delta", "paths": [_SOURCE["path"]], "options": {}, "delta": _SOURCE}
+    leaf = {
+        "id": 0, "class": _SQL + "execution.datasources.LogicalRelation", "children": [], "output": [1, 2],
+        "fields": {"relation": {"relation": relation}},
+    }  # fmt: skip
+    save = {
+        "id": 1, "class": _SQL + "execution.datasources.SaveIntoDataSourceCommand", "children": [],
+        "fields": {
+            "query": {"plan": 0}, "dataSource": {"object": "org.apache.spark.sql.delta.sources.DeltaDataSource"},
+            "options": {"map": {"path": f"file:{table}"}}, "mode": "Append",
+        },
+    }  # fmt: skip
+    return {"root": 1, "attributes": {"1": ["id", "bigint", True], "2": ["amount", "double", True]}, "nodes": [leaf, save]}

@@ -97,7 +97,7 @@ def test_what_content_names_is_stored_once(inbox: Path, store: Path) -> None:
 def test_batches_are_bounded_and_take_some_of_each_run(inbox: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spark_lineage.inbox.batch.DOCUMENTS_MAX", 4)
     for number in (1, 2):
-        driver = Driver(inbox, run_id(number))
+        driver = Driver(inbox, run_id(number), begin_ms=now_ms())
         driver.start()
         for _ in range(4):
             driver.execution()
@@ -168,7 +168,11 @@ class TestRuns:
 
     @pytest.mark.parametrize(
         ("content", "error"),
-        [({"exit_code": 3}, "exit code 3"), ({"exit_code": -9, "signal": "SIGKILL"}, "killed by signal SIGKILL")],
+        [
+            ({"exit_code": 3}, "exit code 3"),
+            ({"exit_code": -9, "signal": 9}, "killed by signal SIGKILL"),
+            ({"exit_code": 1, "error": "KeyError: 3"}, "KeyError: 3"),
+        ],
     )
     @pytest.mark.parametrize("late", [False, True], ids=["with the end", "after the end"])
     def test_an_exit_code_says_that_it_failed(
@@ -399,7 +403,7 @@ class TestFollow:
         driver.start()
         other.start()
         driver.end()
-        report = ingest(str(inbox), str(store), follow=run_id(1), driver_pid=os.getpid())
+        report = ingest(str(inbox), str(store), follow=run_id(1))
         assert set(report.runs) == {run_id(1), run_id(2)}
         assert runs_of(store)[run_id(2)]["status"] == "running"
 
@@ -421,8 +425,7 @@ class TestFollow:
             wait_until(lambda: (now := read_progress(folder, run_id(1))) is not None and now.ingested_through == 1)
             assert sequences_of(store, run_id(1)) == [1]
             driver.end()
-            child.join(20)
-            assert not child.is_alive()
+            wait_until(lambda: (now := read_progress(folder, run_id(1))) is not None and now.ended)
         finally:
             stop.set()
             child.join()
@@ -441,12 +444,19 @@ class TestFollow:
 def test_the_child_process(inbox: Path, store: Path) -> None:
     driver = Driver(inbox, run_id(1))
     command = [sys.executable, "-m", "spark_lineage.ingest", "--inbox", str(inbox), "--store", str(store)]
-    with subprocess.Popen([*command, "--follow", run_id(1), "--driver-pid", str(os.getpid())]) as child:
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as driver_process,
+        subprocess.Popen([*command, "--follow", run_id(1), "--driver-pid", str(driver_process.pid)]) as child,
+    ):
         driver.start()
         driver.execution()
         driver.end()
+        wait_until(lambda: not driver.folder.exists())
+        driver.exit(exit_code=1)  # the process failed after it had stopped Spark
+        driver_process.communicate(b"\n")
         assert child.wait(30) == 0
     assert sequences_of(store, run_id(1)) == [1]
+    assert runs_of(store)[run_id(1)]["status"] == "failed"
     assert "over: " in (inbox / "logs" / f"{run_id(1)}.log").read_text()
 
 
