@@ -32,7 +32,7 @@ class Changes:
         self._changed_at.update(dict.fromkeys(changed, time.monotonic()))
         self._stamps = stamps
         fresh = any(stamp > time.time_ns() - _TICK_NS for stamp in stamps.values())
-        return bool(changed) or fresh or self._due()
+        return self._due() or bool(changed) or fresh
 
     def _due(self) -> bool:
         due = time.monotonic() > self._full_look
