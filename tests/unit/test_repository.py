@@ -1,0 +1,164 @@
+"""What the repository says about itself is true: documents, commands, options, links, versions."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import spark_lineage
+from spark_lineage import config
+from spark_lineage.cli import main as cli
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# A home folder or a workspace in a text is one machine's; examples take /data, /opt or /var.
+MACHINE_PATH = re.compile(r"(?<![\w.*])/(?:root|home|Users|work|workspace)/\w")
+UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b|^(?:<{7}|>{7}) ", re.MULTILINE)
+
+
+def text_files() -> list[Path]:
+    """All files that are or would be under version control, but for tables of numbers and other binaries."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:1024]]
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATH, UNFINISHED], ids=["machine paths", "unfinished work"])
+def test_no_file_holds_what_does_not_belong_there(pattern: re.Pattern[str]) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()!r}"
+        for path in text_files()
+        if path != Path(__file__)
+        for match in pattern.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert not found
+
+
+def test_configuration_document_is_fresh() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "configuration_doc.py"))["document"]()
+    assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == written, "run `make docs`"
+
+
+def test_example_lineage_toml_has_every_option_with_its_default(tmp_path: Path) -> None:
+    example = (ROOT / "conf" / "lineage.toml").read_text(encoding="utf-8")
+    assert not tomllib.loads(example), "as it is shipped, it sets nothing"
+    uncommented = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)
+    (tmp_path / "lineage.toml").write_text(uncommented, encoding="utf-8")
+    settings = config.load(environment={}, directory=tmp_path)
+    assert set(settings.origins.values()) == {"lineage.toml"}
+    assert dict(settings.values) == dict(config.load(environment={}, directory=tmp_path / "elsewhere").values)
+
+
+def test_versions_agree() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[?([^\]\s]+)", changelog, flags=re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert PROJECT["project"]["version"] == spark_lineage.__version__
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", heading) for heading in headings[1:])
+
+
+@pytest.mark.parametrize("name", [name for name in spark_lineage.__all__ if not name.startswith("__")])
+def test_public_names_are_documented_and_tested(name: str) -> None:
+    used = re.compile(rf"spark_lineage\.{name}\b|from spark_lineage import [^\n]*\b{name}\b")
+    documents = [path for path in DOCUMENTS if used.search(path.read_text(encoding="utf-8"))]
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if used.search(path.read_text(encoding="utf-8"))]
+    assert documents, f"spark_lineage.{name} is in no document"
+    assert tests, f"spark_lineage.{name} is in no test"
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_commands_are_documented(name: str) -> None:
+    written = re.compile(rf"spark-lineage {name}\b")
+    assert any(written.search(path.read_text(encoding="utf-8")) for path in DOCUMENTS), (
+        f"`spark-lineage {name}` is in no document"
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_documents_exist(document: Path) -> None:
+    for line in shell_lines(document):
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["make"]:
+            assert set(words[1:2]) <= make_targets(), f"{line!r}: there is no such target in the Makefile"
+        if words[:1] == ["spark-lineage"]:
+            complaint = what_is_wrong_with(words[1:])
+            assert complaint is None, f"{line!r}: {complaint}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_in_documents_lead_somewhere(document: Path) -> None:
+    text = without_code(document.read_text(encoding="utf-8"))
+    broken = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if not leads_somewhere(document, target)]
+    assert not broken
+
+
+def test_the_checks_of_commands_can_fail() -> None:
+    assert what_is_wrong_with(["runs", "--json"]) is None
+    assert what_is_wrong_with(["rnus"]) == "there is no such command"
+    assert what_is_wrong_with(["runs", "--colour"]) == "runs has no option --colour"
+    assert not leads_somewhere(ROOT / "README.md", "docs/nowhere.md")
+    assert not leads_somewhere(ROOT / "README.md", "docs/configuration.md#no-such-heading")
+
+
+def shell_lines(document: Path) -> Iterator[str]:
+    """The commands in a document's fenced shell blocks; in blocks with output, the lines after a dollar sign."""
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        joined = block.replace("\\\n", " ").splitlines()
+        if language in ("sh", "shell", "bash"):
+            yield from (line.strip() for line in joined if line.strip() and not line.startswith("#"))
+        if language in ("console", "text", ""):
+            yield from (line[2:].strip() for line in joined if line.startswith("$ "))
+
+
+def what_is_wrong_with(words: list[str]) -> str | None:
+    """None when the group and the named command know the options; arguments are not looked at."""
+    if not words or words[0] in ("--version", "--help"):
+        return None
+    command = cli.commands.get(words[0])
+    if command is None:
+        return "there is no such command"
+    options = {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
+    for word in words[1:]:
+        if word == "--":
+            break
+        if word.startswith("--") and word.split("=")[0] not in options | {"--help"}:
+            return f"{words[0]} has no option {word.split('=')[0]}"
+    return None
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+
+def leads_somewhere(document: Path, target: str) -> bool:
+    if target.startswith(("http://", "https://", "mailto:")):
+        return True
+    name, _, anchor = target.partition("#")
+    path = document.parent / name if name else document
+    if not path.exists():
+        return False
+    return not anchor or anchor in anchors(path)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(path.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
