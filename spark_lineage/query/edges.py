@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -40,20 +41,21 @@ class Edge(NamedTuple):
         return self.edge_type != "INDIRECT"
 
 
-class LineageEdges:
-    """The edges of many lineages. A lineage writes one dataset or several; `written` tells which is meant."""
+Wrote = tuple[str, Key]
+"""A lineage, and which of the datasets that it writes: (`lineage_id`, dataset)."""
 
-    def __init__(self, column_edges: Iterable[tuple[str, Edge]], dataset_edges: Iterable[tuple[str, Edge]]) -> None:
-        """Each edge with its `lineage_id`; `dataset_edges` go between places of the kind ``dataset``."""
-        self._columns: dict[tuple[str, Key], list[Edge]] = {}
-        self._datasets: dict[tuple[str, Key], list[Edge]] = {}
-        for store, edges in ((self._columns, column_edges), (self._datasets, dataset_edges)):
-            for lineage_id, edge in edges:
-                if edge.target.dataset is not None:
-                    store.setdefault((lineage_id, edge.target.dataset), []).append(edge)
-        self._bridges: dict[tuple[str, Key], list[Edge]] = {}
-        for key, between in self._datasets.items():
-            self._bridges[key] = _bridges(self._columns.get(key, ()), between)
+
+class LineageEdges:
+    """The edges of many lineages, of which a walk looks at few: those of columns are made when they are first looked at."""
+
+    def __init__(self, columns: Mapping[Wrote, Callable[[], Iterable[Edge]]], between: Iterable[tuple[str, Edge]]) -> None:
+        """`columns` gives the column edges; `between` are the dataset edges, each with its `lineage_id`."""
+        self._unread = columns
+        self._read: dict[Wrote, _ColumnEdges] = {}
+        self._datasets: dict[Wrote, list[Edge]] = {}
+        for lineage_id, edge in between:
+            if edge.target.dataset is not None:
+                self._datasets.setdefault((lineage_id, edge.target.dataset), []).append(edge)
         self.into = lru_cache(maxsize=None)(self._into)
         self.out_of = lru_cache(maxsize=None)(self._out_of)
 
@@ -64,19 +66,56 @@ class LineageEdges:
     def _into(self, lineage_id: str, place: Place) -> tuple[Edge, ...]:
         """The edges of the lineage that bear on `place`."""
         assert place.dataset is not None
-        key = (lineage_id, place.dataset)
+        wrote = (lineage_id, place.dataset)
         if place.kind == "dataset":
-            return tuple(self._datasets.get(key, ()))
-        edges = [_narrowed(edge, place) for edge in self._columns.get(key, ()) if covers(edge.target, place)]
-        return (*edges, *self._bridges.get(key, ()))
+            return tuple(self._datasets.get(wrote, ()))
+        columns = self._columns(wrote)
+        return (*(_narrowed(edge, place) for edge in columns.into.covering(place)), *columns.bridges)
 
     def _out_of(self, lineage_id: str, written: Key, place: Place) -> tuple[Edge, ...]:
         """The edges of the lineage into the dataset `written` that `place` bears on."""
-        key = (lineage_id, written)
+        wrote = (lineage_id, written)
         if place.kind == "dataset":
-            return tuple(edge for edge in self._datasets.get(key, ()) if edge.source == place)
-        edges = [_carried(edge, place) for edge in self._columns.get(key, ()) if covers(edge.source, place)]
-        return (*edges, *(edge for edge in self._bridges.get(key, ()) if covers(edge.source, place)))
+            return tuple(edge for edge in self._datasets.get(wrote, ()) if edge.source == place)
+        columns = self._columns(wrote)
+        bridges = (edge for edge in columns.bridges if covers(edge.source, place))
+        return (*(_carried(edge, place) for edge in columns.out_of.covering(place)), *bridges)
+
+    def _columns(self, wrote: Wrote) -> _ColumnEdges:
+        if wrote not in self._read:
+            edges = list(self._unread[wrote]()) if wrote in self._unread else []
+            self._read[wrote] = _ColumnEdges(
+                into=_ByPlace((edge.target, edge) for edge in edges),
+                out_of=_ByPlace((edge.source, edge) for edge in edges),
+                bridges=_bridges(edges, self._datasets.get(wrote, ())),
+            )
+        return self._read[wrote]
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnEdges:
+    into: _ByPlace
+    out_of: _ByPlace
+    bridges: list[Edge]
+
+
+class _ByPlace:
+    """Edges by a place at one of their ends. Structs and their fields are looked through only where there are any."""
+
+    def __init__(self, edges: Iterable[tuple[Place, Edge]]) -> None:
+        self._edges: dict[Place, list[Edge]] = {}
+        for place, edge in edges:
+            self._edges.setdefault(place, []).append(edge)
+        self._nested = any(place.column and "." in place.column for place in self._edges)
+
+    def covering(self, place: Place) -> Iterator[Edge]:
+        if self._nested or place.column is None or "." in place.column:
+            for other, edges in self._edges.items():
+                if covers(other, place):
+                    yield from edges
+            return
+        yield from self._edges.get(place, ())
+        yield from self._edges.get(Place("all_columns", place.dataset), ())
 
 
 def covers(one: Place, other: Place) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,7 +65,7 @@ def downstream(
     Places not in force are on the way to one: their data was overwritten since, what was made of it was not.
     """
     assert start.dataset is not None
-    readers = _Readers(history, edges, live_writes(history, edges, at))
+    readers = _Readers(live_writes(history, edges, at))
     steps = _Steps()
     in_force: set[Place] = set()
     fresh: dict[Place, _Unseen] = {}
@@ -91,17 +91,36 @@ def downstream(
     return [step for step in kept if depth is None or step.distance <= depth], in_force
 
 
-def live_writes(history: History, edges: LineageEdges, at: int) -> set[int]:
-    """Positions of the writes that something in force at `at`, in any dataset, was made of or made by."""
-    live: set[int] = set()
+def live_writes(history: History, edges: LineageEdges, at: int) -> dict[int, list[tuple[Key, range]]]:
+    """The writes that something in force at `at`, in any dataset, was made of or made by: their positions.
+
+    With each, the datasets that it took from and the writes that were in these then.
+    """
+    live: dict[int, list[tuple[Key, range]]] = {}
     fresh = _Unseen()
     queue = deque(history.in_force(dataset, at) for dataset in history.spans)
     while queue:
         for position in fresh.take(queue.popleft()):
-            live.add(position)
             write = history.writes[position]
-            queue.extend(history.as_read(source, write) for source in edges.sources(write.lineage_id or "", write.dataset))
+            sources = edges.sources(write.lineage_id or "", write.dataset)
+            live[position] = [(source, history.as_read(source, write)) for source in sources]
+            queue.extend(span for _, span in live[position])
     return live
+
+
+def reachable(start: Key, edges: Iterable[Edge], forward: bool) -> set[Key]:
+    """The datasets that hang together with `start` at any time, itself among them: no walk meets another."""
+    adjacent: dict[Key | None, set[Key]] = {}
+    for edge in edges:
+        near, far = (edge.source, edge.target) if forward else (edge.target, edge.source)
+        if far.dataset is not None:
+            adjacent.setdefault(near.dataset, set()).add(far.dataset)
+    seen, queue = {start}, deque([start])
+    while queue:
+        new = adjacent.get(queue.popleft(), set()) - seen
+        seen |= new
+        queue.extend(new)
+    return seen
 
 
 def reach(start: Place, steps: Sequence[Step], forward: bool) -> dict[Place, Reach]:
@@ -210,7 +229,22 @@ class _Steps:
 
     def all(self) -> list[Step]:
         steps = [Step(edge, found.last, len(found.positions), found.distance) for edge, found in self._found.items()]
-        return sorted(steps, key=lambda step: step.distance)
+        return sorted(steps, key=_order)
+
+
+def _order(step: Step) -> tuple[object, ...]:
+    """Nearest first, values before what only decides about them, then by name: the same answer looks the same each time."""
+    edge = step.edge
+    places = ((place.kind, place.dataset or (), place.column or "") for place in (edge.target, edge.source))
+    return (
+        step.distance,
+        edge.edge_type or "",
+        *places,
+        edge.subtype or "",
+        edge.certainty,
+        edge.masking,
+        edge.expression or "",
+    )
 
 
 @dataclass(slots=True)
@@ -227,13 +261,8 @@ class _Readers:
     than an earlier one, so those who saw a given write are always neighbours.
     """
 
-    def __init__(self, history: History, edges: LineageEdges, live: set[int]) -> None:
-        found = []
-        for position in live:
-            write = history.writes[position]
-            for source in edges.sources(write.lineage_id or "", write.dataset):
-                span = history.as_read(source, write)
-                found.append((source, span.stop, span.start, position))
+    def __init__(self, live: Mapping[int, Iterable[tuple[Key, range]]]) -> None:
+        found = [(source, span.stop, span.start, position) for position, read in live.items() for source, span in read]
         found.sort()
         self.writes = [position for _, _, _, position in found]
         self._stops = [stop for _, stop, _, _ in found]

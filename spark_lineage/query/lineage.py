@@ -14,7 +14,7 @@ from ..errors import NotFound
 from . import catalog, recorded, runs
 from .answers import ColumnSources, DatasetColumns, DatasetSummary, ExecutionSummary, Link, RunDetail, RunSummary, Walk
 from .edges import LineageEdges, Place, covers
-from .graph import Indirect, downstream, upstream
+from .graph import Indirect, downstream, reachable, upstream
 from .history import History
 from .moment import from_microseconds, microseconds, moment
 from .names import Named, Names, near_columns
@@ -69,7 +69,7 @@ class Lineage:
         key = names.dataset(dataset)
         when = microseconds(moment(at))
         start = Place("all_columns", key)
-        history, edges = self._lineage(start, when, forward=False, depth=1)
+        history, edges = self._lineage(start, forward=False, one_edge=True)
         steps = upstream(history, edges, start, when, depth=1)
         links = links_of(steps)
         fields = catalog.schema(self._tables, key)
@@ -120,7 +120,7 @@ class Lineage:
         named = names.column(name)
         start = Place("dataset", named.dataset) if named.column is None else Place("column", named.dataset, named.column)
         when = microseconds(moment(at))
-        history, edges = self._lineage(start, when, forward, depth)
+        history, edges = self._lineage(start, forward, one_edge=depth == 1 and not forward)
         in_force: set[Place] | None = None
         if forward:
             steps, in_force = downstream(history, edges, start, when, depth, indirect)
@@ -130,20 +130,15 @@ class Lineage:
             self._check_column(names, named)
         return walk_of(names, start, steps, forward, from_microseconds(when), depth, indirect, in_force)
 
-    def _lineage(self, start: Place, at: int, forward: bool, depth: int | None) -> tuple[History, LineageEdges]:
-        """The history, and the edges that a walk can meet: column edges only into datasets that a walk by datasets meets."""
+    def _lineage(self, start: Place, forward: bool, one_edge: bool = False) -> tuple[History, LineageEdges]:
+        """The history, and the edges that a walk can meet, with `one_edge` one that goes no further."""
+        assert start.dataset is not None
         history = recorded.history(self._tables)
         between = recorded.dataset_edges(self._tables)
-        datasets = LineageEdges((), between)
         if start.kind == "dataset":
-            return history, datasets
-        whole = Place("dataset", start.dataset)
-        if forward:
-            met = {step.edge.target.dataset for step in downstream(history, datasets, whole, at)[0]}
-        else:
-            met = {start.dataset, *(step.edge.source.dataset for step in upstream(history, datasets, whole, at, depth))}
-        columns = recorded.column_edges(self._tables, {dataset for dataset in met if dataset is not None})
-        return history, LineageEdges(columns, between)
+            return history, LineageEdges({}, between)
+        targets = {start.dataset} if one_edge else reachable(start.dataset, (edge for _, edge in between), forward)
+        return history, LineageEdges(recorded.column_edges(self._tables, targets), between)
 
     def _check_column(self, names: Names, named: Named) -> None:
         """Raises `NotFound` for a column that the dataset never had, as far as is recorded."""

@@ -50,13 +50,13 @@ def _from_text(text: str, original: str, now: datetime) -> datetime:
     if weekday in WEEKDAYS:
         back = (now.weekday() - WEEKDAYS.index(weekday)) % 7 or 7
         return _end_of(now.date() - timedelta(days=back))
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{ago[2] + "s": int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{ago[2] + "s": int(ago[1])})
         if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text):
             return _end_of(date.fromisoformat(text))
-        return _utc(datetime.fromisoformat(text))
-    except ValueError:
+        return _utc(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
         raise QueryError(f"{original!r} is no point in time that is understood here; write it like one of: {FORMS}") from None
 
 

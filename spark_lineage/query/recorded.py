@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ..store.views import FULL_OVERWRITES
-from .edges import Edge, Place, PlaceKind
+from .edges import Edge, Place, PlaceKind, Wrote
 from .history import History, Read, Write
 from .names import Key, Known, Names
 from .tables import Tables
@@ -53,10 +54,12 @@ def dataset_edges(tables: Tables) -> list[tuple[str, Edge]]:
     ]
 
 
-def column_edges(tables: Tables, targets: Collection[Key]) -> list[tuple[str, Edge]]:
-    """The column edges of all lineages into these datasets. The table is clustered by target."""
-    rows = tables.rows("column_lineage", _COLUMN_EDGE, {"target_name": {name for _, name in targets}})
-    return [(row[0], _column_edge(row)) for row in rows if (row[1], row[2]) in targets]
+def column_edges(tables: Tables, targets: Collection[Key]) -> dict[Wrote, Callable[[], Iterable[Edge]]]:
+    """The column edges of all lineages into these datasets, made when they are asked for. The table is clustered by target."""
+    rows: dict[Wrote, list[Sequence[Any]]] = {}
+    for row in tables.rows("column_lineage", _COLUMN_EDGE, {"target_name": {name for _, name in targets}}):
+        rows.setdefault((row[0], (row[1], row[2])), []).append(row)
+    return {wrote: partial(map, _column_edge, found) for wrote, found in rows.items()}
 
 
 def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | None:
