@@ -180,6 +180,11 @@ def substitute(influence: Influence, known: Mapping[Bits, Influence]) -> Influen
     return union(parts)
 
 
+def without(influence: Influence, bits: Bits) -> Influence:
+    """The influence less some sources."""
+    return Influence(*(getattr(influence, lane) & ~bits for lane in _LANES))
+
+
 def _replace(influence: Influence, **changes: Bits) -> Influence:
     lanes = {lane: getattr(influence, lane) for lane in _LANES}
     return Influence(**(lanes | changes))

@@ -48,6 +48,8 @@ class Walk:
     written: list[Written] = field(default_factory=list)
     reasons: dict[str, None] = field(default_factory=dict)
     ctes: dict[str, Relation] = field(default_factory=dict)
+    loops: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
+    """For each recursion, the columns under which it reads its own rows."""
     batch: tuple[tuple[str, ...], Relation] | None = None
     """The rows of the micro-batch that this plan runs over, with their names."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from ...plan.expressions import Attribute, Subquery
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Opaque, Stated
 from ..expressions import known_outer
-from ..influence import substitute, union
+from ..influence import Influence, Outer, passed, substitute, union, without
 from ..relation import Column, Condition, Conditions, Relation, derived
 from ..walk import Walk
 from .handler import Handler
@@ -87,6 +88,49 @@ def cte_reference(node: Node, walk: Walk) -> Relation:
     return derived((definition,), dict(zip(node.output, definition.output_columns(), strict=True)), node.output)
 
 
+def loop(node: Node, walk: Walk) -> Relation:
+    """A recursive WITH: its rows are those of the anchor, and those that the recursion makes of its own rows, again and again.
+
+    The recursion was resolved with placeholders for its own columns. They are put in until nothing changes: sets of sources
+    only grow, so that is after as many rounds as values need to pass through all columns.
+    """
+    anchor, recursion = _two(node, walk)
+    output = node.output or anchor.output
+    parents = tuple(zip(anchor.output_columns(), recursion.output_columns(), strict=True))
+    influences = [start.influence for start, _ in parents]
+    references = walk.loops.get(node.text("id") or "", [])
+    while True:
+        known = _known_loop(references, influences, walk)
+        grown = [union((start.influence, substitute(step.influence, known))) for start, step in parents]
+        if grown == influences:
+            break
+        influences = grown
+    columns = {
+        item: Column(influence, step.expression, node.kind, (start, step))
+        for item, influence, (start, step) in zip(output, influences, parents, strict=True)
+    }
+    settled = _substituted(recursion, known, walk)
+    return derived((anchor, settled), columns, output)
+
+
+def loop_reference(node: Node, walk: Walk) -> Relation:
+    """A recursion's own rows, as it reads them: placeholders until the loop around it is resolved."""
+    if node.output is None or node.text("loopId") is None:
+        raise MissingFieldError(f"{node.kind} has no loopId or no output")
+    walk.loops.setdefault(node.text("loopId") or "", []).append(node.output)
+    columns = {item: Column(passed(walk.sources.bit(Outer(item)))) for item in node.output}
+    return Relation(columns, node.output)
+
+
+def _known_loop(references: list[tuple[int, ...]], influences: list[Influence], walk: Walk) -> dict[int, Influence]:
+    known = {}
+    for output in references:
+        for item, influence in zip(output, influences, strict=True):
+            own = walk.sources.bit(Outer(item))
+            known[own] = without(influence, own)
+    return known
+
+
 def _two(node: Node, walk: Walk) -> tuple[Relation, Relation]:
     children = walk.children(node)
     if len(children) != 2:
@@ -120,11 +164,15 @@ def _with_outer(inner: Relation, outer: Relation, walk: Walk) -> Relation:
     everything = inner.decisions.everything
     for column in inner.columns.values():
         everything |= column.influence.everything
-    known = known_outer(everything, outer.columns, walk.sources)
+    return _substituted(inner, known_outer(everything, outer.columns, walk.sources), walk)
+
+
+def _substituted(inner: Relation, known: Mapping[int, Influence], walk: Walk) -> Relation:
+    """A relation with what placeholders stand for put in their place."""
     if not known:
         return inner
     columns = {
-        item: Column(substitute(column.influence, known), column.expression, column.step, (*column.parents,))
+        item: Column(substitute(column.influence, known), column.expression, column.step, column.parents, column.condition)
         for item, column in inner.columns.items()
     }
     conditions = []
@@ -146,4 +194,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "WithCTE": with_cte,
     "CTERelationDef": cte_definition,
     "CTERelationRef": cte_reference,
+    "UnionLoop": loop,
+    "UnionLoopRef": loop_reference,
 }

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_lineage.lineage.naming import (
+    Place,
+    aliases_of,
+    globbed_root,
+    jdbc_key,
+    location_of,
+    place_of,
+    places_of,
+    table_parts,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/x/orders", ("file", "/x/orders")),
+        ("/x/orders/", ("file", "/x/orders")),
+        ("file:/x/orders", ("file", "/x/orders")),
+        ("file:///x/orders/", ("file", "/x/orders")),
+        ("file:/x//orders", ("file", "/x/orders")),
+        ("s3://bucket/a/b", ("s3://bucket", "a/b")),
+        ("s3a://bucket/a/b/", ("s3://bucket", "a/b")),
+        ("s3n://bucket", ("s3://bucket", "/")),
+        ("gs://bucket/a", ("gs://bucket", "a")),
+        ("abfss://box@account.dfs.core.windows.net/a/b", ("abfss://box@account.dfs.core.windows.net", "a/b")),
+        ("hdfs://name:8020/a/b", ("hdfs://name:8020", "/a/b")),
+        ("dbfs:/mnt/a", ("dbfs", "/mnt/a")),
+        ("s3://user:secret@bucket/a", ("s3://bucket", "a")),
+    ],
+)
+def test_a_place_is_named_as_openlineage_names_it(path: str, key: tuple[str, str]) -> None:
+    assert place_of(path).key == key
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "partition"),
+    [
+        ("/x/dt=2026-01-01", "/x", "dt=2026-01-01"),
+        ("/x/dt=2026-01-01/part.csv", "/x", "dt=2026-01-01"),
+        ("/x/dt=2026-01-01/hour=3/part-0000", "/x", "dt=2026-01-01/hour=3"),
+        ("/x/*.csv", "/x", None),
+        ("/x/{a,b}/c", "/x", None),
+        ("/x/dt=*/y", "/x", None),
+        ("/x/a.csv", "/x/a.csv", None),
+        ("/env=prod/orders", "/env=prod/orders", None),
+        ("/dt=1", "/", "dt=1"),
+    ],
+)
+def test_partitions_and_globs_fold_to_their_root(path: str, name: str, partition: str | None) -> None:
+    assert place_of(path) == Place("file", name, partition)
+
+
+def test_files_of_one_folder_are_the_folder_and_folders_are_themselves() -> None:
+    assert [place.name for place in places_of(["/x/a.csv", "/x/b.csv"])] == ["/x"]
+    assert [place.name for place in places_of(["/x/a.csv"])] == ["/x/a.csv"]
+    assert [place.name for place in places_of(["/x/a", "/x/b"])] == ["/x/a", "/x/b"]
+    assert [place.name for place in places_of(["/x/d=1", "/x/d=2"])] == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "paths", "root"),
+    [
+        ("/x/*.csv", ["file:/x/a.csv"], "/x"),
+        ("s3a://b/x/2026-*/", ["s3a://b/x/2026-01"], "s3a://b/x"),
+        ("in/x/*.csv", ["file:/home/me/in/x/a.csv"], "file:/home/me/in/x"),
+        ("./in/*.csv", ["file:/home/me/in/a.csv"], "file:/home/me/in"),
+        ("*.csv", ["file:/home/me/a.csv"], None),
+        ("/x/a.csv", ["file:/x/a.csv"], None),
+        (None, ["file:/x/a.csv"], None),
+    ],
+)
+def test_a_glob_is_the_folder_that_it_searches(asked: str | None, paths: list[str], root: str | None) -> None:
+    assert globbed_root(asked, paths) == root
+
+
+def test_the_location_of_a_folded_place_keeps_its_spelling() -> None:
+    assert location_of(place_of("s3a://b/x/dt=1/f.parquet"), "s3a://b/x/dt=1/f.parquet") == "s3a://b/x"
+    assert location_of(place_of("file:/x//y"), "file:/x//y") == "file:/x/y"
+
+
+@pytest.mark.parametrize(
+    ("parts", "database", "names"),
+    [
+        (("t",), "default", ("spark_catalog.default.t", "default.t", "t")),
+        (("default", "t"), "default", ("spark_catalog.default.t", "default.t", "t")),
+        (("spark_catalog", "sales", "t"), "default", ("spark_catalog.sales.t", "sales.t")),
+        (("spark_catalog", "sales", "t"), "sales", ("spark_catalog.sales.t", "sales.t", "t")),
+        (("other", "sales", "t"), "sales", ("other.sales.t",)),
+        ((), "default", ()),
+    ],
+)
+def test_a_table_has_its_qualified_name_and_the_shorter_ones(
+    parts: tuple[str, ...], database: str, names: tuple[str, ...]
+) -> None:
+    assert aliases_of(parts, database) == names
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("jdbc:postgresql://db/shop", ("postgres://db:5432", "shop.public.orders")),
+        ("jdbc:postgresql://db:6000/shop?user=me&password=x", ("postgres://db:6000", "shop.public.orders")),
+        ("jdbc:mysql://me:secret@db/shop", ("mysql://db:3306", "shop.public.orders")),
+        ("jdbc:sqlserver://db;databaseName=shop;user=sa;password=x", ("sqlserver://db:1433", "shop.public.orders")),
+        ("jdbc:derby:memory", ("derby:memory", "public.orders")),
+    ],
+)
+def test_a_table_behind_jdbc_has_no_credentials_in_its_name(url: str, key: tuple[str, str]) -> None:
+    assert jdbc_key(url, "public.orders") == key
+
+
+def test_the_parts_of_a_quoted_name() -> None:
+    assert table_parts("spark_catalog.default.`a.b`") == ("spark_catalog", "default", "a.b")
+
+
+segments = st.lists(
+    st.text(alphabet="ab1._-", min_size=1, max_size=4).filter(lambda text: set(text) != {"."}), min_size=1, max_size=4
+)
+
+
+@given(segments, st.sampled_from(["", "file:", "file://"]), st.sampled_from(["", "/", "//"]))
+def test_every_spelling_of_a_path_is_one_dataset(parts: list[str], prefix: str, end: str) -> None:
+    assert place_of(prefix + "/" + "/".join(parts) + end) == place_of("/" + "/".join(parts))
+
+
+@given(segments, st.integers(0, 9))
+def test_naming_a_named_dataset_changes_nothing(parts: list[str], day: int) -> None:
+    place = place_of("/" + "/".join(parts) + f"/dt={day}")
+    assert place_of(place.name).key == place.key
