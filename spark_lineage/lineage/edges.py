@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -12,7 +13,7 @@ from typing import Final
 
 from ..model import Certainty, ColumnEdge, DatasetEdge, EdgeType, SourceKind, Subtype
 from .datasets import DatasetRef
-from .influence import DIRECT, INDIRECT, Bits, Influence, Outer, Source
+from .influence import DIRECT, INDIRECT, Bits, Influence, Outer, Source, numbers
 from .naming import DatasetKey
 from .relation import Column
 from .walk import Walk, Written
@@ -57,15 +58,18 @@ def lineage_of(
     edges: Iterable[Edge], dataset_edges: Iterable[tuple[DatasetKey, DatasetKey, Certainty]], seen_at: datetime
 ) -> Lineage:
     """The edges under the name that their content has: not times, not versions, not the values of literals."""
-    columns = sorted({edge.identity: edge for edge in reversed(tuple(edges))}.items(), key=lambda item: _text(item[0]))
+    texts: dict[str, Edge] = {}
+    for edge in edges:
+        texts.setdefault(_text(edge.identity), edge)
+    columns = sorted(texts.items())
     datasets = sorted(_surest(dataset_edges))
     if not columns and not datasets:
         return Lineage(None)
-    lineage_id = content_id([list(datasets), [identity for identity, _ in columns]])
+    lineage_id = _digest("\n".join((_text(datasets), *(text for text, _ in columns))))
     return Lineage(
         lineage_id,
         tuple(DatasetEdge(lineage_id=lineage_id, target_namespace=target[0], target_name=target[1], source_namespace=source[0], source_name=source[1], certainty=certainty) for target, source, certainty in datasets),
-        tuple(_record(edge, identity, lineage_id, seen_at) for identity, edge in columns),
+        tuple(_record(edge, _digest(text), lineage_id, seen_at) for text, edge in columns),
     )  # fmt: skip
 
 
@@ -81,9 +85,10 @@ def edges_of(written: Written, walk: Walk, allowed: Callable[[DatasetRef], bool]
 
 def content_id(content: object) -> str:
     """The first 32 hex digits of the SHA-256 of a JSON-like value."""
-    return hashlib.sha256(_text(content).encode()).hexdigest()[:32]
+    return _digest(_text(content))
 
 
+@functools.lru_cache(maxsize=10_000)
 def without_literals(sql: str) -> str:
     """SQL text with a question mark for each literal."""
     return _LITERAL.sub("?", sql)
@@ -96,6 +101,7 @@ class _Cited:
         self.target = target
         self._walk = walk
         self._allowed = [allowed(reading.dataset) for reading in walk.readings]
+        self._routes = _Routes()
 
     def of_column(self, name: str, column: Column) -> Iterator[Edge]:
         influence = column.influence
@@ -116,7 +122,7 @@ class _Cited:
     def from_bits(self, edge: Edge, bits: Bits, column: Column | None = None) -> Iterator[Edge]:
         """The edge, once for each source in the set."""
         for source in self._walk.sources.of(bits):
-            steps = () if column is None else _steps(column, self._walk.sources.bit(source), edge.type)
+            steps = () if column is None else self._routes.steps(column, self._walk.sources.bit(source), edge.type)
             if isinstance(source, Outer):
                 self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
                 yield replace(edge, steps=steps)
@@ -137,31 +143,60 @@ class _Cited:
         return Edge(self.target, name, kind, None, None, "DIRECT", _strongest(influence), False, column.expression)
 
 
+class _Routes:
+    """The operators that a value passed, found by walking back from a column to a source.
+
+    Of several ways the first is taken, one that passes the value on before one that only decides. What was found is kept, so
+    that many columns over the same columns cost as much as one.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[int, Bits, bool], tuple[str, ...]] = {}
+        self._parents: dict[int, tuple[dict[Bits, Column], dict[Bits, Column]]] = {}
+
+    def steps(self, column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
+        """The operators, nearest to the source first; one that repeats is told once."""
+        way: list[Column] = []
+        direct = edge_type == "DIRECT"
+        current: Column | None = column
+        while current is not None and (id(current), bit, direct) not in self._steps:
+            way.append(current)
+            current = self._next(current, bit, direct)
+        steps = () if current is None else self._steps[(id(current), bit, direct)]
+        for passed in reversed(way):
+            if passed.step is not None and (not steps or steps[-1] != passed.step):
+                steps = (*steps, passed.step)
+            self._steps[(id(passed), bit, direct)] = steps
+        return steps
+
+    def _next(self, column: Column, bit: Bits, direct: bool) -> Column | None:
+        if not column.parents:
+            return None
+        if id(column) not in self._parents:
+            self._parents[id(column)] = (
+                _first_with(column.parents, lambda influence: influence.direct),
+                _first_with(column.parents, lambda influence: influence.everything),
+            )
+        passing, deciding = self._parents[id(column)]
+        return (passing.get(bit) if direct else None) or deciding.get(bit)
+
+
+def _first_with(parents: tuple[Column, ...], bits_of: Callable[[Influence], Bits]) -> dict[Bits, Column]:
+    """For each source, the first of the columns that has it."""
+    first: dict[Bits, Column] = {}
+    seen = 0
+    for parent in parents:
+        bits = bits_of(parent.influence)
+        for number in numbers(bits & ~seen):
+            first[1 << number] = parent
+        seen |= bits
+    return first
+
+
 def _strongest(influence: Influence) -> Subtype:
     if influence.aggregation:
         return "AGGREGATION"
     return "TRANSFORMATION" if influence.transformation else "IDENTITY"
-
-
-def _steps(column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
-    """The operators on one way from the source to the column, nearest to the source first."""
-    steps: list[str] = []
-    current: Column | None = column
-    while current is not None:
-        if current.step is not None and (not steps or steps[-1] != current.step):
-            steps.append(current.step)
-        current = _next(current, bit, edge_type)
-    return tuple(reversed(steps))
-
-
-def _next(column: Column, bit: Bits, edge_type: EdgeType) -> Column | None:
-    fallback = None
-    for parent in column.parents:
-        if edge_type == "DIRECT" and parent.influence.direct & bit:
-            return parent
-        if fallback is None and parent.influence.everything & bit:
-            fallback = parent
-    return fallback
 
 
 def _surest(edges: Iterable[tuple[DatasetKey, DatasetKey, Certainty]]) -> set[tuple[DatasetKey, DatasetKey, Certainty]]:
@@ -171,10 +206,10 @@ def _surest(edges: Iterable[tuple[DatasetKey, DatasetKey, Certainty]]) -> set[tu
     return {edge for edge in edges if edge[2] == "plan" or edge[:2] not in told}
 
 
-def _record(edge: Edge, identity: tuple[object, ...], lineage_id: str, seen_at: datetime) -> ColumnEdge:
+def _record(edge: Edge, edge_id: str, lineage_id: str, seen_at: datetime) -> ColumnEdge:
     return ColumnEdge(
         lineage_id=lineage_id,
-        edge_id=content_id(identity),
+        edge_id=edge_id,
         target_namespace=edge.target[0],
         target_name=edge.target[1],
         target_column=edge.target_column,
@@ -189,6 +224,10 @@ def _record(edge: Edge, identity: tuple[object, ...], lineage_id: str, seen_at: 
         steps=edge.steps,
         first_seen_at=seen_at,
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _text(content: object) -> str:
