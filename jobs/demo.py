@@ -98,7 +98,10 @@ def main() -> int:
         return 1
     console.print(f"\n[bold]The whole took {time.monotonic() - started:.0f} s.[/bold]")
     if arguments.lineage:
-        console.print(f"Ask more: . .venv/environment; export SPARK_LINEAGE_STORE={relative(home.store)}; spark-lineage --help")
+        console.print(
+            f"Ask more: . .venv/environment; export SPARK_LINEAGE_STORE={relative(home.store)}; spark-lineage --help",
+            soft_wrap=True,
+        )
     return 0
 
 
@@ -122,7 +125,7 @@ def input_steps(home: Home, number: int) -> Iterator[Step]:
             days, events = (FIRST_ROUND_DAYS, FIRST_ROUND_EVENTS) if one == 1 else (LATER_ROUND_DAYS, LATER_ROUND_EVENTS)
             which = ["--day", str(day_number(one)), "--days", str(days), "--events", str(events)]
             yield script("make_user_behavior", "--output", str(home.events), *which)
-        if one > 1 and not (home.order_changes / "lineitem" / f"round_{one:03d}.parquet").exists():
+        if one > 1 and not (home.order_changes / "lineitem" / f"round={one}" / "changes.parquet").exists():
             which = ["--tpch", str(home.tpch), "--round", str(one)]
             yield script("make_order_changes", "--output", str(home.order_changes), *which)
 
@@ -136,11 +139,7 @@ def job_steps(home: Home, number: int) -> Iterator[Step]:
         "churn_model",
         "--features", str(features), "--models", str(models), "--predictions", str(home.table("churn_predictions")),
     )  # fmt: skip
-    changes = []
-    if number > 1:
-        file = f"round_{number:03d}.parquet"
-        changes = ["--changed-orders", str(home.order_changes / "orders" / file)]
-        changes += ["--new-lineitems", str(home.order_changes / "lineitem" / file)]
+    changes = ["--changes", str(home.order_changes), "--round", str(number)] if number > 1 else []
     yield spark_job("sales_marts", "--tpch", str(home.tpch), "--tables", str(home.table("sales")), *changes)
 
 
@@ -215,13 +214,14 @@ def last_words(log: Path) -> str:
 
 def answers(home: Home) -> None:
     """Asks the lineage tables, by the commands that a person would type."""
+    settle(home)
     ask(home, "What ran?", "runs")
     ask(home, "What feeds churn_predictions, back to the raw events?", "upstream", "churn_predictions")
     ask(home, "Where does one of its columns come from?", "upstream", "churn_predictions.purchases")
     ask(home, "What would be touched if event_type of the raw events changed?", "downstream", "user_behavior.event_type")
     ask(home, "What is revenue_by_nation made of?", "upstream", "revenue_by_nation.revenue")
-    for run_id in newest_runs(home, 3):
-        ask(home, "Which versions did the run read and write?", "show", run_id)
+    for job, run_id in newest_runs(home, 3):
+        ask(home, f"What did {job} read and write, and in which versions?", "show", run_id)
 
 
 def ask(home: Home, question: str, *command: str) -> None:
@@ -233,11 +233,25 @@ def ask(home: Home, question: str, *command: str) -> None:
         )
 
 
-def newest_runs(home: Home, count: int) -> list[str]:
+def settle(home: Home) -> None:
+    """A driver waits for its ingester only so long; whatever still lies in the inbox is brought in now."""
+    done = subprocess.run([*lineage_command(), "ingest", "--json"], env=environment(home), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise StepError(f"the inbox could not be brought in: {done.stderr.strip()}")
+    quarantine = home.store / "inbox" / "quarantine"
+    refused = sorted(quarantine.rglob("*.gz")) if quarantine.is_dir() else []
+    if refused:
+        console.print(
+            f"{len(refused)} documents are in quarantine ({quarantine}); `spark-lineage doctor` says why", style="yellow"
+        )
+
+
+def newest_runs(home: Home, count: int) -> list[tuple[str, str]]:
+    """(job name, run id) of the newest runs, the oldest of them first."""
     done = subprocess.run([*lineage_command(), "runs", "--json"], env=environment(home), capture_output=True, text=True)
     if done.returncode != 0:
         raise StepError(f"the runs could not be listed: {done.stderr.strip()}")
-    return [run["run_id"] for run in json.loads(done.stdout)[:count]][::-1]
+    return [(run["job_name"], run["run_id"]) for run in json.loads(done.stdout)[:count]][::-1]
 
 
 def lineage_command() -> list[str]:

@@ -2,7 +2,7 @@
 
     python jobs/make_order_changes.py --tpch demo/data/tpch --output demo/data/order_changes --round 2
 
-Writes `orders/round_002.parquet` and `lineitem/round_002.parquet` below the output folder. Orders carry a column `change`:
+Writes `orders/round=2/changes.parquet` and `lineitem/round=2/changes.parquet` below the output folder. Orders carry a column `change`:
 `update` (open ones are finished, status F, or cancelled, status C) or `insert` (new ones, with keys above all that were).
 Lineitems are those of the new orders.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parse_arguments()
     orders, lineitem = changes(Path(arguments.tpch), arguments.round)
     for name, table in (("orders", orders), ("lineitem", lineitem)):
-        write(table, Path(arguments.output) / name, arguments.round)
+        write(table, Path(arguments.output) / name / f"round={arguments.round}")
     print(f"round {arguments.round}: {orders.num_rows} changed orders, {lineitem.num_rows} new lineitems")
 
 
@@ -74,12 +74,12 @@ def read(path: Path) -> pa.Table:
     return table.cast(pa.schema(plain))
 
 
-def write(table: pa.Table, folder: Path, number: int) -> None:
+def write(table: pa.Table, folder: Path) -> None:
     """Writes beside the target and renames, so that a reader never sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".round_{number:03d}.parquet"
+    unfinished = folder / ".changes.parquet"
     pq.write_table(table, unfinished)
-    unfinished.rename(folder / f"round_{number:03d}.parquet")
+    unfinished.rename(folder / "changes.parquet")
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -1,8 +1,7 @@
 """Loads TPC-H into Delta tables, applies changes to orders, and keeps three revenue marts up to date.
 
     spark-submit jobs/sales_marts.py --tpch demo/data/tpch --tables demo/tables/sales \
-        [--changed-orders demo/data/order_changes/orders/round_002.parquet \
-         --new-lineitems demo/data/order_changes/lineitem/round_002.parquet]
+        [--changes demo/data/order_changes --round 2]
 
 The database `sales` lives in the session's catalog, its tables at locations below `--tables`: tables that are there are
 registered, others are created. Marts: revenue by customer (written by path), by nation (INSERT OVERWRITE) and by month
@@ -27,8 +26,8 @@ def main() -> None:
     spark.sql("CREATE DATABASE IF NOT EXISTS sales")
     for name in SOURCES:
         load(spark, name, source=Path(arguments.tpch) / f"{name}.parquet", location=tables / name)
-    if arguments.changed_orders:
-        apply_changes(spark, arguments.changed_orders, arguments.new_lineitems)
+    if arguments.changes:
+        apply_changes(spark, Path(arguments.changes), arguments.round)
     sold_items(spark).createOrReplaceTempView("sold_items")
     by_customer(spark).write.format("delta").mode("overwrite").save(str(tables / "revenue_by_customer"))
     revenue_by_nation(spark, tables / "revenue_by_nation", customers=tables / "revenue_by_customer")
@@ -45,13 +44,15 @@ def load(spark: SparkSession, name: str, *, source: Path, location: Path) -> Non
     source_rows.write.format("delta").option("path", str(location)).saveAsTable(f"sales.{name}")
 
 
-def apply_changes(spark: SparkSession, changed_orders: str, new_lineitems: str) -> None:
+def apply_changes(spark: SparkSession, changes: Path, number: int) -> None:
     """Orders change and come by MERGE, cancelled ones go, lineitems come, old open orders become urgent.
 
     Applied twice it changes nothing more, so a round that was interrupted can be run again.
     """
-    spark.read.parquet(changed_orders).createOrReplaceTempView("changed_orders")
-    spark.read.parquet(new_lineitems).createOrReplaceTempView("new_lineitems")
+    of_this_round = sf.col("round") == number
+    spark.read.parquet(str(changes / "orders")).where(of_this_round).createOrReplaceTempView("changed_orders")
+    new_lineitems = spark.read.parquet(str(changes / "lineitem")).where(of_this_round).drop("round")
+    new_lineitems.createOrReplaceTempView("new_lineitems")
     spark.sql("""
         MERGE INTO sales.orders AS o USING changed_orders AS c ON o.o_orderkey = c.o_orderkey
         WHEN MATCHED AND c.change = 'update' AND o.o_orderstatus <> c.o_orderstatus THEN UPDATE SET o.o_orderstatus = c.o_orderstatus
@@ -136,11 +137,11 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Revenue marts over TPC-H.")
     parser.add_argument("--tpch", required=True, help="folder of TPC-H's tables as Parquet")
     parser.add_argument("--tables", required=True, help="folder of the Delta tables")
-    parser.add_argument("--changed-orders", help="Parquet file of changed orders")
-    parser.add_argument("--new-lineitems", help="Parquet file of lineitems to add")
+    parser.add_argument("--changes", help="folder of changed orders and new lineitems, partitioned by round")
+    parser.add_argument("--round", type=int, help="which round of changes to apply")
     arguments = parser.parse_args()
-    if bool(arguments.changed_orders) != bool(arguments.new_lineitems):
-        parser.error("--changed-orders and --new-lineitems go together")
+    if (arguments.changes is None) != (arguments.round is None):
+        parser.error("--changes and --round go together")
     return arguments
 
 

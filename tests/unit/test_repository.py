@@ -20,8 +20,8 @@ from spark_lineage.cli import main as cli
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-# A home folder or a workspace in a text is one machine's; examples take /data, /opt or /var.
-MACHINE_PATH = re.compile(r"(?<![\w.*])/(?:root|home|Users|work|workspace)/\w")
+# The home of root or a workspace in a text is one machine's; examples take /data, /opt or /var.
+MACHINE_PATH = re.compile(r"(?<![\w.*])/(?:root|Users|work|workspace)/\w")
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b|^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
