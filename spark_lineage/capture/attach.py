@@ -121,6 +121,16 @@ def attachment_of(spark: Any) -> Attachment | None:
     return found
 
 
+def the_attachment() -> Attachment | None:
+    """The attachment that is alive in this process, None when there is none. A process has one SparkContext at a time."""
+    with _lock:
+        for key, attachment in list(_attached.items()):
+            if not _is_ended(attachment):
+                return attachment
+            _attached.pop(key, None)
+    return None
+
+
 def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     started = time.monotonic()
     _refuse_connect(spark)

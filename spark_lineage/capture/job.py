@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from . import identity
-from .attach import Attachment, attach, attachment_of, labels_of
+from .attach import Attachment, attach, labels_of, the_attachment
 
 log = logging.getLogger("spark_lineage")
 _TAG = "spark-lineage-run-"
@@ -142,10 +142,14 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
 
 
 def _active_attachment() -> Attachment | None:
+    """The attachment of this process; a thread that no session was made in has no active session of its own."""
     from pyspark.sql import SparkSession
 
-    session = SparkSession.getActiveSession()
+    attached = the_attachment()
+    if attached is not None:
+        return attached
+    session = SparkSession.getActiveSession() or SparkSession._instantiatedSession
     if session is None:
         log.warning("job(...) outside a Spark session: nothing is recorded")
         return None
-    return attachment_of(session) or attach(session)
+    return attach(session)

@@ -171,9 +171,12 @@ public final class Bridge extends SparkListener {
         return worker.reasons.texts();
     }
 
-    /** Figures for benchmarks: events heard, nanoseconds on the listener thread, documents, nanoseconds in the worker, bytes. */
+    /**
+     * Figures for benchmarks: events heard, nanoseconds on the listener thread, documents, nanoseconds in the worker, bytes,
+     * milliseconds from the ends of executions to their documents.
+     */
     public long[] figures() {
-        return new long[] {listenerEvents, listenerNanos, worker.documents, worker.workNanos, worker.bytes};
+        return new long[] {listenerEvents, listenerNanos, worker.documents, worker.workNanos, worker.bytes, worker.delayMillis};
     }
 
     /** A finished execution with what belongs to it. */

@@ -124,11 +124,20 @@ final class Document {
         out.field("status", failed ? "failed" : "succeeded");
         if (failure instanceof Throwable) {
             out.field("error_class", failure.getClass().getName());
-            message = ((Throwable) failure).getMessage();
+            message = message((Throwable) failure);
         }
         if (failed) {
             out.field("error_message", Reflect.cut(redaction.text(message), 4000));
         }
+    }
+
+    /** The message, and that of the first cause: Spark wraps what went wrong in a task. */
+    private static String message(Throwable failure) {
+        Throwable cause = failure;
+        for (int i = 0; i < 20 && cause.getCause() != null && cause.getCause() != cause; i++) {
+            cause = cause.getCause();
+        }
+        return cause == failure ? failure.getMessage() : Reflect.cut(failure.getMessage(), 2000) + "\ncaused by: " + cause.getMessage();
     }
 
     private void confs(Json out, SparkListenerSQLExecutionStart start) {

@@ -27,17 +27,32 @@ final class Noise {
 
     /** Whether a root execution is not the user's. `plan` is its analyzed plan. */
     static boolean isRootNoise(Bridge.Finished one, LogicalPlan plan, boolean reads) {
-        String kind = Reflect.simpleName(plan);
-        if (kind.equals("CommandResult")) {
+        if (Reflect.simpleName(plan).equals("CommandResult")) {
             return true;
         }
-        if (plan instanceof Command || writes(kind)) {
-            return false;
+        if (isCommand(plan)) {
+            return collectsAResult(one);
         }
         if (!reads || startsLikeDelta(one.start.description())) {
             return true;
         }
         return readsOnlyDeltaLog(plan) || infersSchema(one, plan);
+    }
+
+    private static boolean isCommand(LogicalPlan plan) {
+        if (plan instanceof Command || writes(Reflect.simpleName(plan))) {
+            return true;
+        }
+        List children = Reflect.list(plan.children());
+        return Reflect.simpleName(plan).equals("Union") && !children.isEmpty() && isCommand((LogicalPlan) children.get(0));
+    }
+
+    /**
+     * A command runs once, in a query execution of its own whose mode is not ALL; the one with mode ALL is the frame that
+     * `spark.sql` gave, whose collect() posts the same plan again. A stream's batch has mode ALL too, and no name.
+     */
+    private static boolean collectsAResult(Bridge.Finished one) {
+        return Reflect.text(one.end.executionName()) != null && "ALL".equals(String.valueOf(Reflect.tryCall(one.end.qe(), "mode")));
     }
 
     static boolean writes(String kind) {

@@ -25,6 +25,7 @@ final class Worker implements Runnable {
     volatile long documents;
     volatile long workNanos;
     volatile long bytes;
+    volatile long delayMillis;
 
     Worker(SparkContext context, Map options) throws Exception {
         this.runId = (String) options.get("run_id");
@@ -89,6 +90,7 @@ final class Worker implements Runnable {
             String text = documentWriter.execution(one, queue.size(), queueMax, reasons);
             if (text != null) {
                 write("execution", text);
+                delayMillis += System.currentTimeMillis() - one.end.time();
             }
         }
         workNanos += System.nanoTime() - begin;
