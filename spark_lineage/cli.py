@@ -6,6 +6,8 @@ starts fast; the answers themselves are those of the Python API, and `render` dr
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,8 +61,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         call = ctx.ensure_object(Call)
         try:
-            return super().invoke(ctx)
-        except (click.exceptions.ClickException, click.exceptions.Exit, click.exceptions.Abort, BrokenPipeError):
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read our output had enough of it: spark-lineage runs | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (click.exceptions.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except Exception as error:
             if call.debug:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .ingest import IngestReport
     from .store.maintain import MaintenanceReport
     from .store.migrate import Migration
+
+LONGEST_EXPRESSION = 80
+"""Characters of an expression in a tree on a terminal."""
 
 
 class Page:
@@ -84,7 +87,7 @@ class Page:
     def walk(self, walk: Walk) -> None:
         if self.as_json:
             return self._json(walk)
-        self._tree(_Drawing(walk, self._node).branch())
+        self._tree(_Drawing(walk, self._node, LONGEST_EXPRESSION if self.for_people else None).branch())
         return None
 
     def ingested(self, report: IngestReport) -> None:
@@ -228,13 +231,14 @@ class Branch:
 
 
 class _Drawing:
-    """A walk as a tree. Each place is opened once, where it is nearest to the start; later it says so."""
+    """A walk as a tree. Each place is opened once, where it comes first; after that it says so."""
 
-    def __init__(self, walk: Walk, name: Any) -> None:
+    def __init__(self, walk: Walk, name: Callable[[Node], str], longest_expression: int | None) -> None:
         from .query.edges import Place, covers
 
         self._covers = covers
         self._name = name
+        self._longest = longest_expression
         self._walk = walk
         self._forward = walk.direction == "downstream"
         self._nodes = {node.id: node for node in walk.nodes}
@@ -242,57 +246,72 @@ class _Drawing:
             node.id: Place(node.kind, (node.namespace or "", node.name) if node.name else None, node.column)
             for node in walk.nodes
         }
-        self._opened: set[str] = set()
-        self._drawn: set[int] = set()
+        self._onward: dict[object, list[Link]] = {}
+        for link in walk.links:
+            near = self._places[link.source if self._forward else link.target]
+            self._onward.setdefault(near.dataset, []).append(link)
 
     def branch(self) -> Branch:
         root = Branch(self._name(self._walk.nodes[0]), f"{self._walk.direction}, as of {_time(self._walk.at)}")
+        opened: dict[str, Branch] = {}
+        drawn: set[Link] = set()
         waiting = [(self._walk.start, root)]
         while waiting:
-            node_id, branch = waiting.pop(0)
-            if node_id not in self._opened:
-                self._opened.add(node_id)
-                waiting += self._open(node_id, branch)
+            node_id, branch = waiting.pop()
+            first = opened.setdefault(node_id, branch)
+            if first is branch:
+                waiting += reversed(self._open(node_id, branch, drawn))
+            elif first.children:
+                branch.remark += "  (see above)"
         if not root.children:
             root.children.append(Branch("nothing recorded " + ("derives from it" if self._forward else "leads to it")))
         return root
 
-    def _open(self, node_id: str, branch: Branch) -> list[tuple[str, Branch]]:
-        """Hangs on what the place leads to; those that are to be opened in their turn."""
+    def _open(self, node_id: str, branch: Branch, drawn: set[Link]) -> list[tuple[str, Branch]]:
+        """Hangs on what the place leads to; gives what is to be opened in its turn."""
         far: dict[str, list[Link]] = {}
-        for number, link in enumerate(self._walk.links):
+        place = self._places[node_id]
+        for link in self._onward.get(place.dataset, ()) if place.dataset else ():
             near, other = (link.source, link.target) if self._forward else (link.target, link.source)
-            if number not in self._drawn and self._covers(self._places[near], self._places[node_id]):
-                self._drawn.add(number)
+            if near == other != node_id:  # a column kept by a MERGE, say: told where that column is opened
+                continue
+            if link not in drawn and self._covers(self._places[near], place):
+                drawn.add(link)
                 far.setdefault(other, []).append(link)
+        deciding = Branch("decided by")
         children = []
         for other, links in far.items():
-            child = Branch(self._name(self._nodes[other]), self._remark(other, links))
+            if self._walk.indirect == "show" and all(link.edge_type == "INDIRECT" for link in links):
+                kinds = ", ".join(dict.fromkeys(link.subtype or "" for link in links))
+                (branch if self._forward else deciding).children.append(Branch(self._name(self._nodes[other]), kinds))
+                continue
+            child = Branch("itself" if other == node_id else self._name(self._nodes[other]), self._remark(other, links))
             branch.children.append(child)
-            children.append((other, child))
+            if other != node_id:
+                children.append((other, child))
+        branch.children += [deciding] if deciding.children else []
         return children
 
     def _remark(self, other: str, links: list[Link]) -> str:
         parts = [_how(links)]
-        expression = next(
-            (link.expression for link in links if link.expression and link.subtype not in (None, "IDENTITY")), None
-        )
-        if expression:
-            parts.append(expression)
+        expressions = (link.expression for link in links if link.expression and link.subtype not in (None, "IDENTITY"))
+        if expression := next(expressions, None):
+            cut = self._longest is not None and len(expression) > self._longest
+            parts.append(f"{expression[: self._longest]}…" if cut else expression)
         if job := links[0].last_job_name:
             parts.append(f"[{job}]")
-        if other in self._opened:
-            parts.append("(see above)")
-        elif not self._nodes[other].in_force:
+        if not self._nodes[other].in_force:
             parts.append("(overwritten since)")
         return "  ".join(part for part in parts if part)
 
 
 def _how(links: Sequence[Link]) -> str:
-    kinds = dict.fromkeys(
-        (link.subtype or "") if link.edge_type != "INDIRECT" else f"indirect {link.subtype}" for link in links
-    )
-    marks = [kind for kind in kinds if kind]
+    """The kinds of edges, and what is to be said of them; ``deciding`` comes before those that pass no value on."""
+    direct = dict.fromkeys(link.subtype for link in links if link.edge_type == "DIRECT" and link.subtype)
+    indirect = dict.fromkeys(link.subtype for link in links if link.edge_type == "INDIRECT" and link.subtype)
+    marks = list(direct)
+    if indirect:
+        marks.append("deciding: " + ", ".join(indirect))
     if any(link.certainty == "inferred" for link in links):
         marks.append("inferred")
     if all(link.masking for link in links):

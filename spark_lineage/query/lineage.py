@@ -13,7 +13,7 @@ from ..config import load
 from ..errors import NotFound
 from . import catalog, recorded, runs
 from .answers import ColumnSources, DatasetColumns, DatasetSummary, ExecutionSummary, Link, RunDetail, RunSummary, Walk
-from .edges import LineageEdges, Place, covers
+from .edges import Edge, LineageEdges, Place, covers
 from .graph import Indirect, downstream, reachable, upstream
 from .history import History
 from .moment import from_microseconds, microseconds, moment
@@ -126,7 +126,7 @@ class Lineage:
             steps, in_force = downstream(history, edges, start, when, depth, indirect)
         else:
             steps = upstream(history, edges, start, when, depth, indirect)
-        if not steps and named.column is not None:
+        if named.column is not None and not any(_is_of(step.edge, start) for step in steps):
             self._check_column(names, named)
         return walk_of(names, start, steps, forward, from_microseconds(when), depth, indirect, in_force)
 
@@ -148,3 +148,8 @@ class Lineage:
         if known and not any(covers(Place("column", named.dataset, column), wanted) for column in known):
             label = names.label(named.dataset)
             raise NotFound(f"{label} has no column {named.column!r}{near_columns(named.column, known)}")
+
+
+def _is_of(edge: Edge, column: Place) -> bool:
+    """Whether the edge shows that there is such a column: it names it, and not only all of its dataset."""
+    return any(place.kind == "column" and covers(place, column) for place in (edge.source, edge.target))

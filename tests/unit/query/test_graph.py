@@ -155,7 +155,7 @@ def test_downstream_is_upstream_turned_round(jobs: list[Job], at: int) -> None:
     for name in DATASETS:
         for of in COLUMNS:
             _, in_force = downstream(history, edges, column(f"{name}.{of}"), at * 10)
-            touched = {place for place in map(spelled, in_force)}
+            touched = set(map(spelled, in_force))
             touched |= {f"{place[:-1]}{every}" for place in touched if place.endswith("*") for every in COLUMNS}
             expected = {target for target, found in behind.items() if found & {f"{name}.{of}", f"{name}.*"}}
             assert {place for place in touched if not place.endswith("*")} == expected
