@@ -103,7 +103,7 @@ class _Cited:
         self._allowed = [allowed(reading.dataset) for reading in walk.readings]
         self._routes = _Routes()
 
-    def of_column(self, name: str, column: Column) -> Iterator[Edge]:
+    def of_column(self, name: str | None, column: Column) -> Iterator[Edge]:
         influence = column.influence
         none = self._walk.sources.none
         for lane, subtype in DIRECT:
@@ -135,7 +135,7 @@ class _Cited:
         dataset = self._walk.readings[source.dataset or 0].dataset
         return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
 
-    def _sourceless(self, name: str, column: Column) -> Edge:
+    def _sourceless(self, name: str | None, column: Column) -> Edge:
         """A column whose value comes from no dataset: it is spelt out in the query, or made up by it."""
         influence = column.influence
         generated = bool(influence.direct & self._walk.sources.generated) or not influence.direct

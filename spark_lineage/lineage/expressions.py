@@ -14,6 +14,9 @@ from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subq
 from .influence import NOTHING, Influence, Outer, Sources, passed, substitute, union
 from .relation import Column, Relation
 
+UNNAMED: Final = -1
+"""The expression id of an outer reference that does not say which column it is; the subquery lists all that it takes."""
+
 Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
 
 
@@ -47,7 +50,7 @@ def evaluate(
         elif isinstance(current, Alias):
             values[id(current)] = children[0]
         elif isinstance(current, Subquery):
-            values[id(current)] = _subquery(current, relations[current.plan], columns, sources)
+            values[id(current)] = _subquery(current, relations[current.plan], children, columns, sources)
             parents.update((id(column), column) for column in relations[current.plan].output_columns())
         else:
             values[id(current)] = _call(current, children, sources)
@@ -63,30 +66,38 @@ def bare_column(expression: Expression) -> int | None:
     return expression.id if isinstance(expression, Attribute) else None
 
 
-def known_outer(bits: int, columns: Mapping[int, Column], sources: Sources) -> dict[int, Influence]:
-    """The placeholders among `bits` that `columns` has the answer to."""
+def known_outer(
+    bits: int, columns: Mapping[int, Column], sources: Sources, any_of: Influence = NOTHING
+) -> dict[int, Influence]:
+    """The placeholders among `bits` that `columns` has the answer to; `any_of` answers for a reference that names no column."""
     known = {}
     for source in sources.of(bits & sources.outer):
-        if isinstance(source, Outer) and source.expression_id in columns:
+        if not isinstance(source, Outer):
+            continue
+        if source.expression_id in columns:
             known[sources.bit(source)] = columns[source.expression_id].influence
+        elif source.expression_id == UNNAMED and any_of is not NOTHING:
+            known[sources.bit(source)] = any_of
     return known
 
 
-def _subquery(subquery: Subquery, inner: Relation, columns: Mapping[int, Column], sources: Sources) -> Influence:
+def _subquery(
+    subquery: Subquery, inner: Relation, outer: tuple[Influence, ...], columns: Mapping[int, Column], sources: Sources
+) -> Influence:
     """The value of a subquery: what its rows hold, unless only their being there counts, and what decides about them."""
     values = () if subquery.name == "Exists" else tuple(column.influence for column in inner.output_columns())
     influence = union((*values, inner.decisions))
-    known = known_outer(influence.everything, columns, sources)
+    known = known_outer(influence.everything, columns, sources, union(outer))
     influence = substitute(influence, known) if known else influence
     return influence if subquery.name == "ScalarSubquery" else influence.transformed()
 
 
 def _call(call: Call, children: tuple[Influence, ...], sources: Sources) -> Influence:
     rule = RULES.get(call.name)
-    if rule is not None:
+    if rule is not None and (children or call.name not in UNCHANGED):
         return rule(children, sources)
     if not children:
-        return passed(sources.generated)
+        return passed(sources.bit(Outer(UNNAMED)) if call.name == "OuterReference" else sources.generated)
     return union(children).transformed()
 
 
@@ -130,6 +141,11 @@ def _if(children: tuple[Influence, ...], sources: Sources) -> Influence:
 def _chosen(tests: tuple[Influence, ...], values: tuple[Influence, ...], sources: Sources) -> Influence:
     deciding = tuple(test.deciding("CONDITIONAL") for test in tests)
     return _real(union((*(value.transformed() for value in values), *deciding)), sources)
+
+
+def _pivot(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """The pivot column, which only tells where the value goes, then the value."""
+    return _chosen(children[:1], children[1:], sources)
 
 
 def _generated(children: tuple[Influence, ...], sources: Sources) -> Influence:
@@ -187,6 +203,7 @@ _FRAMES: Final = ("CurrentRow$", "CurrentRow", "UnboundedFollowing$", "Unbounded
 RULES: Final[dict[str, Rule]] = {
     "AggregateExpression": _aggregate,
     "WindowExpression": _window,
+    "PivotFirst": _pivot,
     **_CONDITIONALS,
     **dict.fromkeys(UNCHANGED, _unchanged),
     **dict.fromkeys(_MASKS, _masked),

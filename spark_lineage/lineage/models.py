@@ -15,7 +15,7 @@ from typing import Final
 
 from ..model import RunReads
 from ..plan.expressions import Call, walk
-from ..plan.nodes import Plan
+from ..plan.nodes import Node, Plan
 from .datasets import DatasetRef, Reading
 from .naming import DatasetKey, Place, location_of, place_of
 from .walk import Walk, Written
@@ -86,9 +86,9 @@ def sources_of(written: Written, plan: Plan | None, reads: Callable[[], RunReads
 def _written_parts(walk_: Walk) -> Iterable[tuple[DatasetRef, bool]]:
     """Targets that may be a model's part; certain for one line of text out of the driver's memory."""
     for written in walk_.written:
-        if written.node.kind == "InsertIntoHadoopFsRelationCommand":
+        if written.node is not None and written.node.kind == "InsertIntoHadoopFsRelationCommand":
             is_text = written.target.format == "text" and len(written.columns) == 1
-            yield written.target, is_text and _from_driver(written, walk_)
+            yield written.target, is_text and _from_driver(written.node, walk_)
 
 
 def _read_parts(walk_: Walk) -> Iterable[tuple[DatasetRef, bool]]:
@@ -97,9 +97,9 @@ def _read_parts(walk_: Walk) -> Iterable[tuple[DatasetRef, bool]]:
         yield reading.dataset, reading.dataset.format == "text" and names == ("value",)
 
 
-def _from_driver(written: Written, walk_: Walk) -> bool:
+def _from_driver(command: Node, walk_: Walk) -> bool:
     """Whether the rows are a LocalRelation or an RDD, with nothing done to them."""
-    node = walk_.plan.nodes[written.node.child]
+    node = walk_.plan.nodes[command.child]
     while node.kind in ("Repartition", "Project") and len(node.children) == 1:
         node = walk_.plan.nodes[node.child]
     return node.kind in ("LocalRelation", "LogicalRDD")

@@ -9,15 +9,18 @@ from typing import Any
 
 from ..model import Certainty, Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
 from ..plan.document import ExecutionDocument, RunEnd, RunStart
-from .datasets import Naming, Reading
+from .datasets import DatasetRef, Naming, Reading
 from .dispatch import walk_plan
 from .edges import Edge, Lineage, content_id, edges_of, lineage_of
 from .influence import numbers
 from .limits import Limits
-from .models import NO_MODELS, loaded, models_in, saved, sources_of
-from .naming import DatasetKey
+from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
+from .naming import DatasetKey, place_of
+from .nodes.columns import any_of
+from .nodes.commands import OPERATIONS
 from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
+from .relation import Relation
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
 
@@ -108,7 +111,8 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
         walk.written[:] = [saved(written, models) for written in walk.written]
     known = () if walk is None else tuple(walk.readings)
     facts = Facts.of(document, known, models)
-    written = tuple(one for one in _written(document, walk) if limits.admits(one.target))
+    done = _written(document, walk, models)
+    written = tuple(one for one in done if limits.admits(one.target))
     extra = tuple(one for one in unclaimed_scans(facts, known) if limits.admits(one.dataset))
     readings = tuple(one for one in _readings(document, walk, facts) if limits.admits(one.dataset))
 
@@ -128,7 +132,8 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
         session_confs=_session_confs(document),
     )
     reasons = (*document.incomplete, *(walk.reasons if walk else ()))
-    return _Resolved(records, tuple(walk.written) if walk else (), lineage, reasons)
+    attempted = done or (tuple(walk.written) if walk else ())
+    return _Resolved(records, attempted, lineage, reasons)
 
 
 def _walk(document: ExecutionDocument) -> Walk | None:
@@ -143,14 +148,35 @@ def _walk(document: ExecutionDocument) -> Walk | None:
     return walk
 
 
-def _written(document: ExecutionDocument, walk: Walk | None) -> tuple[Written, ...]:
-    """The writes that count: of a failed execution, those that were committed all the same."""
-    if walk is None:
-        return ()
-    if document.status == "succeeded":
-        return tuple(walk.written)
-    committed = {hint.key for hint in hints_of(replace(document, writes=()))}
-    return tuple(one for one in walk.written if one.target.key in committed)
+def _written(document: ExecutionDocument, walk: Walk | None, models: Models) -> tuple[Written, ...]:
+    """The writes that count: of a failed execution, those that were committed all the same. Then those that only the physical
+    side tells of: of a command that has no handler or changes no value, or when the plan was given up."""
+    told = tuple(walk.written) if walk else ()
+    found = hints_of(document if document.status == "succeeded" else replace(document, writes=()))
+    physical = tuple({dataset.key: dataset for dataset in map(models.dataset, found)}.values())
+    if document.status != "succeeded":
+        told = tuple(one for one in told if one.target.key in {hint.key for hint in physical})
+    known = {one.target.key for one in (walk.written if walk else ())}
+    return (*told, *(_untold(document, hint, walk) for hint in physical if hint.key not in known))
+
+
+def _untold(document: ExecutionDocument, target: DatasetRef, walk: Walk | None) -> Written:
+    """A write that no node of the plan explains: any column may come from anything that the plan reads."""
+    mode = next((one.operation for one in document.commits if place_of(one.path).key == target.key), None)
+    mode = (mode or next((one.mode for one in document.writes), None) or "write").lower()
+    if walk is None or document.analyzed is None:
+        return Written(target, operation_of(document, ()), mode, (), Relation(), None)
+    root = document.analyzed.nodes[document.analyzed.root]
+    for reading in walk.readings:
+        if reading.dataset.key == target.key:
+            target = reading.dataset
+    if root.kind in OPERATIONS:
+        return Written(target, OPERATIONS[root.kind], mode, (), Relation(), root)
+    below = tuple(walk.relations[item] for item in root.references)
+    column = any_of(root, walk, below)
+    relation = walk.relations[root.id]
+    columns = ((None, column),) if column.influence.everything else ()
+    return Written(target, operation_of(document, ()), mode, columns, relation, root)
 
 
 def _readings(document: ExecutionDocument, walk: Walk | None, facts: Facts) -> tuple[Reading, ...]:
@@ -173,14 +199,14 @@ def _edges(
     """Column edges, and dataset edges as (target, source, certainty)."""
     edges: list[Edge] = []
     pairs: list[tuple[DatasetKey, DatasetKey, Certainty]] = []
-    if walk is None:
-        return edges, pairs
     for one in written:
         target = one.target.key
+        pairs.extend((target, reading.dataset.key, "inferred") for reading in extra if reading.dataset.key != target)
+        if walk is None:
+            continue
         edges.extend(edges_of(one, walk, limits.admits))
         read = (walk.readings[number].dataset for number in numbers(one.relation.datasets))
         pairs.extend((target, dataset.key, "plan") for dataset in read if limits.admits(dataset))
-        pairs.extend((target, reading.dataset.key, "inferred") for reading in extra)
         pairs.extend((target, source, "inferred") for source in sources_of(one, walk.plan, run.reads))
     return edges, pairs
 

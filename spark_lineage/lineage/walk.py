@@ -25,9 +25,10 @@ class Written:
     target: DatasetRef
     operation: str
     mode: str | None
-    columns: tuple[tuple[str, Column], ...]
+    columns: tuple[tuple[str | None, Column], ...]
+    """A column that is named None bears on every column: the write is known, what it does is not."""
     relation: Relation
-    node: Node
+    node: Node | None
     fields: tuple[Field, ...] = ()
     """The schema of what is written, empty where a type is not known."""
     rewrites: bool = False

@@ -32,7 +32,7 @@ from .values import (
 
 def decode_plan(raw: Any) -> Plan:
     """A plan from its JSON. Raises `DocumentError` where it is malformed, names a node that is not there, or is cyclic."""
-    attributes = {
+    attributes: dict[int, Field] = {
         int(key): Field(_text(value[0]), _text(value[1]), bool(value[2]))
         for key, value in _object(raw.get("attributes", {}), "attributes").items()
     }
@@ -52,13 +52,14 @@ def decode_plan(raw: Any) -> Plan:
 class _Found:
     """What the fields of one node mention on the way: plans, subqueries, and the names that aliases give."""
 
+    attributes: Mapping[int, Field]
     plans: list[int] = field(default_factory=list)
     subqueries: list[int] = field(default_factory=list)
     aliases: dict[int, str] = field(default_factory=dict)
 
 
 def _decode_node(raw: Mapping[str, Any], attributes: dict[int, Field]) -> Node:
-    found = _Found()
+    found = _Found(attributes)
     fields = {name: _decode_value(value, found) for name, value in _object(raw.get("fields", {}), "fields").items()}
     for expression_id, name in found.aliases.items():
         attributes.setdefault(expression_id, Field(name, "unknown"))
@@ -146,6 +147,8 @@ def _build_expression(raw: Mapping[str, Any], children: tuple[Expression, ...], 
         return alias
     if "e" in raw:
         arguments = {name: _decode_value(value, found) for name, value in raw["p"].items()} if raw.get("p") else {}
+        if raw["e"] == "Cast" and _changes_nothing(children, arguments, found.attributes):
+            return children[0]
         if "plan" not in raw:
             return Call(_text(raw["e"]), children or _stated(arguments), arguments)
         plan = _integer(raw["plan"], "plan of a subquery")
@@ -154,6 +157,14 @@ def _build_expression(raw: Mapping[str, Any], children: tuple[Expression, ...], 
     if "l" in raw:
         return Literal(raw["l"], str(raw.get("t", "unknown")))
     raise DocumentError(f"an expression has none of the keys a, as, e, l: {sorted(raw)}")
+
+
+def _changes_nothing(children: tuple[Expression, ...], arguments: Mapping[str, Value], attributes: Mapping[int, Field]) -> bool:
+    """Whether a cast is to the type that the column has anyway: Spark puts one on each column of a view."""
+    if len(children) != 1 or not isinstance(children[0], Attribute):
+        return False
+    attribute, target = attributes.get(children[0].id), arguments.get("dataType")
+    return attribute is not None and isinstance(target, DataType) and target.text == attribute.data_type
 
 
 def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:

@@ -75,15 +75,22 @@ def opaque(node: Node, walk: Walk) -> Relation:
 
 def mixed(node: Node, walk: Walk, children: tuple[Relation, ...]) -> Relation:
     """Every column of the children, and what the node's expressions name, goes into each column of the output."""
+    column = any_of(node, walk, children)
+    output = node.output if node.output is not None else _output_of(children)
+    return derived(children, dict.fromkeys(output, column), output, datasets=walk.subquery_datasets(node))
+
+
+def any_of(node: Node, walk: Walk, children: tuple[Relation, ...]) -> Column:
+    """A column that may come from anything below the node."""
     parents = tuple({id(column): column for child in children for column in child.output_columns()}.values())
     below: dict[int, Column] = {}
     for child in children:
         below.update(child.columns)
-    stated = tuple(walk.evaluate(item.expression, below).influence for item in node.all_stated())
+    own = frozenset(node.output or ())
+    named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
+    stated = tuple(walk.evaluate(expression, below).influence for expression in named)
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
-    column = Column(influence, None, node.kind, parents)
-    output = node.output if node.output is not None else _output_of(children)
-    return derived(children, dict.fromkeys(output, column), output, datasets=walk.subquery_datasets(node))
+    return Column(influence, None, node.kind, parents)
 
 
 def made_columns(items: Iterable[Stated], node: Node, columns: Mapping[int, Column], walk: Walk) -> dict[int, Column]:

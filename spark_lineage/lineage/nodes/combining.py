@@ -35,7 +35,8 @@ def lateral_join(node: Node, walk: Walk) -> Relation:
     right_side = node.expression("right")
     if right_side is None or not isinstance(right_side.expression, Subquery):
         raise MissingFieldError(f"{node.kind} has no subquery on its right")
-    right = _with_outer(walk.relation(right_side.expression.plan), left, walk)
+    taken = union(walk.evaluate(part, left.columns).influence for part in right_side.expression.children)
+    right = _with_outer(walk.relation(right_side.expression.plan), left, taken, walk)
     columns = {**left.columns, **right.columns}
     condition = node.expression("condition")
     conditions = () if condition is None else (walk.condition(condition, "JOIN", columns),)
@@ -159,12 +160,12 @@ def _merged(parents: tuple[Column, ...], node: Node) -> Column:
     return Column(union(parent.influence for parent in parents), expression, node.kind, parents)
 
 
-def _with_outer(inner: Relation, outer: Relation, walk: Walk) -> Relation:
-    """A correlated relation with the outer columns that it takes put in place."""
+def _with_outer(inner: Relation, outer: Relation, taken: Influence, walk: Walk) -> Relation:
+    """A correlated relation with the outer columns that it takes put in place; `taken` is all of them together."""
     everything = inner.decisions.everything
     for column in inner.columns.values():
         everything |= column.influence.everything
-    return _substituted(inner, known_outer(everything, outer.columns, walk.sources), walk)
+    return _substituted(inner, known_outer(everything, outer.columns, walk.sources, taken), walk)
 
 
 def _substituted(inner: Relation, known: Mapping[int, Influence], walk: Walk) -> Relation:

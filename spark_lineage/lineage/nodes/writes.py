@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -85,11 +86,11 @@ def microbatch(node: Node, walk: Walk) -> Relation:
         target = walk.at_path(path, _source_format(_class_or_text(sink)))
     else:
         return walk.query(node)
-    return _write(node, walk, target, "stream", mode=(_class_or_text(node.fields.get("outputMode")) or "append").lower())
+    return _write(node, walk, target, "stream", mode=_output_mode(node))
 
 
 def _into_table(node: Node, walk: Walk, operation: str) -> Relation:
-    """A write into a table that is there: columns go by position, the analyzer has put them in the table's order."""
+    """A write into a table that is there: columns go by name where the command says so, else by position."""
     target, fields = _table(node, walk)
     return _write(node, walk, target, operation, tuple(field.name for field in fields), fields=fields)
 
@@ -106,15 +107,23 @@ def _write(
     """Report a write of the node's query. `names` are the target's columns, the query's own where there are none."""
     query = walk.query(node)
     given = tuple(walk.plan.name_of(item) for item in query.output)
+    names = _by_name(names, given) if node.flag("isByName") else names
     names = names or given
-    fields = fields or node.plan_schema("query") or walk.fields(query.output)
     if len(names) != len(given):
         walk.reason(f"{node.kind} writes {len(given)} columns to {len(names)}: the query's names were taken")
         names = given
+    if not fields:
+        typed = node.plan_schema("query") or walk.fields(query.output)
+        fields = tuple(replace(field, name=name) for field, name in zip(typed, names, strict=False))
     columns = tuple(zip(names, query.output_columns(), strict=True))
-    named = tuple(replace(field, name=name) for field, name in zip(fields, names, strict=False))
-    walk.written.append(Written(target, operation, mode or operation, columns, query, node, named))
+    walk.written.append(Written(target, operation, mode or operation, columns, query, node, fields))
     return Relation(datasets=query.datasets)
+
+
+def _by_name(names: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the query's columns, spelt as the table spells them."""
+    spelt = {name.lower(): name for name in names}
+    return tuple(spelt.get(name.lower(), name) for name in given)
 
 
 def _table(node: Node, walk: Walk) -> tuple[DatasetRef, tuple[Field, ...]]:
@@ -151,6 +160,12 @@ def _mode(node: Node) -> str:
     """``append``, ``overwrite``; the modes that refuse or skip what is there write as if into nothing: ``create``."""
     mode = (_class_or_text(node.fields.get("mode")) or "").rsplit(".", 1)[-1].rstrip("$").lower()
     return mode if mode in ("append", "overwrite") else "create"
+
+
+def _output_mode(node: Node) -> str:
+    """``append``, ``complete``, ``update``."""
+    mode = _class_or_text(node.fields.get("outputMode")) or "append"
+    return re.split(r"[.$]", mode.rstrip("$"))[-1].lower()
 
 
 def _class_or_text(value: Value) -> str | None:
