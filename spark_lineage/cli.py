@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -109,6 +110,7 @@ def _command(name: str, **settings: Any) -> Callable[[F], click.Command]:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @_STORE
+@_JSON
 @_DEBUG
 @click.version_option(__version__, prog_name="spark-lineage", message="%(prog)s %(version)s")
 def main() -> None:
@@ -325,10 +327,20 @@ def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
     return options
 
 
+@main.command("bundle")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@_DEBUG
+def bundle(target: Path) -> None:
+    """Write the zip TARGET for --py-files, for those whose submit command is fixed elsewhere."""
+    from .capture.bundle import write_bundle
+
+    click.echo(write_bundle(target))
+
+
 @main.command("completion", short_help="Write the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Write the completion script for SHELL; for example: eval "$(spark-lineage completion bash)" """
+    """Write the completion script for SHELL; for example, in bash: source <(spark-lineage completion bash)"""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)

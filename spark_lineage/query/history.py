@@ -17,9 +17,6 @@ from typing import NamedTuple
 
 from .names import Key
 
-FULL_MODES = frozenset({"overwrite", "create", "replace"})
-"""The values of `outputs.write_mode` that leave nothing of what was there."""
-
 
 class Write(NamedTuple):
     """One execution's write to one dataset. Times are microseconds since the epoch."""
