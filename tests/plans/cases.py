@@ -1,0 +1,283 @@
+"""The cases: what each does in Spark. The document of its action is kept in ``<case>/plan.json``.
+
+All of them read these tables; most write what a query gives to a Delta table at ``<root>/out``.
+
+    orders     order_id, customer_id, amount, status, ordered_on, items array<string>
+    customers  customer_id, name, country, email
+    returned   order_id, amount
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Step: TypeAlias = Callable[[Any, str], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`before` gets ready; `action` makes the execution of interest; `picks` tells it from others that the action makes."""
+
+    action: Step
+    before: Step = lambda spark, root: None
+    picks: Callable[[dict[str, Any]], bool] = lambda document: True
+
+
+def prepare(spark: Any, root: str) -> None:
+    """The tables that all cases read."""
+    spark.sql(
+        "CREATE TABLE orders (order_id BIGINT, customer_id BIGINT, amount DOUBLE, status STRING, ordered_on DATE, items ARRAY<STRING>) USING delta"
+    )
+    spark.sql(
+        "INSERT INTO orders VALUES (1, 1, 10.0, 'paid', DATE'2026-01-01', array('a', 'b')), (2, 1, 5.5, 'open', DATE'2026-01-02', array('c')), "
+        "(3, 2, 7.0, 'paid', DATE'2026-01-02', array())"
+    )
+    spark.sql("CREATE TABLE customers (customer_id BIGINT, name STRING, country STRING, email STRING) USING delta")
+    spark.sql("INSERT INTO customers VALUES (1, 'Ada', 'UK', 'ada@example.org'), (2, 'Bo', 'SE', 'bo@example.org')")
+    spark.sql("CREATE TABLE returned (order_id BIGINT, amount DOUBLE) USING delta")
+    spark.sql("INSERT INTO returned VALUES (2, 5.5)")
+    spark.sql("CREATE TABLE people (id BIGINT, address STRUCT<city: STRING, zip: STRING>) USING delta")
+    spark.sql("INSERT INTO people VALUES (1, named_struct('city', 'Lund', 'zip', '22100'))")
+    orders = spark.table("orders").drop("items")
+    orders.coalesce(1).write.csv(f"{root}/raw/orders_csv", header=True)
+    orders.write.json(f"{root}/raw/orders_json")
+    orders.write.partitionBy("status").parquet(f"{root}/raw/orders_parquet")
+
+
+def query(text: str) -> Case:
+    """A query whose rows are saved to a Delta table."""
+    return Case(lambda spark, root: save(spark.sql(text), root))
+
+
+def frame(make: Callable[[Any, str], Any]) -> Case:
+    """A DataFrame that is saved to a Delta table."""
+    return Case(lambda spark, root: save(make(spark, root), root), picks=is_write)
+
+
+def save(rows: Any, root: str) -> None:
+    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(f"{root}/out")
+
+
+def statement(text: str, *before: str, picks: Callable[[dict[str, Any]], bool] = lambda document: True) -> Case:
+    """A SQL statement, after others. `{root}` is the working folder."""
+    return Case(
+        lambda spark, root: spark.sql(text.format(root=root)),
+        lambda spark, root: [spark.sql(one.format(root=root)) for one in before],
+        picks,
+    )
+
+
+def is_write(document: dict[str, Any]) -> bool:
+    return bool(document["commits"] or document["writes"])
+
+
+def target(name: str, columns: str, provider: str = "delta") -> tuple[str, str]:
+    return f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} ({columns}) USING {provider}"
+
+
+TOTALS = "customer_id BIGINT, total DOUBLE"
+
+QUERIES: dict[str, Case] = {
+    "project": query("SELECT order_id, amount * 2 AS double_amount, status AS state, upper(status) AS loud FROM orders"),
+    "filter": query("SELECT order_id FROM orders WHERE status = 'paid'"),
+    "join_inner": query("SELECT o.order_id, c.name FROM orders o JOIN customers c ON o.customer_id = c.customer_id"),
+    "join_left_using": query("SELECT customer_id, name, amount FROM customers LEFT JOIN orders USING (customer_id)"),
+    "join_full_using": query("SELECT customer_id, amount FROM customers FULL JOIN orders USING (customer_id)"),
+    "join_semi": query("SELECT name FROM customers c LEFT SEMI JOIN orders o ON c.customer_id = o.customer_id"),
+    "join_anti": query("SELECT name FROM customers c LEFT ANTI JOIN orders o ON c.customer_id = o.customer_id"),
+    "join_cross": query("SELECT o.order_id, c.name FROM orders o CROSS JOIN customers c"),
+    "join_self": query("SELECT a.order_id, b.amount FROM orders a JOIN orders b ON a.order_id = b.customer_id"),
+    "aggregate": query("SELECT customer_id, sum(amount) AS total, max(amount) + 1 AS top FROM orders GROUP BY customer_id"),
+    "aggregate_filter_clause": query("SELECT sum(amount) FILTER (WHERE status = 'paid') AS paid FROM orders"),
+    "having": query("SELECT customer_id FROM orders GROUP BY customer_id HAVING sum(amount) > 5"),
+    "count": query("SELECT status, count(*) AS n, count(order_id) AS orders, count(DISTINCT customer_id) AS buyers FROM orders GROUP BY status"),
+    "rollup": query("SELECT customer_id, status, sum(amount) AS total FROM orders GROUP BY ROLLUP (customer_id, status)"),
+    "distinct": query("SELECT DISTINCT status FROM orders"),
+    "drop_duplicates": frame(lambda spark, root: spark.table("orders").select("order_id", "status").dropDuplicates(["status"])),
+    "window": query("SELECT order_id, row_number() OVER (PARTITION BY customer_id ORDER BY ordered_on) AS n, sum(amount) OVER (PARTITION BY status) AS total, lag(amount) OVER (ORDER BY order_id) AS before FROM orders"),
+    "union": query("SELECT order_id, amount FROM orders UNION ALL SELECT order_id, -amount FROM returned"),
+    "union_by_name": frame(lambda spark, root: spark.table("returned").unionByName(spark.table("orders").select("amount", "order_id"))),
+    "intersect": query("SELECT order_id FROM orders INTERSECT SELECT order_id FROM returned"),
+    "except": query("SELECT order_id FROM orders EXCEPT SELECT order_id FROM returned"),
+    "sort_limit": query("SELECT order_id FROM orders ORDER BY amount DESC LIMIT 10"),
+    "explode": query("SELECT order_id, item FROM orders LATERAL VIEW explode(items) AS item"),
+    "unpivot": query("SELECT * FROM (SELECT order_id, amount, order_id * 1.0D AS weight FROM orders) UNPIVOT (value FOR kind IN (amount, weight))"),
+    "pivot": query("SELECT * FROM (SELECT customer_id, status, amount FROM orders) PIVOT (sum(amount) FOR status IN ('paid', 'open'))"),
+    "hint_repartition": query("SELECT /*+ REPARTITION(2) */ order_id FROM orders"),
+    "sample": query("SELECT order_id FROM orders TABLESAMPLE (50 PERCENT)"),
+    "cte": query("WITH paid AS (SELECT customer_id, amount FROM orders WHERE status = 'paid') SELECT a.amount AS first, b.amount AS second FROM paid a JOIN paid b ON a.customer_id = b.customer_id"),
+    "cte_recursive": query("WITH RECURSIVE r(n, amount) AS (SELECT order_id, amount FROM orders UNION ALL SELECT n + 1, amount FROM r WHERE n < 5) SELECT n, amount FROM r"),
+    "view_temporary": Case(
+        lambda spark, root: save(spark.sql("SELECT order_id FROM paid_orders"), root),
+        lambda spark, root: spark.sql("CREATE OR REPLACE TEMP VIEW paid_orders AS SELECT order_id, status FROM orders WHERE status = 'paid'"),
+    ),
+    "view_catalog": Case(
+        lambda spark, root: save(spark.sql("SELECT buyer FROM buyers"), root),
+        lambda spark, root: spark.sql("CREATE OR REPLACE VIEW buyers (buyer) AS SELECT name FROM customers"),
+    ),
+    "subquery_scalar": query("SELECT order_id, amount - (SELECT avg(amount) FROM returned) AS excess FROM orders"),
+    "subquery_correlated": query("SELECT name, (SELECT max(o.amount) FROM orders o WHERE o.customer_id = c.customer_id) AS top FROM customers c"),
+    "subquery_exists": query("SELECT name FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.amount > 5)"),
+    "subquery_in": query("SELECT order_id FROM orders WHERE customer_id IN (SELECT customer_id FROM customers WHERE country = 'UK')"),
+    "subquery_not_in": query("SELECT order_id FROM orders WHERE order_id NOT IN (SELECT order_id FROM returned)"),
+    "lateral_join": query("SELECT c.name, l.amount, l.label FROM customers c, LATERAL (SELECT o.amount, concat(c.country, o.status) AS label FROM orders o WHERE o.customer_id = c.customer_id) l"),
+    "case_when": query("SELECT CASE WHEN status = 'paid' THEN amount ELSE 0 END AS paid, if(amount > 5, 'big', status) AS size, coalesce(status, 'none') AS state FROM orders"),
+    "masking": query("SELECT sha2(email, 256) AS hashed, md5(email) AS digest, concat(md5(email), email) AS both, crc32(name) AS sum, xxhash64(name, country) AS key FROM customers"),
+    "generated": query("SELECT order_id, rand() AS r, uuid() AS u, current_date() AS today, current_timestamp() AS now FROM orders"),
+    "literal": query("SELECT order_id, 1 AS one, 'x' || 'y' AS text, CAST(NULL AS STRING) AS nothing FROM orders"),
+    "one_row": query("SELECT 1 AS one, current_date() AS today"),
+    "values": query("SELECT id, name FROM VALUES (1, 'a'), (2, 'b') AS t(id, name)"),
+    "range": query("SELECT id, id * 2 AS twice FROM range(10)"),
+    "struct": query("SELECT id, address.city AS city, named_struct('town', address.city, 'id', id) AS place FROM people"),
+    "array_function": query("SELECT order_id, transform(items, x -> concat(x, status)) AS marked FROM orders"),
+    "python_udf": frame(lambda spark, root: _with_udf(spark)),
+    "map_in_pandas": frame(lambda spark, root: spark.table("returned").mapInPandas(lambda batches: batches, "order_id BIGINT, amount DOUBLE")),
+    "rdd": frame(lambda spark, root: spark.createDataFrame(spark.table("returned").rdd.map(tuple), "order_id BIGINT, amount DOUBLE")),
+    "cached": frame(lambda spark, root: spark.table("orders").where("amount > 0").select("order_id").cache()),
+    "time_travel": query("SELECT n.order_id, o.amount FROM orders n JOIN orders VERSION AS OF 0 o ON n.order_id = o.order_id"),
+    "with_columns": frame(lambda spark, root: _chain(spark)),
+}  # fmt: skip
+
+READS: dict[str, Case] = {
+    "read_csv_file": frame(lambda spark, root: spark.read.csv(_only_csv(root), header=True, schema="order_id BIGINT, customer_id BIGINT").select("order_id")),
+    "read_csv_glob": frame(lambda spark, root: spark.read.csv(f"{root}/raw/orders_csv/*.csv", header=True, schema="order_id BIGINT, customer_id BIGINT").select("order_id")),
+    "read_json": frame(lambda spark, root: spark.read.json(f"{root}/raw/orders_json").select("amount")),
+    "read_parquet_partitioned": frame(lambda spark, root: spark.read.parquet(f"{root}/raw/orders_parquet").where("status = 'paid'").select("order_id", "status")),
+    "read_parquet_partition": frame(lambda spark, root: spark.read.parquet(f"{root}/raw/orders_parquet/status=paid").select("order_id")),
+    "collect": Case(lambda spark, root: spark.table("customers").select("name").collect()),
+    "count_action": Case(lambda spark, root: spark.table("customers").count()),
+}  # fmt: skip
+
+WRITES: dict[str, Case] = {
+    "write_parquet": Case(lambda spark, root: spark.table("returned").write.mode("overwrite").partitionBy("order_id").parquet(f"{root}/files/returned")),
+    "write_parquet_table": Case(lambda spark, root: spark.table("returned").write.format("parquet").saveAsTable("returned_parquet"), lambda spark, root: spark.sql("DROP TABLE IF EXISTS returned_parquet")),
+    "ctas_parquet": statement("CREATE TABLE c_parquet USING parquet AS SELECT order_id FROM returned", "DROP TABLE IF EXISTS c_parquet"),
+    "insert_parquet": statement("INSERT INTO p_totals SELECT customer_id, amount FROM orders", *target("p_totals", TOTALS, "parquet")),
+    "write_delta_append": Case(lambda spark, root: spark.table("returned").write.format("delta").mode("append").save(f"{root}/appended")),
+    "write_delta_replace_where": Case(
+        lambda spark, root: spark.table("returned").where("order_id = 2").write.format("delta").mode("overwrite").option("replaceWhere", "order_id = 2").save(f"{root}/replaced"),
+        lambda spark, root: spark.table("returned").write.format("delta").mode("overwrite").save(f"{root}/replaced"),
+    ),
+    "ctas": statement("CREATE TABLE totals_new USING delta AS SELECT customer_id, sum(amount) AS total FROM orders GROUP BY customer_id", "DROP TABLE IF EXISTS totals_new"),
+    "rtas": statement("CREATE OR REPLACE TABLE totals USING delta AS SELECT customer_id, amount AS total FROM orders", *target("totals", TOTALS)),
+    "save_as_table": Case(lambda spark, root: spark.table("returned").write.format("delta").saveAsTable("r2"), lambda spark, root: spark.sql("DROP TABLE IF EXISTS r2")),
+    "save_as_table_append": Case(lambda spark, root: spark.table("returned").write.format("delta").mode("append").saveAsTable("r3"), lambda spark, root: [spark.sql(one) for one in target("r3", "order_id BIGINT, amount DOUBLE")]),
+    "insert_into": Case(lambda spark, root: spark.sql("SELECT customer_id, amount FROM orders").write.insertInto("totals"), lambda spark, root: [spark.sql(one) for one in target("totals", TOTALS)]),
+    "insert_columns": statement("INSERT INTO totals (total, customer_id) SELECT amount, order_id FROM returned", *target("totals", TOTALS)),
+    "insert_overwrite": statement("INSERT OVERWRITE totals SELECT customer_id, amount FROM orders", *target("totals", TOTALS)),
+    "write_to_append": Case(lambda spark, root: spark.sql("SELECT amount AS total, customer_id FROM orders").writeTo("totals").append(), lambda spark, root: [spark.sql(one) for one in target("totals", TOTALS)]),
+    "overwrite_partitions": Case(lambda spark, root: spark.sql("SELECT customer_id, amount AS total FROM orders").writeTo("totals").overwritePartitions(), lambda spark, root: [spark.sql(one) for one in target("totals", TOTALS)]),
+    "multi_insert": statement("FROM orders INSERT INTO totals SELECT customer_id, amount INSERT INTO counts SELECT status WHERE amount > 1", *target("totals", TOTALS), *target("counts", "status STRING")),
+    "merge": statement(
+        "MERGE INTO totals t USING (SELECT customer_id, sum(amount) AS total FROM orders GROUP BY customer_id) s ON t.customer_id = s.customer_id "
+        "WHEN MATCHED AND s.total > t.total THEN UPDATE SET total = s.total + 1 WHEN NOT MATCHED THEN INSERT *",
+        *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (9, 9.0)",
+    ),
+    "merge_insert_only": statement(
+        "MERGE INTO totals t USING orders s ON t.customer_id = s.order_id WHEN NOT MATCHED THEN INSERT (customer_id, total) VALUES (s.order_id, s.amount)",
+        *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)",
+    ),
+    "merge_delete": statement(
+        "MERGE INTO totals t USING returned s ON t.customer_id = s.order_id WHEN MATCHED THEN DELETE WHEN NOT MATCHED BY SOURCE THEN UPDATE SET total = 0",
+        *target("totals", TOTALS), "INSERT INTO totals VALUES (2, 1.0), (9, 9.0)",
+    ),
+    "update": statement("UPDATE totals SET total = total * 2 WHERE customer_id = 1", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (9, 9.0)"),
+    "update_all": statement("UPDATE totals SET total = 0", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)"),
+    "update_nothing": statement("UPDATE totals SET total = total * 2 WHERE customer_id = 77", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)"),
+    "delete": statement("DELETE FROM totals WHERE total < 5", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (9, 9.0)"),
+    "stream": Case(
+        lambda spark, root: _stream(spark, root),
+        picks=lambda document: is_write(document),
+    ),
+    "foreach_batch": Case(lambda spark, root: _foreach_batch(spark, root), picks=lambda document: is_write(document)),
+    "optimize": statement("OPTIMIZE totals", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)", "INSERT INTO totals VALUES (2, 1.0)", picks=is_write),
+    "create_view": statement("CREATE OR REPLACE TEMP VIEW v AS SELECT order_id FROM returned"),
+    "failed": Case(lambda spark, root: _fails(spark, root)),
+}  # fmt: skip
+
+MODELS: dict[str, Case] = {
+    "model_save_metadata": Case(lambda spark, root: _save_model(spark, root, 1), picks=lambda document: "/metadata" in _first_path(document) and "/stages/" not in _first_path(document)),
+    "model_save_stage": Case(lambda spark, root: _save_model(spark, root, 2), picks=lambda document: "/stages/" in _first_path(document) and "/data" in _first_path(document)),
+    "model_load": Case(lambda spark, root: _load_model(root), picks=lambda document: bool(document["scans"])),
+    "model_score": frame(lambda spark, root: _load_model(root).transform(spark.table("orders")).select("order_id", "prediction")),
+    "data_folder": Case(lambda spark, root: spark.table("returned").write.mode("overwrite").parquet(f"{root}/files/data")),
+    "metadata_folder": Case(lambda spark, root: spark.sql("SELECT status FROM orders").write.mode("overwrite").text(f"{root}/files/metadata")),
+}  # fmt: skip
+
+CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS}
+
+
+def _with_udf(spark: Any) -> Any:
+    from pyspark.sql import functions as sf
+
+    shout = sf.udf(lambda text: text.upper(), "string")
+    return spark.table("orders").select("order_id", shout("status").alias("loud"))
+
+
+def _chain(spark: Any) -> Any:
+    from pyspark.sql import functions as sf
+
+    return (
+        spark.table("returned")
+        .withColumn("a", sf.col("amount") + 1)
+        .withColumn("b", sf.col("a") * 2)
+        .withColumn("a", sf.lit(0))
+        .drop("amount")
+    )
+
+
+def _only_csv(root: str) -> str:
+    from pathlib import Path
+
+    source = next(Path(root, "raw", "orders_csv").glob("*.csv"))
+    return str(source.replace(source.with_name("one.csv")) if source.name != "one.csv" else source)
+
+
+def _stream(spark: Any, root: str) -> None:
+    rows = spark.readStream.table("returned").selectExpr("order_id", "amount + 1 AS more")
+    rows.writeStream.format("delta").option("checkpointLocation", f"{root}/checkpoint").trigger(availableNow=True).start(
+        f"{root}/streamed"
+    ).awaitTermination()
+
+
+def _foreach_batch(spark: Any, root: str) -> None:
+    def write(batch: Any, number: int) -> None:
+        batch.groupBy("order_id").sum("more").withColumnRenamed("sum(more)", "total").write.format("delta").mode("append").save(
+            f"{root}/batches"
+        )
+
+    rows = spark.readStream.table("returned").selectExpr("order_id", "amount + 1 AS more")
+    rows.writeStream.foreachBatch(write).option("checkpointLocation", f"{root}/checkpoint2").trigger(
+        availableNow=True
+    ).start().awaitTermination()
+
+
+def _fails(spark: Any, root: str) -> None:
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        spark.sql("SELECT order_id, CAST(status AS INT) AS n FROM orders").write.format("delta").save(f"{root}/never")
+
+
+def _save_model(spark: Any, root: str, version: int) -> None:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import VectorAssembler
+    from pyspark.ml.regression import LinearRegression
+
+    stages = [
+        VectorAssembler(inputCols=["order_id", "customer_id"], outputCol="features"),
+        LinearRegression(labelCol="amount", maxIter=1),
+    ]
+    Pipeline(stages=stages).fit(spark.table("orders")).save(f"{root}/models/price/version={version}")
+
+
+def _load_model(root: str) -> Any:
+    from pyspark.ml import PipelineModel
+
+    return PipelineModel.load(f"{root}/models/price/version=1")
+
+
+def _first_path(document: dict[str, Any]) -> str:
+    return str(next((write["path"] for write in document["writes"]), ""))
