@@ -138,7 +138,8 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     if found is not None:
         return found
     context = spark.sparkContext
-    settings = load(context.getConf().get, **options)
+    confs = dict(context._conf.getAll())  # getConf() would fetch them all twice
+    settings = load(confs.get, **options)
     if not settings.enabled:
         return None
     entry = identity.entry_point()
@@ -147,13 +148,13 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
         return None
     faults.point("attach")
     code = identity.CodeProbe(entry.path)
-    redaction = with_patterns([*settings.redact, context.getConf().get("spark.redaction.regex") or ""])
+    redaction = with_patterns([*settings.redact, confs.get("spark.redaction.regex", "")])
     store = _absolute(settings.store)
     inbox = _absolute(settings.inbox_location)
     run_id = _new_run_id()
     folder = _make_folder(inbox, run_id)
     bridge = _new_bridge(spark, settings, redaction, run_id, folder)
-    start = _run_start(spark, settings, redaction, run_id, job_name, entry, code.result())
+    start = _run_start(spark, confs, settings, redaction, run_id, job_name, entry, code.result())
     warning = bridge.start(json.dumps(start))
     attachment = Attachment(
         spark=spark, run_id=run_id, job_name=job_name, settings=settings, redaction=redaction, folder=folder, bridge=bridge,
@@ -261,7 +262,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
     for key, value in values.items():
         options.put(key, value)
     faults.point("compile")
-    java_class = bridge_class(jvm)
+    java_class = bridge_class(context._gateway)
     types = context._gateway.new_array(jvm.java.lang.Class, 2)
     types[0] = jvm.java.lang.Class.forName("org.apache.spark.SparkContext", True, java_class.getClassLoader())
     types[1] = jvm.java.lang.Class.forName("java.util.Map")
@@ -273,6 +274,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
 
 def _run_start(
     spark: Any,
+    confs: dict[str, str],
     settings: Settings,
     redaction: Redaction,
     run_id: str,
@@ -281,7 +283,7 @@ def _run_start(
     code: identity.Code,
 ) -> dict[str, Any]:
     context = spark.sparkContext
-    confs = {key: value for key, value in context.getConf().getAll() if key.startswith(_CONFS_THAT_MATTER)}
+    recorded = {key: value for key, value in confs.items() if key.startswith(_CONFS_THAT_MATTER)}
     parent_run_id, parent_job_name = identity.parent_of(settings.parent)
     return {
         "run_id": run_id,
@@ -306,7 +308,7 @@ def _run_start(
         "code_commit": code.commit,
         "code_dirty": code.dirty,
         "code_sha256": code.sha256,
-        "spark_confs": redaction.mapping(confs),
+        "spark_confs": redaction.mapping(recorded),
         "parameters": {},
         "labels": labels_of(settings.labels, redaction),
         "limits": {"datasets_allow": list(settings.datasets_allow), "datasets_deny": list(settings.datasets_deny)},

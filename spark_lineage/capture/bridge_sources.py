@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import pkgutil
 import re
+from pathlib import Path
 from typing import Any
 
 from ..errors import AttachError
+from . import compiled
 
 PACKAGE = "org.sparklineage.bridge"
 BRIDGE_CLASS = PACKAGE + ".Bridge"
 FILES = (
-    "Json", "Reflect", "Redaction", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
+    "Faults", "Json", "Reflect", "Redaction", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
     "Commits", "Noise", "Inbox", "Document", "Worker", "Bridge",
 )  # fmt: skip
-_LOADER_KEY = "spark.lineage.bridge.classloader"
+_loaders: dict[int, Any] = {}
+"""By gateway, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class of a name only."""
 
 
 def compilation_unit() -> str:
@@ -38,30 +41,54 @@ def compilation_unit() -> str:
     return f"package {PACKAGE};\n" + "\n".join(sorted(imports)) + "\n" + "\n".join(bodies)
 
 
-def bridge_class(jvm: Any) -> Any:
+def bridge_class(gateway: Any) -> Any:
     """The Java class of the bridge: from the class path (the jar) if it is there, else compiled once a JVM.
 
     Raises AttachError with the compiler's message when it does not compile against this Spark.
     """
-    context_loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-    properties = jvm.java.lang.System.getProperties()
-    loader = properties.get(_LOADER_KEY)
-    try:
-        return jvm.java.lang.Class.forName(BRIDGE_CLASS, True, loader or context_loader)
-    except Exception:
-        loader = _compile(jvm, context_loader)
-    properties.put(_LOADER_KEY, loader)
+    loader = _loaders.get(id(gateway))
+    if loader is None:
+        # Asked as a resource: an exception from the JVM costs PySpark's translation more than the whole attach.
+        loader = gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader()
+        if loader.getResource(BRIDGE_CLASS.replace(".", "/") + ".class") is None:
+            loader = _compile(gateway, loader)
+        _loaders[id(gateway)] = loader
     return loader.loadClass(BRIDGE_CLASS)
 
 
-def _compile(jvm: Any, parent: Any) -> Any:
+def _compile(gateway: Any, parent: Any) -> Any:
+    """A class loader with the bridge in it: from what an earlier attach compiled here, else compiled now."""
+    jvm = gateway.jvm
+    source = compilation_unit()
+    versions = f"{jvm.org.apache.spark.package.SPARK_VERSION()} {jvm.java.lang.System.getProperty('java.version')}"
+    kept = compiled.place(source + versions)
+    if kept is not None and kept.is_file():
+        loader = _load(gateway, parent, kept)
+        if loader is not None:
+            return loader
     try:
         compiler = jvm.org.codehaus.janino.SimpleCompiler()
         compiler.setParentClassLoader(parent)
-        compiler.cook("spark-lineage.java", jvm.java.io.StringReader(compilation_unit()))
-        return compiler.getClassLoader()
+        compiler.cook("spark-lineage.java", jvm.java.io.StringReader(source))
+        loader = compiler.getClassLoader()
     except Exception as error:
         raise AttachError(f"the bridge does not compile against this Spark: {_first_line(error)}") from error
+    if kept is not None:
+        compiled.keep(kept, compiler.getBytecodes())
+    return loader
+
+
+def _load(gateway: Any, parent: Any, jar: Path) -> Any:
+    """A loader over the kept classes; None when they do not load, for whatever reason: then they are compiled again."""
+    jvm = gateway.jvm
+    try:
+        urls = gateway.new_array(jvm.java.net.URL, 1)
+        urls[0] = jvm.java.io.File(str(jar)).toURI().toURL()
+        loader = jvm.java.net.URLClassLoader(urls, parent)
+        loader.loadClass(BRIDGE_CLASS)
+    except Exception:
+        return None
+    return loader
 
 
 def _first_line(error: Exception) -> str:

@@ -28,6 +28,7 @@ public final class Bridge extends SparkListener {
     private final HashMap nested = new HashMap();
     private long listenerNanos;
     private long listenerEvents;
+    private long lostBefore;
     private volatile boolean ended;
     private volatile String failure;
 
@@ -43,6 +44,7 @@ public final class Bridge extends SparkListener {
         worker.writeNow("run_start", runStart);
         worker.start();
         String warning = commits.install(Thread.currentThread().getContextClassLoader());
+        worker.commitsUnseen(commits.isInstalled() ? null : warning);
         context.listenerBus().addToQueue(this, "sparkLineage");
         return warning;
     }
@@ -51,14 +53,23 @@ public final class Bridge extends SparkListener {
         if (ended) {
             return;
         }
+        if (event instanceof SparkListenerSQLExecutionStart || event instanceof SparkListenerSQLExecutionEnd) {
+            long begin = System.nanoTime();
+            try {
+                Faults.point("listener");
+                hear(event);
+            } catch (Throwable e) {
+                worker.reasons.add("listener: " + e);
+            }
+            count(begin);
+        }
+    }
+
+    private void hear(SparkListenerEvent event) {
         if (event instanceof SparkListenerSQLExecutionStart) {
-            long begin = System.nanoTime();
             started((SparkListenerSQLExecutionStart) event);
-            count(begin);
-        } else if (event instanceof SparkListenerSQLExecutionEnd) {
-            long begin = System.nanoTime();
+        } else {
             finished((SparkListenerSQLExecutionEnd) event);
-            count(begin);
         }
     }
 
@@ -90,6 +101,8 @@ public final class Bridge extends SparkListener {
         }
         one.nested = (List) nested.remove(id);
         one.commits = commits.take(id.longValue());
+        one.commitsLost = commits.lost() > lostBefore;
+        lostBefore = commits.lost();
         worker.offer(one);
     }
 
@@ -185,6 +198,7 @@ public final class Bridge extends SparkListener {
         final SparkListenerSQLExecutionEnd end;
         List nested;
         List commits;
+        boolean commitsLost;
 
         Finished(SparkListenerSQLExecutionStart start, SparkListenerSQLExecutionEnd end) {
             this.start = start;

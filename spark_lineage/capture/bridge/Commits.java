@@ -29,7 +29,7 @@ final class Commits {
     private ThreadLocal ours;
     private Class observerClass;
     private boolean installed;
-    private long lost;
+    private volatile long lost;
 
     Commits(SparkContext context) {
         this.context = context;
@@ -92,6 +92,7 @@ final class Commits {
     /** Called on the committing thread. Never throws. */
     void committed(Object transaction) {
         try {
+            Faults.point("commit");
             String id = context.getLocalProperty("spark.sql.execution.id");
             String root = context.getLocalProperty("spark.sql.execution.root.id");
             String key = root != null ? root : id;
@@ -118,6 +119,11 @@ final class Commits {
         } catch (Throwable e) {
             lost++;
         }
+    }
+
+    /** How many commits could not be tied to an execution so far. */
+    long lost() {
+        return lost;
     }
 
     /** The commits of a root execution, as JSON texts; they are forgotten here. */

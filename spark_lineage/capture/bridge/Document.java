@@ -20,6 +20,7 @@ final class Document {
     private final int maxNodes;
     private final int maxBytes;
     private final long maxNanos;
+    volatile String commitsUnseen;
 
     Document(SparkContext context, Map options) {
         this.context = context;
@@ -54,6 +55,12 @@ final class Document {
         nested(out, one, header, incomplete, reasons);
         physical(out, one, incomplete);
         commits(out, one);
+        if (isWrite && commitsUnseen != null && !commitsUnseen.startsWith("no Delta")) {
+            incomplete.add("versions written are not known: " + commitsUnseen);
+        }
+        if (isWrite && one.commitsLost) {
+            incomplete.add("a commit was not heard");
+        }
         out.key("incomplete");
         texts(out, incomplete);
         out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begin) / 1000L).close('}').comma();
@@ -190,6 +197,7 @@ final class Document {
     private String plan(LogicalPlan plan, boolean header, List incomplete, Reasons reasons) {
         if (!header) {
             try {
+                Faults.point("plan");
                 return new PlanWriter(budget(), redaction).write(plan);
             } catch (Budget.Over e) {
                 incomplete.add(e.getMessage());
@@ -231,6 +239,7 @@ final class Document {
     private void physical(Json out, Bridge.Finished one, List incomplete) {
         ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos));
         try {
+            Faults.point("scans");
             boolean counted = !"rdd".equals(Reflect.text(one.end.executionName()));
             reader.read(one.end.executionId(), one.end.qe(), counted);
             for (int i = 0; one.nested != null && i < one.nested.size(); i++) {

@@ -42,6 +42,11 @@ final class Worker implements Runnable {
         thread.start();
     }
 
+    /** Why Delta's commits are not heard, null when they are. */
+    void commitsUnseen(String reason) {
+        documentWriter.commitsUnseen = reason;
+    }
+
     /** On the listener thread. Beyond twice the bound everything is given up, beyond the bound what writes nothing. */
     void offer(Bridge.Finished one) {
         int waiting = queue.size();
@@ -100,6 +105,7 @@ final class Worker implements Runnable {
     private void write(String kind, String json) {
         long sequence = nextSequence++;
         try {
+            Faults.point("write");
             bytes += inbox.write(sequence, kind, head(kind, sequence) + json.substring(1));
             documents++;
         } catch (Exception e) {

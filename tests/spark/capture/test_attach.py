@@ -180,11 +180,46 @@ def test_a_failure_while_attaching_leaves_the_job_alone(
 def test_a_bridge_that_does_not_compile_says_so(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from spark_lineage.capture import bridge_sources
 
-    monkeypatch.setattr(bridge_sources, "_LOADER_KEY", "spark.lineage.test.no.such.loader")
+    monkeypatch.setattr(bridge_sources, "_loaders", {})
     monkeypatch.setattr(bridge_sources, "compilation_unit", lambda: "package x; class Broken extends NoSuchSparkClass {}")
     monkeypatch.setattr(bridge_sources, "BRIDGE_CLASS", "x.Broken")
     with pytest.raises(AttachError, match=r"does not compile against this Spark.*NoSuchSparkClass"):
         spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
+
+
+@pytest.mark.parametrize(("point", "documents_left"), [("listener", 0), ("plan", 1), ("scans", 1), ("write", 0), ("commit", 1)])
+def test_a_failure_inside_the_bridge_leaves_the_job_alone(point: str, documents_left: int, spark: Any, tmp_path: Path) -> None:
+    attachment = spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
+    system = spark.sparkContext._jvm.java.lang.System
+    system.setProperty("spark.lineage.fault", f"raise:{point}")
+    try:
+        spark.range(7).write.format("delta").save(str(tmp_path / "t"))
+        attachment.flush(30)
+    finally:
+        system.clearProperty("spark.lineage.fault")
+    assert spark.read.format("delta").load(str(tmp_path / "t")).count() == 7
+    spark_lineage.detach(spark)
+    left = executions(tmp_path / "inbox")
+    assert len(left) == documents_left + 1, "what the fault did not touch is recorded"
+    if point != "commit":
+        told = [*attachment.bridge.warnings(), *(reason for document in left for reason in document["incomplete"])]
+        assert any(f"fault injected at {point}" in text for text in told)
+    (end,) = [document for document in documents(tmp_path / "inbox") if document["kind"] == "run_end"]
+    assert end["status"] == "succeeded"
+
+
+def test_a_commit_that_was_not_heard_is_said(spark: Any, tmp_path: Path) -> None:
+    spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
+    system = spark.sparkContext._jvm.java.lang.System
+    system.setProperty("spark.lineage.fault", "raise:commit")
+    try:
+        spark.range(7).write.format("delta").save(str(tmp_path / "t"))
+        spark_lineage.detach(spark)
+    finally:
+        system.clearProperty("spark.lineage.fault")
+    (document,) = executions(tmp_path / "inbox")
+    assert document["commits"] == []
+    assert document["incomplete"] == ["a commit was not heard"]
 
 
 def test_an_inbox_that_cannot_be_made_is_an_error_with_a_next_step(spark: Any, tmp_path: Path) -> None:
