@@ -143,9 +143,13 @@ fetch_jars() {
     [ "$wanted" = "$(cat "$VENV/jars/coordinate" 2>/dev/null)" ] && return
     say "fetching the jars of $wanted"
     rm -rf "$VENV/jars"
+    # Spark's own cache, so that what other projects have fetched is not fetched again; here, where there is no home for it.
+    cache=${HOME:-/nonexistent}/.ivy2.5.2
+    mkdir -p "$cache/jars" 2>/dev/null && [ -w "$cache/jars" ] || cache=$VENV/ivy
     (. "$VENV/environment" &&
-        PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --packages "$wanted" scripts/delta_jars.py --into "$VENV/jars") \
-        >>"$LOG" 2>&1 || fail_with_log "the jars of $wanted could not be fetched (is there network?)"
+        PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --conf "spark.jars.ivy=$cache" --packages "$wanted" \
+            scripts/delta_jars.py --into "$VENV/jars") >>"$LOG" 2>&1 || fail_with_log "the jars of $wanted could not be fetched (is there network?)"
+    rm -rf "$VENV/ivy"
 }
 
 # So that the first command is as fast as the second, where the environment forbids Python to write compiled files.
@@ -164,7 +168,7 @@ fail() {
 
 fail_with_log() {
     printf 'setup: %s\n' "$1" >&2
-    tail -n 8 "$LOG" | sed 's/^/    /' >&2
+    { grep -aE 'E:|rror|xception|annot|ould not' "$LOG" || cat "$LOG"; } | tail -n 6 | cut -c1-300 | sed 's/^/    /' >&2
     echo "setup: the whole log is in $LOG; run it again when the cause is gone, it goes on where it stopped" >&2
     exit 1
 }

@@ -1,0 +1,107 @@
+"""The demo, small: real spark-submits of unchanged jobs, two rounds, and what their lineage answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+import spark_lineage
+from spark_lineage.query.answers import Walk
+from spark_lineage.query.lineage import Lineage
+
+ROOT = Path(__file__).resolve().parents[2]
+MINUTES = 60
+TABLES = (
+    "user_activity_features", "churn_predictions",
+    "sales/orders", "sales/lineitem", "sales/revenue_by_customer", "sales/revenue_by_nation", "sales/revenue_by_month",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_demo(tmp_path_factory.mktemp("demo"), "--rounds", "2")
+
+
+@pytest.fixture(scope="module")
+def lineage(home: Path) -> Lineage:
+    return spark_lineage.open(home / "lineage")
+
+
+def run_demo(home: Path, *arguments: str) -> Path:
+    command = [sys.executable, str(ROOT / "jobs" / "demo.py"), "--home", str(home), "--scale", "0.01", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=15 * MINUTES)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return home
+
+
+def places(walk: Walk) -> set[str]:
+    """`dataset.column`, or `dataset` for a node that is no column; datasets by the last part of their name."""
+    return {".".join(filter(None, ((node.name or "").rpartition("/")[2], node.column))) for node in walk.nodes}
+
+
+def test_each_job_is_a_run_and_none_lost_a_document(lineage: Lineage, home: Path) -> None:
+    runs = [(run.job_name, run.status) for run in reversed(lineage.runs())]
+    jobs = ["user_activity_features", "churn_model", "sales_marts"]
+    assert runs == [(job, "succeeded") for job in jobs + jobs]
+    assert not list((home / "lineage" / "inbox" / "quarantine").rglob("*.gz"))
+
+
+def test_predictions_lead_back_to_the_raw_events_across_jobs(lineage: Lineage) -> None:
+    assert {"user_activity_features", "user_behavior"} <= places(lineage.upstream("churn_predictions"))
+    of_column = places(lineage.upstream("churn_predictions.purchases"))
+    assert {"user_activity_features.purchases", "user_behavior.event_type"} <= of_column
+    assert "user_behavior.amount" not in of_column
+
+
+def test_a_change_of_event_type_would_touch_the_model_and_the_predictions(lineage: Lineage) -> None:
+    touched = places(lineage.downstream("user_behavior.event_type"))
+    assert {"user_activity_features.revenue", "churn_predictions.churn_probability", "churn_predictions.revenue"} <= touched
+    assert any(place.startswith("churn_prediction_model") for place in touched)
+    assert not any(place.startswith("revenue_by") for place in touched)
+
+
+def test_lineage_through_the_model_says_that_it_is_inferred(lineage: Lineage) -> None:
+    walk = lineage.upstream("churn_predictions")
+    models = {node.id for node in walk.nodes if (node.name or "").endswith("/churn_prediction_model")}
+    assert models, "the saved model is between the features and the predictions"
+    assert {link.certainty for link in walk.links if link.source in models or link.target in models} == {"inferred"}
+
+
+def test_marts_lead_back_to_the_generated_files(lineage: Lineage) -> None:
+    found = places(lineage.upstream("revenue_by_nation.revenue"))
+    assert {"revenue_by_customer.revenue", "lineitem.l_extendedprice", "lineitem.parquet.l_discount"} <= found
+
+
+def test_versions_read_and_written_are_those_of_the_tables(lineage: Lineage, home: Path) -> None:
+    written = {
+        (one.name, one.version)
+        for run in lineage.runs()
+        for execution in lineage.executions(run.run_id)
+        for one in execution.outputs
+    }
+    for table in TABLES:
+        path = home / "tables" / table
+        actual = {(str(path), version) for version in range(DeltaTable(path).version() + 1)}
+        assert {one for one in written if one[0] == str(path)} == actual
+    assert sorted(folder.name for folder in (home / "models" / "churn_prediction_model").iterdir()) == [
+        "version=1",
+        "version=2",
+    ]
+
+
+@pytest.mark.soak
+def test_the_jobs_write_the_same_with_and_without_lineage(home: Path, tmp_path: Path) -> None:
+    bare = run_demo(tmp_path, "--rounds", "2", "--without-lineage")
+    assert not (bare / "lineage").exists()
+    for table in TABLES:
+        assert content(bare, table).equals(content(home, table)), table
+
+
+def content(home: Path, table: str) -> pa.Table:
+    rows = DeltaTable(home / "tables" / table).to_pyarrow_table()
+    return rows.sort_by([(name, "ascending") for name in rows.column_names]).combine_chunks()
