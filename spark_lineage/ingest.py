@@ -8,14 +8,13 @@ starts beside a driver.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from .errors import DocumentError, LineageError, StoreError
 from .inbox import batch as batches
 from .inbox import quarantine as quarantines
 from .inbox.batch import Batch
+from .inbox.exits import exit_error, exits
 from .inbox.folder import DOCUMENT_BYTES_MAX, InboxDocument, InboxFolder, open_inbox
 from .inbox.ledger import Ledger, read_ledger
 from .inbox.progress import write_progress
@@ -35,6 +35,8 @@ from .lineage.resolve import RunContext, records_of_execution, records_of_run_en
 from .model import Records, Run, RunReads
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
+from .store.rows import arrow_of
+from .store.schemas import TABLES
 from .store.tables import Store, Transaction, literal
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,6 @@ APPENDED = (*READ_OR_WRITTEN, "executions")
 
 LOST_AFTER_SECONDS = 3600.0
 LOG_BYTES = 1_000_000
-_DEADLY = f"{batches.DEATHS_MAX} ingesters died while they read this document"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,7 +103,9 @@ def ingest(
     documents stay in the inbox until they are in the tables.
     """
     folder = open_inbox(inbox, create=watch or follow is not None)
-    ingester = _Ingester(folder, store, progress or (lambda report: None))
+    # who waits for the report reads the warnings there; nobody waits for a watcher's
+    tell = log.warning if watch or follow is not None else log.info
+    ingester = _Ingester(folder, store, progress or (lambda report: None), tell)
     turns = Turns(folder, ingester, stop or threading.Event(), poll_seconds, lost_after_seconds)
     if retry_quarantine:
         turns.once(ingester.put_back)
@@ -118,13 +121,20 @@ def ingest(
 class _Ingester:
     """One reader of the inbox. Its methods are called by who holds the inbox's lock, in the thread that has it."""
 
-    def __init__(self, inbox: InboxFolder, store_location: str, progress: Callable[[IngestReport], None]) -> None:
+    def __init__(
+        self,
+        inbox: InboxFolder,
+        store_location: str,
+        progress: Callable[[IngestReport], None],
+        tell: Callable[[str, str], None],
+    ) -> None:
         self.inbox = inbox
+        self._tell = tell
         self.report = IngestReport()
         self._store_location = store_location
         self._progress = progress
         self._opened: Store | None = None
-        self._floor = 0
+        self._floor: int | None = None
 
     def complete_unfinished(self) -> None:
         """Brings to the end what an ingester before us began."""
@@ -138,9 +148,9 @@ class _Ingester:
     def take_batch(self, lost: Iterable[str] = ()) -> bool:
         """Seals and completes one batch. False where there was nothing to do."""
         documents = batches.choose(self.inbox, self._warn)
-        exits = self._exits()
+        found = exits(self.inbox)
         lost = tuple(lost)
-        if not documents and not exits and not lost:
+        if not documents and not found and not lost:
             return False
         unsealed = Batch(
             inbox_id=self.inbox.inbox_id,
@@ -149,7 +159,7 @@ class _Ingester:
             sealed_ms=time.time_ns() // 1_000_000,
             store=self._store.location,
             documents=documents,
-            exits=exits,
+            exits=found,
             lost=lost,
         )
         self._complete(batches.seal(self.inbox, dataclasses.replace(unsealed, resumed=self._resumed(unsealed.runs))))
@@ -170,29 +180,39 @@ class _Ingester:
 
     def _apply(self, batch: Batch) -> Batch:
         """Documents to rows to tables. Done again after a crash, it gives the same rows, and tables that have them skip them."""
-        rows = _BatchRows(self._store, {run: self._ledger(batch, run) for run in batch.runs}, batch)
-        self._read_documents(batch, rows)
+        rows = self._rows_of(batch)
+        faults.point("batch.read")
+        self._append(rows.by_table, Transaction(batch.inbox_id, batch.number))
+        applied = batches.mark_applied(self.inbox, batch, list(rows.ledgers.values()))
+        self._count(batch, rows)
+        return applied
+
+    def _rows_of(self, batch: Batch) -> _BatchRows:
+        """The rows of a batch, known to fit the tables: nothing is written when one document's rows do not."""
+        rows = self._read_documents(batch, checked=False)
+        try:
+            rows.check()
+        except Exception:  # a value that no column takes, say: look at each document's rows to find which one it is
+            rows = self._read_documents(batch, checked=True)
         for run, content in batch.exits.items():
             rows.take_exit(run, content)
         for run in batch.lost:
             rows.take_lost(run)
         rows.take_folders()
-        faults.point("batch.read")
-        self._append(rows.by_table, Transaction(batch.inbox_id, batch.number))
-        self._count(batch, rows)
-        return batches.mark_applied(self.inbox, batch, list(rows.ledgers.values()))
+        return rows
 
-    def _read_documents(self, batch: Batch, rows: _BatchRows) -> None:
-        """Reads each document into `rows`, and puts into quarantine what cannot be read.
+    def _read_documents(self, batch: Batch, *, checked: bool) -> _BatchRows:
+        """Reads each document, and puts into quarantine what cannot be read.
 
         When a batch is applied again, it is written down which document is being read, so that one that kills its reader
         (it takes all the memory, say) is found out.
         """
+        rows = _BatchRows(self._store, {run: self._ledger(batch, run) for run in batch.runs}, batch, checked=checked)
         try:
             for document in batch.documents:
                 if batch.attempts:
                     batches.mark_reading(self.inbox, document)
-                reason = _DEADLY if document.path in batch.deadly else self._read(document, rows)
+                reason = self._read(document, rows, deadly=document.path in batch.deadly)
                 if reason is not None:
                     self._put_aside(document, reason, rows)
         except MemoryError:
@@ -202,29 +222,32 @@ class _Ingester:
             raise
         if batch.attempts:
             batches.mark_reading(self.inbox, None)
+        return rows
 
     def _put_aside(self, document: InboxDocument, reason: str, rows: _BatchRows) -> None:
         self._warn(f"{document.path} goes to quarantine: {reason}")
         quarantines.quarantine(self.inbox, document, reason, __version__)
         rows.take_quarantined(document)
 
-    def _read(self, document: InboxDocument, rows: _BatchRows) -> str | None:
+    def _read(self, document: InboxDocument, rows: _BatchRows, *, deadly: bool) -> str | None:
         """Takes one document into `rows`. Gives the reason where that is not possible, and then `rows` is as before."""
         if document.size > DOCUMENT_BYTES_MAX:
             return f"it has {document.size} bytes, more than {DOCUMENT_BYTES_MAX}"
         try:
-            faults.point("document.read")
             data = self.inbox.read(document.path)
             if data is None:
                 self._take_absent(document, rows)
-            else:
-                rows.take_document(document, data)
+                return None
+            if deadly:
+                return f"{batches.DEATHS_MAX} ingesters died while they read this document"
+            faults.point("document.read")
+            rows.take_document(document, data)
         except (StoreError, MemoryError):
             raise
         except LineageError as error:
             return str(error)
         except Exception as error:  # a defect of ours, met by one document: the others go on
-            log.exception("%s cannot be resolved", document.path)
+            log.info("%s cannot be resolved", document.path, exc_info=True)
             return f"{type(error).__name__} while it was resolved: {error}"
         return None
 
@@ -255,7 +278,7 @@ class _Ingester:
 
     def _numbers_used(self) -> int:
         """The highest batch number that a table has of this inbox: its batches/ may be older than that, put back from a backup."""
-        if not self._floor:
+        if self._floor is None or not self.inbox.names("batches"):
             tables = [self._store.delta_table(table) for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)]
             self._floor = max(table.transaction_version(self.inbox.inbox_id) or 0 for table in tables)
         return self._floor
@@ -267,20 +290,6 @@ class _Ingester:
 
     def _ledger(self, batch: Batch, run: str) -> Ledger:
         return read_ledger(self.inbox, run) or Ledger(run, resumed=run in batch.resumed)
-
-    def _exits(self) -> dict[str, dict[str, Any]]:
-        """What exit.json says, by run. One that is being written is left for the next time."""
-        exits = {}
-        for run in self.inbox.runs():
-            data = self.inbox.read(f"{run}/exit.json")
-            if data is None:
-                continue
-            try:
-                exits[run] = dict(json.loads(data))
-            except (ValueError, TypeError):
-                if time.time_ns() - self.inbox.changed_ns(run) > 60_000_000_000:
-                    exits[run] = {}
-        return exits
 
     def _count(self, batch: Batch, rows: _BatchRows) -> None:
         before = self.report
@@ -296,7 +305,7 @@ class _Ingester:
 
     def _warn(self, message: str) -> None:
         if message not in self.report.warnings and len(self.report.warnings) < 100:
-            log.warning("%s", message)
+            self._tell("%s", message)
             self.report = dataclasses.replace(self.report, warnings=(*self.report.warnings, message))
 
 
@@ -306,12 +315,13 @@ class _BatchRows:
     Nothing here looks at the clock: what comes out depends on the documents, the ledgers before, and the tables.
     """
 
-    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch) -> None:
+    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch, *, checked: bool) -> None:
         self.by_table: dict[str, list[Any]] = {table: [] for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)}
         self.ledgers = {run: dataclasses.replace(ledger, batch=batch.number) for run, ledger in before.items()}
         self.documents = 0
         self.quarantined = 0
         self._store = store
+        self._checked = checked
         self._named: dict[str, set[str]] = {table: set() for table in CONTENT_NAMED}
 
     def take_document(self, document: InboxDocument, data: bytes) -> None:
@@ -336,9 +346,15 @@ class _BatchRows:
                 ledger, records = self._end(ledger, parsed)
             case ExecutionDocument():
                 ledger, records = self._execution(ledger, parsed)
+        if self._checked:
+            _check({table: getattr(records, table) for table in self.by_table})
         self.ledgers[document.run] = ledger
         self._add(records)
         self.documents += 1
+
+    def check(self) -> None:
+        """Raises what a table would when it is given these rows."""
+        _check(self.by_table)
 
     def take_quarantined(self, document: InboxDocument) -> None:
         ledger = self.ledgers[document.run]
@@ -349,7 +365,7 @@ class _BatchRows:
 
     def take_exit(self, run: str, content: dict[str, Any]) -> None:
         """exit.json: the process of the application failed, whatever its last document said."""
-        error = _exit_error(content)
+        error = exit_error(content)
         ledger = self.ledgers[run] = dataclasses.replace(self.ledgers[run], exit_error=error)
         if error and ledger.end_status != "failed":
             self.by_table["runs"].append(Run(run_id=run, status="failed", error=error, ended_at=_time(ledger.last_time_ms)))
@@ -426,26 +442,14 @@ class _BatchRows:
             rows.extend(new)
 
 
+def _check(by_table: Mapping[str, Sequence[Any]]) -> None:
+    for table, rows in by_table.items():
+        arrow_of(TABLES[table], rows)
+
+
 def _recorded_run(store: Store, run: str) -> dict[str, Any] | None:
     rows = store.arrow("runs", ["run_id", "job_name", "status"], f"run_id = {literal(run)}").to_pylist()
     return rows[0] if rows else None
-
-
-def _exit_error(content: dict[str, Any]) -> str:
-    """What went wrong as exit.json has it, empty where nothing did."""
-    number, code, error = content.get("signal"), content.get("exit_code"), content.get("error")
-    if not number and not code:
-        return ""
-    if isinstance(error, str) and error:
-        return error
-    return f"killed by signal {_signal_name(number)}" if number else f"exit code {code}"
-
-
-def _signal_name(number: Any) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
 
 
 def _time(epoch_ms: int) -> datetime | None:

@@ -31,7 +31,7 @@ FORMAT = 1
 DOCUMENTS_MAX = 500
 BYTES_MAX = 8 << 20
 """Bounds of a batch; bytes compressed. One document that is larger makes a batch of its own."""
-DEATHS_MAX = 3
+DEATHS_MAX = 5
 """An ingester can be killed at any time; one that dies over the same document so often is killed by it."""
 
 _READING = "batches/reading.txt"

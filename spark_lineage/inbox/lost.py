@@ -12,7 +12,7 @@ QUIET_SECONDS = 3.0
 """How long a folder has to be quiet after its driver is gone: the JVM writes for up to two seconds more."""
 FOLLOWED_SECONDS = 60.0
 """An ingester that follows a run and sees its driver alive says so every second; after this it is not believed any more."""
-LEDGER_DAYS = 30
+LEDGER_DAYS = 7
 """So long the ledger of a run is kept after its last document, for the sake of late ones."""
 LEFTOVER_SECONDS = 86_400.0
 """A temporary file this old belongs to a writer that is gone."""

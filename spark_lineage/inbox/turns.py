@@ -97,6 +97,7 @@ class Turns:
             return following.gone_quiet() and self._in_turn(lambda: self._give_up([run])) is not None
 
         self._watch(changes, over, following.orphaned)
+        self._in_turn(self._clear_up)
 
     def _watch(self, changes: Changes, over: Callable[[], bool], impatient: Callable[[], bool]) -> None:
         """Takes what comes until `over`. What fails is tried again, later and later, unless `impatient` says not to."""

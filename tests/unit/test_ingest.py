@@ -189,6 +189,11 @@ class TestRuns:
         assert (run["status"], run["error"]) == ("failed", error)
         assert not (inbox / run_id(1)).exists()
 
+    def test_a_run_that_only_its_exit_code_is_known_of(self, inbox: Path, store: Path) -> None:
+        Driver(inbox, run_id(1)).exit(exit_code=1, error="half of a character: \ud800")
+        ingest(str(inbox), str(store))
+        assert runs_of(store)[run_id(1)]["error"] == "half of a character: ?"
+
     def test_an_exit_code_before_the_end_document(self, inbox: Path, store: Path) -> None:
         driver = Driver(inbox, run_id(1), begin_ms=now_ms())
         driver.start()
@@ -334,6 +339,18 @@ class TestQuarantine:
         assert sequences_of(store, run_id(1)) == [1]
         assert runs_of(store)[run_id(1)]["documents_missing"] == 0
 
+    def test_a_value_that_no_column_takes(self, inbox: Path, store: Path) -> None:
+        """Found only when the rows of a whole batch are put together; the other documents still get in."""
+        driver = Driver(inbox, run_id(1))
+        driver.start()
+        driver.execution()
+        driver.execution(description="half of a character: \ud800")
+        driver.execution()
+        driver.end()
+        assert ingest(str(inbox), str(store)).quarantined == 1
+        assert sequences_of(store, run_id(1)) == [1, 3]
+        assert [row["execution_id"] for row in rows_of(store, "outputs")] == [f"{run_id(1)}:1", f"{run_id(1)}:3"]
+
     def test_an_exception_while_it_is_resolved(self, inbox: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SPARK_LINEAGE_FAULT", "raise:document.read:2")
         driver = Driver(inbox, run_id(1))
@@ -390,6 +407,19 @@ class TestUnusable:
         ingest(str(inbox), str(store))
         assert sequences_of(store, run_id(1)) == [1, 2]
 
+    def test_nor_when_they_are_put_back_from_a_backup(self, inbox: Path, store: Path) -> None:
+        driver = Driver(inbox, run_id(1))
+        driver.start()
+        ingest(str(inbox), str(store))
+        shutil.copytree(inbox / "batches", inbox / ".backup")
+        driver.execution()
+        ingest(str(inbox), str(store))
+        shutil.rmtree(inbox / "batches")
+        (inbox / ".backup").rename(inbox / "batches")
+        driver.execution()
+        ingest(str(inbox), str(store))
+        assert sequences_of(store, run_id(1)) == [1, 2]
+
     def test_a_newer_inbox(self, inbox: Path, store: Path) -> None:
         (inbox / "inbox.json").write_text(json.dumps({"inbox_id": "x", "format": 2}))
         with pytest.raises(InboxError, match="use a newer"):
@@ -399,7 +429,7 @@ class TestUnusable:
 class TestFollow:
     def test_until_the_run_has_ended(self, inbox: Path, store: Path) -> None:
         driver = Driver(inbox, run_id(1))
-        other = Driver(inbox, run_id(2))
+        other = Driver(inbox, run_id(2), begin_ms=now_ms())
         driver.start()
         other.start()
         driver.end()
