@@ -89,11 +89,11 @@ def globbed_root(asked: str | None, paths: Sequence[str]) -> str | None:
 
 
 def location_of(place: Place, path: str) -> str:
-    """The part of a path that the dataset is at, spelt as it was: its scheme tells how to open it again."""
+    """Where the dataset is, as Spark opens it: the part of a path that is its own, under the scheme that it was read with."""
+    if place.namespace == "file":
+        return f"file:{place.name}"
     head, found, _ = path.partition(place.name)
-    if found and place.name != "/":
-        return head + found
-    return f"file:{place.name}" if place.namespace == "file" else f"{place.namespace}/{place.name.lstrip('/')}"
+    return head + found if found and place.name != "/" else f"{place.namespace}/{place.name.lstrip('/')}"
 
 
 def is_absolute(path: str) -> bool:
