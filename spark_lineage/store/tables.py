@@ -49,6 +49,7 @@ EXPIRY = "spark-lineage/expiry"
 """Transaction id under which maintenance deletes rows: when its number changes, keys known to be there may be gone."""
 
 _CONFIGURATION = {"delta.checkpointInterval": "25", "delta.logRetentionDuration": "interval 7 days"}
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
 _Result = TypeVar("_Result")
 
@@ -169,7 +170,10 @@ class Store:
             return self._guard(table, lambda: scan(self._fresh(table), TABLES[table], columns, filter))
 
     def delta_table(self, table: str) -> DeltaTable:
-        """The Delta table, as of now, for what the methods above do not do."""
+        """The Delta table, as of now, for what the methods above do not do.
+
+        Read it with `scan`, or as `register` does: `to_pyarrow_dataset` alone can abort the process as it ends.
+        """
         with self._lock:
             return self._guard(table, lambda: self._fresh(table))
 
@@ -229,9 +233,15 @@ class Store:
 
 
 def absolute(location: str | os.PathLike[str]) -> str:
-    """The location as deltalake takes it: an absolute path, or a URI without a slash at its end."""
+    """The location as deltalake takes it: an absolute path, or a URI without a slash at its end. Raises StoreError."""
     path = local_path(os.fspath(location))
-    return os.fspath(location).rstrip("/") if path is None else str(path.absolute())
+    if path is None:
+        return os.fspath(location).rstrip("/")
+    if _ESCAPE.search(str(path.absolute())):
+        raise StoreError(
+            f"{path.absolute()} cannot hold lineage tables: deltalake takes %20 in a path for a space; name another folder"
+        )
+    return str(path.absolute())
 
 
 def uri(location: str, table: str) -> str:

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -58,6 +60,17 @@ class TestOpen:
         monkeypatch.chdir("/")
         assert made.append("executions", [execution("a")], None) == 1
         assert Store.open(tmp_path / "lineage").arrow("executions").num_rows == 1
+
+    @pytest.mark.parametrize("name", ["with space", "100%", "hash#mark", "käse", "a=b", "quo'te"])
+    def test_any_folder_name(self, tmp_path: Path, name: str) -> None:
+        made = Store.open(tmp_path / name, create=True)
+        made.append("executions", [execution("a")], None)
+        assert (tmp_path / name / "executions" / "_delta_log").is_dir()
+        assert ids(Store.open(tmp_path / name)) == ["a"]
+
+    def test_a_folder_name_that_deltalake_would_change(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="per%20cent cannot hold lineage tables"):
+            Store.open(tmp_path / "per%20cent", create=True)
 
     def test_a_creation_that_was_cut_short_is_finished(self, tmp_path: Path, store: Store) -> None:
         subprocess.run(["rm", "-r", uri(store.location, "store_info"), uri(store.location, "outputs")], check=True)
@@ -277,6 +290,49 @@ def test_four_processes_lose_and_double_nothing(tmp_path: Path) -> None:
 AS_ANY_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
 """Before a command: root, too, may then only do what the mode of a file says."""
 
+KILLED_WRITER = """
+import sys
+from spark_lineage.model import Run
+from spark_lineage.store.tables import Store, Transaction
+from store.made import dataset, execution, output
+
+store = Store.open(sys.argv[1], create=True)
+for number in range(int(sys.argv[2])):
+    batch = Transaction("inbox", number)
+    print("begin", number, flush=True)
+    store.upsert("runs", [Run(run_id="r", documents_missing=number)], batch)
+    store.upsert("datasets", [dataset("/d", number, aliases=(str(number),))], batch)
+    store.append("outputs", [output(str(number), "/d"), output(str(number), "/e")], batch)
+    store.append("executions", [execution(str(number))], batch)
+"""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_writer_killed_anywhere_and_started_again(tmp_path: Path, seed: int) -> None:
+    """It begins with the first batch every time, as an ingester would that lost its memory of what it did."""
+    random = Random(seed)
+    command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path / "lineage"), "12"]
+    for _ in range(4):
+        with subprocess.Popen(command, env=child_environment(), stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(random.randint(1, 9)):
+                writer.stdout.readline()
+            with suppress(subprocess.TimeoutExpired):
+                writer.wait(random.uniform(0, 0.03))  # somewhere within a batch
+            writer.kill()
+    subprocess.run(command, env=child_environment(), check=True, stdout=subprocess.DEVNULL)
+    store = Store.open(tmp_path / "lineage")
+    assert ids(store) == sorted(str(number) for number in range(12))
+    assert store.arrow("outputs").num_rows == 24
+    assert store.arrow("datasets").column("aliases").to_pylist() == [sorted(str(number) for number in range(12))]
+    assert store.arrow("runs").column("documents_missing").to_pylist() == [11]
+
+
+def child_environment() -> dict[str, str]:
+    here = Path(__file__).parent
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parents[2]), str(here.parent)])}
+
+
 FAILING_WRITER = """
 import resource, signal, sys
 from spark_lineage.errors import StoreError
@@ -308,11 +364,9 @@ class TestFailures:
         subprocess.run(["chmod", "-R", "u+rwX", store.location], check=True)
 
     def failing_writer(self, store: Store, how: str) -> str:
-        here = Path(__file__).parent
-        paths = os.pathsep.join([str(here.parents[2]), str(here.parent)])
         done = subprocess.run(
             [*AS_ANY_USER, sys.executable, "-c", FAILING_WRITER, store.location, how],
-            env={**os.environ, "PYTHONPATH": paths},
+            env=child_environment(),
             capture_output=True,
             text=True,
             check=True,
