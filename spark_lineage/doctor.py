@@ -209,6 +209,11 @@ def _inbox(location: str) -> Iterator[Finding]:
     if path is not None and not path.exists():
         yield _absent("inbox", location, path)
         return
+    if path is not None and not (path / "inbox.json").exists():  # opening it would make one
+        yield Finding(
+            "inbox", "problem", f"{location} is no inbox: it holds no inbox.json", "name the folder that the jobs write to"
+        )
+        return
     try:
         inbox = open_inbox(location)
         yield from (look(inbox) for look in _LOOKS)

@@ -165,10 +165,10 @@ class Adjacent:
 
 
 def _into(edges: LineageEdges, write: Write, place: Place) -> tuple[Edge, ...]:
-    """The edges of a write; of one whose lineage was not captured, that its source is unknown."""
-    if write.lineage_id is None:
+    """The edges of a write; of one whose lineage could not be captured, that its source is unknown."""
+    if write.lost:
         return (Edge(Place("unknown"), place._replace(kind=_whole(place), column=None), certainty="inferred"),)
-    return edges.into(write.lineage_id, place)
+    return edges.into(write.lineage_id or "", place)
 
 
 def _whole(place: Place) -> PlaceKind:

@@ -19,7 +19,10 @@ from .names import Key
 
 
 class Write(NamedTuple):
-    """One execution's write to one dataset. Times are microseconds since the epoch."""
+    """One execution's write to one dataset. Times are microseconds since the epoch.
+
+    `lineage_id` None: the write has no edges; with `lost`, because they could not be captured.
+    """
 
     execution_id: str
     run_id: str
@@ -31,6 +34,7 @@ class Write(NamedTuple):
     table_id: str | None = None
     version: int | None = None
     full: bool = False
+    lost: bool = False
 
 
 class Read(NamedTuple):

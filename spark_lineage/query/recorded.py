@@ -12,7 +12,7 @@ from .history import History, Read, Write
 from .names import Key, Known, Names
 from .tables import Tables
 
-_EXECUTION = ("execution_id", "run_id", "job_name", "lineage_id", "status", "started_at", "ended_at")
+_EXECUTION = ("execution_id", "run_id", "job_name", "lineage_id", "status", "started_at", "ended_at", "completeness")
 _OUTPUT = ("execution_id", "namespace", "name", "event_time", "table_id", "delta_version", "delta_version_before", "write_mode")
 _INPUT = ("execution_id", "namespace", "name", "table_id", "delta_version")
 _DATASET_EDGE = ("lineage_id", "target_namespace", "target_name", "source_namespace", "source_name", "certainty")
@@ -67,7 +67,7 @@ def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | No
     execution_id, namespace, name, event_time, table_id, version, version_before, mode = output
     if execution is None:
         return None
-    _, run_id, job_name, lineage_id, status, started_at, ended_at = execution
+    _, run_id, job_name, lineage_id, status, started_at, ended_at, completeness = execution
     if status != "succeeded" and version is None:
         return None
     return Write(
@@ -81,6 +81,7 @@ def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | No
         table_id,
         version,
         mode in FULL_OVERWRITES or version_before == -1,
+        lineage_id is None and completeness == "partial",
     )
 
 

@@ -255,6 +255,6 @@ def test_a_column_of_unknown_source_may_come_from_any_dataset_that_was_read() ->
 
 
 def test_a_write_whose_lineage_was_not_captured_says_so() -> None:
-    history = History([Write("e", "r", "j", None, key("b"), 0, 5)])
+    history = History([Write("e", "r", "j", None, key("b"), 0, 5, lost=True)])
     steps = upstream(history, LineageEdges({}, []), column("b.x"), 10)
     assert [(step.edge.source.kind, step.edge.certainty) for step in steps] == [("unknown", "inferred")]
