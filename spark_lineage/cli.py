@@ -7,6 +7,7 @@ starts fast; the answers themselves are those of the Python API, and `render` dr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class Commands(click.Group):
             sys.stdout.flush()
         except BrokenPipeError:  # whoever read our output had enough of it: spark-lineage runs | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
         except (click.exceptions.ClickException, click.exceptions.Exit, click.exceptions.Abort):
             raise
         except Exception as error:
@@ -216,7 +219,6 @@ def _told(report: IngestReport) -> None:
 
 def _stopped_by_signal() -> threading.Event:
     """Set by Ctrl-C or SIGTERM, so that the batch at hand is finished."""
-    import signal
     import threading
 
     stop = threading.Event()
