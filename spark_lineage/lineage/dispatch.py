@@ -7,7 +7,7 @@ column below it, and the reason is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..plan.nodes import Node, Plan
@@ -29,19 +29,25 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 
-def walk_plan(plan: Plan, naming: Naming, hints: Sequence[DatasetRef] = (), outer: Walk | None = None) -> Walk:
+def walk_plan(
+    plan: Plan,
+    naming: Naming,
+    hints: Sequence[DatasetRef] = (),
+    confs: Mapping[str, str] | None = None,
+    outer: Walk | None = None,
+) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
     `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
-    walk = Walk(plan, naming, Sources(), [], hints) if outer is None else _inside(plan, naming, hints, outer)
+    walk = Walk(plan, naming, Sources(), [], hints, confs or {}) if outer is None else _inside(plan, naming, hints, outer)
     for node_id, node in plan.nodes.items():
         walk.relations[node_id] = _resolve(node, walk)
     return walk
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
-    walk = Walk(plan, naming, outer.sources, outer.readings, hints)
+    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs)
     root = outer.plan.nodes[outer.plan.root]
     if root.kind.startswith("WriteToMicroBatch"):
         rows = outer.relations[root.id]

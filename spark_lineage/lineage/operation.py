@@ -36,7 +36,7 @@ _QUERIES: Final = frozenset(HANDLERS) - frozenset(commands.HANDLERS) - frozenset
 
 
 def operation_of(document: ExecutionDocument, written: Sequence[Written]) -> str:
-    """``append``, ``merge``, ...; ``read:collect``; ``command:<class>`` for a command that is no write."""
+    """``append``, ``merge``, ...; ``collect``, ``count``, ``show`` for a read; ``command:<class>`` for any other command."""
     if written:
         return ", ".join(dict.fromkeys(one.operation for one in written))
     if document.analyzed is None:
@@ -82,4 +82,4 @@ def _without_plan(document: ExecutionDocument) -> str:
 
 def _read(document: ExecutionDocument) -> str:
     name = document.name or "query"
-    return f"read:{_READS.get(name, name)}"
+    return _READS.get(name, name)

@@ -141,10 +141,10 @@ def _walk(document: ExecutionDocument) -> Walk | None:
     if document.analyzed is None:
         return None
     naming, hints = Naming(document.current_database), hints_of(document)
-    walk = walk_plan(document.analyzed, naming, hints)
+    walk = walk_plan(document.analyzed, naming, hints, document.confs)
     if not walk.written:
         for nested in document.nested:
-            walk.adopt(walk_plan(nested.analyzed, naming, hints, walk))
+            walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
     return walk
 
 

@@ -45,6 +45,8 @@ class Walk:
     readings: list[Reading]
     hints: Sequence[DatasetRef] = ()
     """Datasets that physical plans and commits say were written, for commands that name only a table."""
+    confs: Mapping[str, str] = field(default_factory=dict)
+    """The session's SQL settings."""
     relations: dict[int, Relation] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     reasons: dict[str, None] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from ...plan.expressions import Literal
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Field, Opaque, TextMap, Value
 from ..datasets import DatasetRef, short_format
@@ -21,7 +22,8 @@ def insert_files(node: Node, walk: Walk) -> Relation:
         raise MissingFieldError(f"{node.kind} has no outputPath")
     table = node.table("catalogTable")
     target = walk.naming.of_path(path, _class_or_text(node.fields.get("fileFormat")), table.name if table else ())
-    return _write(node, walk, target, _mode(node), node.texts("outputColumnNames"))
+    mode = _mode(node, walk)
+    return _write(node, walk, target, _OPERATIONS.get(mode, mode), node.texts("outputColumnNames"), mode)
 
 
 def create_table_as_select(node: Node, walk: Walk) -> Relation:
@@ -31,7 +33,8 @@ def create_table_as_select(node: Node, walk: Walk) -> Relation:
         raise MissingFieldError(f"{node.kind} has no table")
     target = walk.naming.of_table(table) if table.location else walk.located(table.name, table.provider)
     names = node.texts("outputColumnNames")
-    return _write(node, walk, target, "append" if _mode(node) == "append" else "create table as select", names, _mode(node))
+    mode = _mode(node, walk)
+    return _write(node, walk, target, "append" if mode == "append" else "create table as select", names, mode)
 
 
 def save_into_source(node: Node, walk: Walk) -> Relation:
@@ -43,7 +46,8 @@ def save_into_source(node: Node, walk: Walk) -> Relation:
         target = walk.at_path(path, _source_format(source))
     else:
         target = walk.naming.of_options(options, _source_format(source) or node.kind)
-    return _write(node, walk, target, _mode(node))
+    mode = _mode(node, walk)
+    return _write(node, walk, target, _OPERATIONS.get(mode, mode), mode=mode)
 
 
 def create_v2_table(node: Node, walk: Walk) -> Relation:
@@ -58,21 +62,24 @@ def create_v2_table(node: Node, walk: Walk) -> Relation:
 
 
 def append(node: Node, walk: Walk) -> Relation:
-    return _into_table(node, walk, "append")
+    return _into_table(node, walk, "append", "append")
 
 
 def overwrite(node: Node, walk: Walk) -> Relation:
     """INSERT OVERWRITE, ``replaceWhere``: a predicate other than TRUE keeps the rows outside it."""
-    return _into_table(node, walk, "overwrite")
+    deleted = node.expression("deleteExpr")
+    everything = deleted is None or (isinstance(deleted.expression, Literal) and deleted.expression.text == "true")
+    return _into_table(node, walk, "overwrite", "overwrite" if everything else "replace_where")
 
 
 def overwrite_partitions(node: Node, walk: Walk) -> Relation:
-    return _into_table(node, walk, "overwrite partitions")
+    return _into_table(node, walk, "overwrite partitions", "overwrite_partitions")
 
 
 def insert(node: Node, walk: Walk) -> Relation:
     """INSERT not yet resolved to a source's own command, and Hive's."""
-    return _into_table(node, walk, "overwrite" if node.flag("overwrite") else "append")
+    mode = "overwrite" if node.flag("overwrite") else "append"
+    return _into_table(node, walk, mode, mode)
 
 
 def microbatch(node: Node, walk: Walk) -> Relation:
@@ -89,10 +96,10 @@ def microbatch(node: Node, walk: Walk) -> Relation:
     return _write(node, walk, target, "stream", mode=_output_mode(node))
 
 
-def _into_table(node: Node, walk: Walk, operation: str) -> Relation:
+def _into_table(node: Node, walk: Walk, operation: str, mode: str) -> Relation:
     """A write into a table that is there: columns go by name where the command says so, else by position."""
     target, fields = _table(node, walk)
-    return _write(node, walk, target, operation, tuple(field.name for field in fields), fields=fields)
+    return _write(node, walk, target, operation, tuple(field.name for field in fields), mode, fields)
 
 
 def _write(
@@ -156,16 +163,34 @@ def _identifier(node: Node, walk: Walk) -> tuple[str, ...]:
     return parts
 
 
-def _mode(node: Node) -> str:
-    """``append``, ``overwrite``; the modes that refuse or skip what is there write as if into nothing: ``create``."""
+def _mode(node: Node, walk: Walk) -> str:
+    """What becomes of what was there, as `outputs.write_mode` tells it.
+
+    A save that fails where something is there wrote into nothing: ``create``. An overwrite may leave rows: outside a predicate, or
+    in partitions that it does not write.
+    """
     mode = (_class_or_text(node.fields.get("mode")) or "").rsplit(".", 1)[-1].rstrip("$").lower()
-    return mode if mode in ("append", "overwrite") else "create"
+    if mode != "overwrite":
+        return mode if mode in ("append", "ignore") else "create"
+    options = node.options()
+    if options.get("replacewhere"):
+        return "replace_where"
+    static = node.fields.get("staticPartitions")
+    if isinstance(static, TextMap) and static.entries:
+        return "overwrite_partitions"
+    partitions = options.get("partitionoverwritemode") or walk.confs.get("spark.sql.sources.partitionOverwriteMode") or ""
+    return "overwrite_partitions" if partitions.lower() == "dynamic" and _is_partitioned(node) else "overwrite"
+
+
+def _is_partitioned(node: Node) -> bool:
+    """Whether the target may have partitions: only a write of files says that it has none."""
+    return node.kind != "InsertIntoHadoopFsRelationCommand" or node.fields.get("partitionColumns") != ()
 
 
 def _output_mode(node: Node) -> str:
-    """``append``, ``complete``, ``update``."""
-    mode = _class_or_text(node.fields.get("outputMode")) or "append"
-    return re.split(r"[.$]", mode.rstrip("$"))[-1].lower()
+    """``append`` or ``update``; a stream in complete mode overwrites."""
+    mode = re.split(r"[.$]", (_class_or_text(node.fields.get("outputMode")) or "append").rstrip("$"))[-1].lower()
+    return "overwrite" if mode == "complete" else mode
 
 
 def _class_or_text(value: Value) -> str | None:
@@ -186,6 +211,9 @@ def _source_format(source: str | None) -> str | None:
         return None
     return "delta" if ".delta." in source else (short_format(source) or "").removesuffix("relationprovider") or None
 
+
+_OPERATIONS: Final = {"replace_where": "overwrite", "overwrite_partitions": "overwrite partitions", "ignore": "create"}
+"""Operations that are not called as their mode is."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     "InsertIntoHadoopFsRelationCommand": insert_files,

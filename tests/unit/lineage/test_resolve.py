@@ -205,6 +205,28 @@ def test_edges_carry_expression_and_the_operators_passed() -> None:
     assert found["customer_id"].steps == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "confs", "mode"),
+    [
+        ({"mode": "Append"}, {}, "append"),
+        ({"mode": "ErrorIfExists"}, {}, "create"),
+        ({"mode": "Ignore"}, {}, "ignore"),
+        ({"mode": "Overwrite"}, {}, "overwrite"),
+        ({"mode": "Overwrite", "staticPartitions": {"map": {"dt": "1"}}}, {}, "overwrite_partitions"),
+        ({"mode": "Overwrite", "partitionColumns": [{"expr": {"a": 1}}]}, {"spark.sql.sources.partitionOverwriteMode": "dynamic"}, "overwrite_partitions"),
+        ({"mode": "Overwrite", "partitionColumns": []}, {"spark.sql.sources.partitionOverwriteMode": "dynamic"}, "overwrite"),
+        ({"mode": "Overwrite", "options": {"map": {"partitionOverwriteMode": "DYNAMIC"}}}, {}, "overwrite_partitions"),
+        ({"mode": "Overwrite", "options": {"map": {"replaceWhere": "a = 1"}}}, {}, "replace_where"),
+    ],
+)  # fmt: skip
+def test_the_write_mode_tells_whether_anything_of_what_was_there_is_left(
+    changes: dict[str, Any], confs: dict[str, str], mode: str
+) -> None:
+    write = save(2, 1, "a")
+    write["fields"].update(changes)
+    assert resolved(made(leaf(1, "/in", 1), write, confs=confs)).outputs[0].write_mode == mode
+
+
 def test_steps_begin_at_the_source() -> None:
     found = {
         edge.source_name: edge.steps
