@@ -1,0 +1,118 @@
+"""The demo's input is made the same for the same round, has the dirt it promises, and is made only where it is missing."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import runpy
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+JOBS = Path(__file__).resolve().parents[2] / "jobs"
+EVENTS = 5_000
+
+
+def load(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(JOBS / f"{name}.py"), run_name=name)
+
+
+@pytest.fixture(scope="module")
+def event_log(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """An event log as its program writes it."""
+    path = make_event_log(tmp_path_factory.mktemp("events"), day=30)
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def make_event_log(folder: Path, *, day: int) -> Path:
+    program = load("make_user_behavior")
+    rows = program["event_rows"](day=day, days=30, events=EVENTS, users=200, seed=1)
+    return program["write_log"](rows, folder, last_day=day)
+
+
+def test_event_log_is_the_same_for_the_same_day(tmp_path: Path) -> None:
+    first, again, other = (
+        make_event_log(tmp_path / name, day=day).read_bytes() for name, day in (("a", 30), ("b", 30), ("c", 31))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_event_log_has_the_usual_dirt(event_log: list[dict[str, str]]) -> None:
+    ids = Counter(row["event_id"] for row in event_log)
+    assert len(ids) == EVENTS
+    assert sum(count > 1 for count in ids.values()) > EVENTS * 0.005, "rows sent twice"
+    for column in ("user_id", "session_id", "device", "country"):
+        assert any(not row[column] for row in event_log), f"missing {column}"
+    assert any(row["event_type"] != row["event_type"].strip().lower() for row in event_log), "odd spelling"
+    assert any(row["event_time"] == "unknown" for row in event_log), "unreadable times"
+    days = [row["event_time"][:10] for row in event_log if row["event_time"] != "unknown"]
+    late = sum(one > two for one, two in itertools.pairwise(days))
+    assert late > EVENTS * 0.005, "rows that arrive late"
+    assert min(days) == "2026-01-01"
+    assert max(days) == "2026-01-30"
+
+
+def test_changed_orders_are_the_same_for_the_same_round(tmp_path: Path) -> None:
+    subprocess.run(
+        [Path(sys.executable).parent / "tpchgen-cli", "parquet", "-s", "0.01", "-o", tmp_path, "-T", "orders,lineitem", "-q"],
+        check=True,
+    )
+    changes = load("make_order_changes")["changes"]
+    orders, lineitem = changes(tmp_path, 2)
+    assert [table.equals(one) for table, one in zip((orders, lineitem), changes(tmp_path, 2), strict=True)] == [True, True]
+    original = pq.read_table(tmp_path / "orders.parquet")
+    kinds = {
+        row["change"]: row["orders"]
+        for row in orders.group_by("change").aggregate([([], "count_all")]).rename_columns(["change", "orders"]).to_pylist()
+    }
+    assert set(kinds) == {"update", "insert"}
+    assert {"F", "C", "O"} == set(orders["o_orderstatus"].to_pylist())
+    inserted = orders.filter(pc.equal(orders["change"], "insert"))
+    assert pc.min(inserted["o_orderkey"]).as_py() > pc.max(original["o_orderkey"]).as_py()
+    assert set(lineitem["l_orderkey"].to_pylist()) == set(inserted["o_orderkey"].to_pylist())
+    assert set(changes(tmp_path, 3)[0]["o_orderkey"].to_pylist()) != set(orders["o_orderkey"].to_pylist())
+
+
+def test_models_are_numbered_on(tmp_path: Path) -> None:
+    next_version = load("churn_model")["next_version"]
+    assert next_version(tmp_path / "none yet") == (tmp_path / "none yet" / "version=1", 1)
+    for number in (1, 2, 10):
+        (tmp_path / f"version={number}").mkdir()
+    assert next_version(tmp_path) == (tmp_path / "version=11", 11)
+
+
+def test_the_demo_counts_rounds_and_makes_only_missing_input(tmp_path: Path) -> None:
+    demo = load("demo")
+    home = demo["Home"](tmp_path, "0.01")
+    assert home.finished_rounds() == 0
+    assert [step.name for step in demo["input_steps"](home, 1)] == ["tpchgen-cli", "make_user_behavior"]
+    for table in demo["TPCH_TABLES"]:
+        touch(home.tpch / f"{table}.parquet")
+    touch(home.events / f"until_{demo['last_day'](1)}.csv")
+    assert list(demo["input_steps"](home, 1)) == []
+    touch(home.logs(1) / "finished")
+    home.logs(2).mkdir()
+    assert home.finished_rounds() == 1
+    assert [step.name for step in demo["input_steps"](home, 2)] == ["make_user_behavior", "make_order_changes"]
+
+
+def test_a_failing_step_of_the_demo_names_its_log(tmp_path: Path) -> None:
+    demo = load("demo")
+    step = demo["Step"]("broken", [sys.executable, "-c", "raise ValueError('no such mart')"])
+    with pytest.raises(demo["StepError"]) as raised:
+        demo["run"](step, demo["Home"](tmp_path, "0.01"), 1, lineage=False)
+    assert str(tmp_path / "logs" / "round_001" / "broken.log") in str(raised.value)
+    assert "no such mart" in str(raised.value)
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
