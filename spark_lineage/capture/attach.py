@@ -31,6 +31,8 @@ log = logging.getLogger("spark_lineage")
 _lock = threading.RLock()
 _attached: dict[str, Attachment] = {}
 """By application id of the SparkContext, for attach twice is once."""
+KNOWN_SPARK = ("4.0.", "4.1.")
+"""Versions that the tests have seen. Another is attached to all the same, and every execution says so."""
 _CONFS_THAT_MATTER = (
     "spark.app.id", "spark.app.name", "spark.master", "spark.submit.", "spark.executor.cores", "spark.executor.instances",
     "spark.executor.memory", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.",
@@ -153,15 +155,15 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     inbox = _absolute(settings.inbox_location)
     run_id = _new_run_id()
     folder = _make_folder(inbox, run_id)
-    bridge = _new_bridge(spark, settings, redaction, run_id, folder)
+    caveat = _caveat(context.version)
+    bridge = _new_bridge(spark, settings, redaction, run_id, folder, caveat)
     start = _run_start(spark, confs, settings, redaction, run_id, job_name, entry, code.result())
     warning = bridge.start(json.dumps(start))
     attachment = Attachment(
         spark=spark, run_id=run_id, job_name=job_name, settings=settings, redaction=redaction, folder=folder, bridge=bridge,
         store=store, inbox=inbox,
     )  # fmt: skip
-    if warning:
-        attachment.warnings.append(str(warning))
+    attachment.warnings += [str(text) for text in (caveat, warning) if text]
     _tell_the_launcher(attachment)
     if settings.ingest == "child":
         attachment.process = child.start(inbox, store, run_id, attachment.warnings)
@@ -190,6 +192,13 @@ def _refuse_connect(spark: Any) -> None:
             "this is a Spark Connect session: its plans run in the server, out of this process's sight. Start the Connect "
             "server itself under `spark-lineage run -- start-connect-server.sh`, or set the bridge there"
         )
+
+
+def _caveat(version: str) -> str:
+    if version.startswith(KNOWN_SPARK):
+        return ""
+    log.warning("Spark %s is not known to this release: its lineage may be incomplete (the job is not affected)", version)
+    return f"Spark {version} is not known to this release"
 
 
 def _key(spark: Any) -> str:
@@ -242,7 +251,7 @@ def _make_folder(inbox: str, run_id: str) -> str:
     return folder
 
 
-def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: str, folder: str) -> Any:
+def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: str, folder: str, caveat: str) -> Any:
     context = spark.sparkContext
     jvm = context._jvm
     options = jvm.java.util.HashMap()
@@ -251,6 +260,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
         "folder": folder,
         "queue_max": str(settings.queue_max),
         "inbox_max_bytes": str(settings.inbox_max_bytes),
+        "caveat": caveat,
         "reads": "true" if settings.reads else "false",
         "max_nodes": str(settings.plan_max_nodes),
         "max_bytes": str(settings.plan_max_bytes),

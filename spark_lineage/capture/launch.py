@@ -128,6 +128,7 @@ def _ingest_the_end(attached: dict[str, str]) -> None:
 
 
 def _die_of(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)

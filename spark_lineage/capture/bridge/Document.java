@@ -16,6 +16,7 @@ final class Document {
     private final SparkContext context;
     private final String runId;
     private final Redaction redaction;
+    private final String caveat;
     private final boolean reads;
     private final int maxNodes;
     private final int maxBytes;
@@ -25,6 +26,7 @@ final class Document {
     Document(SparkContext context, Map options) {
         this.context = context;
         this.runId = (String) options.get("run_id");
+        this.caveat = (String) options.get("caveat");
         this.reads = "true".equals(options.get("reads"));
         this.maxNodes = Integer.parseInt((String) options.get("max_nodes"));
         this.maxBytes = Integer.parseInt((String) options.get("max_bytes"));
@@ -42,6 +44,9 @@ final class Document {
             return null;
         }
         ArrayList incomplete = new ArrayList();
+        if (caveat.length() > 0) {
+            incomplete.add(caveat);
+        }
         boolean isWrite = Noise.writes(Reflect.simpleName(analyzed));
         boolean header = waiting > queueMax / 2 && !isWrite || waiting > queueMax * 3 / 4;
         if (header) {

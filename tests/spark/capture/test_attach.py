@@ -222,6 +222,19 @@ def test_a_commit_that_was_not_heard_is_said(spark: Any, tmp_path: Path) -> None
     assert document["incomplete"] == ["a commit was not heard"]
 
 
+def test_a_spark_that_is_not_known_is_attached_to_and_says_so(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(attaching, "KNOWN_SPARK", ("3.9.",))
+    with caplog.at_level(logging.WARNING, logger="spark_lineage"):
+        spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
+    spark.range(3).count()
+    spark_lineage.detach(spark)
+    (document,) = executions(tmp_path)
+    assert document["incomplete"] == [f"Spark {spark.version} is not known to this release"]
+    assert "is not known to this release" in caplog.text
+
+
 def test_an_inbox_that_cannot_be_made_is_an_error_with_a_next_step(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AttachError, match=r"cannot be written.*set spark.lineage.inbox"):

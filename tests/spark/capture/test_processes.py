@@ -132,7 +132,7 @@ def test_the_pyspark_shell(spark_settings: dict[str, str], tmp_path: Path) -> No
         command,
         input="print(spark.range(5).count() + 1000)\nexit()\n",
         cwd=tmp_path,
-        env=environment(SPARK_LINEAGE_INGEST="none"),
+        env=environment(SPARK_LINEAGE_INGEST="none", PYSPARK_DRIVER_PYTHON_OPTS="-i"),  # as at a terminal
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
