@@ -38,11 +38,16 @@ stamp() {
 
 environment_works() {
     # In a subshell: the file changes PATH and JAVA_HOME.
-    (. "$VENV/environment" && [ -x "$VENV/bin/python" ] && [ -e "$VENV/bin/python3" ] && command -v java >/dev/null &&
+    (. "$VENV/environment" && [ "$VIRTUAL_ENV" = "$VENV" ] && [ -x "$VENV/bin/python" ] && [ -e "$VENV/bin/python3" ] && command -v java >/dev/null &&
         ls "$VENV"/jars/*delta-spark*.jar >/dev/null 2>&1)
 }
 
 make_virtual_environment() {
+    # Programs in it begin with its absolute path: in a checkout that was moved it is of no use.
+    if [ -f "$VENV/environment" ] && ! grep -qF "VIRTUAL_ENV=\"$VENV\"" "$VENV/environment"; then
+        say "this checkout was moved; making its virtual environment anew"
+        rm -rf "$VENV"/bin "$VENV"/lib* "$VENV"/stamp*
+    fi
     if [ -x "$VENV/bin/python" ] && is_new_enough "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
         return
     fi

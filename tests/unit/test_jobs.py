@@ -69,11 +69,7 @@ def test_changed_orders_are_the_same_for_the_same_round(tmp_path: Path) -> None:
     orders, lineitem = changes(tmp_path, 2)
     assert [table.equals(one) for table, one in zip((orders, lineitem), changes(tmp_path, 2), strict=True)] == [True, True]
     original = pq.read_table(tmp_path / "orders.parquet")
-    kinds = {
-        row["change"]: row["orders"]
-        for row in orders.group_by("change").aggregate([([], "count_all")]).rename_columns(["change", "orders"]).to_pylist()
-    }
-    assert set(kinds) == {"update", "insert"}
+    assert set(orders["change"].to_pylist()) == {"update", "insert"}
     assert {"F", "C", "O"} == set(orders["o_orderstatus"].to_pylist())
     inserted = orders.filter(pc.equal(orders["change"], "insert"))
     assert pc.min(inserted["o_orderkey"]).as_py() > pc.max(original["o_orderkey"]).as_py()
