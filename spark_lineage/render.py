@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .store.maintain import MaintenanceReport
     from .store.migrate import Migration
 
+SEE_ABOVE = "  (see above)"
 LONGEST_EXPRESSION = 80
 """Characters of an expression in a tree on a terminal."""
 
@@ -262,7 +263,7 @@ class _Drawing:
             if first is branch:
                 waiting += reversed(self._open(node_id, branch, drawn))
             elif first.children:
-                branch.remark += "  (see above)"
+                branch.remark += SEE_ABOVE
         if not root.children:
             root.children.append(Branch("nothing recorded " + ("derives from it" if self._forward else "leads to it")))
         return root
@@ -275,9 +276,13 @@ class _Drawing:
             near, other = (link.source, link.target) if self._forward else (link.target, link.source)
             if near == other != node_id:  # a column kept by a MERGE, say: told where that column is opened
                 continue
-            if link not in drawn and self._covers(self._places[near], place):
+            if not self._covers(self._places[near], place):
+                continue
+            if link not in drawn:
                 drawn.add(link)
                 far.setdefault(other, []).append(link)
+            elif link.edge_type != "INDIRECT":
+                branch.remark = branch.remark.removesuffix(SEE_ABOVE) + SEE_ABOVE
         deciding = Branch("decided by")
         children = []
         for other, links in far.items():

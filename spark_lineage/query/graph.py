@@ -233,7 +233,7 @@ class _Steps:
 
 
 def _order(step: Step) -> tuple[object, ...]:
-    """Nearest first, values before what only decides about them, then by name: the same answer looks the same each time."""
+    """Nearest first, values before datasets before what only decides, then by name: the same answer looks the same each time."""
     edge = step.edge
     places = ((place.kind, place.dataset or (), place.column or "") for place in (edge.target, edge.source))
     return (
