@@ -322,6 +322,7 @@ class _BatchRows:
         self.quarantined = 0
         self._store = store
         self._checked = checked
+        self._sealed_ms = batch.sealed_ms
         self._named: dict[str, set[str]] = {table: set() for table in CONTENT_NAMED}
 
     def take_document(self, document: InboxDocument, data: bytes) -> None:
@@ -371,9 +372,14 @@ class _BatchRows:
             self.by_table["runs"].append(Run(run_id=run, status="failed", error=error, ended_at=_time(ledger.last_time_ms)))
 
     def take_lost(self, run: str) -> None:
-        """The runs of this folder that have no end will not get one."""
-        for lost in self.ledgers[run].open_runs:
-            self.by_table["runs"].append(Run(run_id=lost.run_id, status="lost", last_seen_at=_time(lost.last_time_ms)))
+        """The runs of this folder that have no end will not get one.
+
+        As of the time until which the tables know them alive: an earlier one would not be believed.
+        """
+        ledger = self.ledgers[run]
+        for lost in ledger.open_runs:
+            seen_ms = ledger.last_time_ms if lost.run_id == run else lost.last_time_ms
+            self.by_table["runs"].append(Run(run_id=lost.run_id, status="lost", last_seen_at=_time(seen_ms)))
         self.ledgers[run] = self.ledgers[run].given_up()
 
     def take_folders(self) -> None:
@@ -381,6 +387,8 @@ class _BatchRows:
         for run, ledger in list(self.ledgers.items()):
             if ledger.ended:
                 self.take_lost(run)
+            elif run not in ledger.runs:  # its start document did not come, or cannot be read
+                ledger = self.ledgers[run] = ledger.heard(run, None, ledger.last_time_ms or self._sealed_ms)
             missing = ledger.documents_missing
             self.by_table["runs"].append(Run(run_id=run, last_seen_at=_time(ledger.last_time_ms), documents_missing=missing))
 

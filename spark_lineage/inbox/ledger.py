@@ -58,7 +58,8 @@ class Ledger:
 
     def opened(self, run_id: str, job_name: str | None, time_ms: int) -> Ledger:
         """A start document came."""
-        return self._with_run(OpenRun(run_id, job_name, time_ms))
+        earlier = self.runs.get(run_id, OpenRun(run_id, job_name, 0))
+        return self._with_run(OpenRun(run_id, job_name, max(earlier.last_time_ms, time_ms)))
 
     def heard(self, run_id: str, job_name: str | None, time_ms: int) -> Ledger:
         """Another document of the run came: whatever was thought of it, it is not lost."""

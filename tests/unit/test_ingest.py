@@ -21,6 +21,9 @@ from spark_lineage.inbox.folder import open_inbox
 from spark_lineage.inbox.progress import read_progress
 from spark_lineage.inbox.quarantine import quarantined
 from spark_lineage.ingest import ingest
+from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.model import Records
+from spark_lineage.plan.document import ExecutionDocument
 
 
 @pytest.fixture
@@ -135,6 +138,14 @@ class TestRuns:
         driver.start()
         assert ingest(str(inbox), str(store)).lost == ()
         assert ingest(str(inbox), str(store), final=True).lost == (run_id(1),)
+
+    def test_an_application_is_lost_with_the_job_that_was_the_last_to_speak(self, inbox: Path, store: Path) -> None:
+        driver = Driver(inbox, run_id(1))
+        driver.start()
+        driver.start_job("job-a", "load")
+        driver.execution(run_id="job-a")
+        ingest(str(inbox), str(store), final=True)
+        assert {run: row["status"] for run, row in runs_of(store).items()} == {run_id(1): "lost", "job-a": "lost"}
 
     def test_a_lost_run_that_speaks_again_is_what_it_says(self, inbox: Path, store: Path) -> None:
         driver = Driver(inbox, run_id(1), begin_ms=now_ms())
@@ -311,6 +322,13 @@ class TestQuarantine:
         driver.execution(sequence=5)
         assert ingest(str(inbox), str(store)).quarantined == 1
 
+    def test_a_run_of_which_nothing_can_be_read(self, inbox: Path, store: Path) -> None:
+        Driver(inbox, run_id(1)).write_bytes("run_start", b"damaged")
+        ingest(str(inbox), str(store))
+        assert runs_of(store)[run_id(1)]["status"] == "running"
+        ingest(str(inbox), str(store), final=True)
+        assert runs_of(store)[run_id(1)]["status"] == "lost"
+
     def test_put_back_once_it_can_be_read(self, inbox: Path, store: Path) -> None:
         driver = Driver(inbox, run_id(1))
         driver.start()
@@ -424,6 +442,37 @@ class TestUnusable:
         (inbox / "inbox.json").write_text(json.dumps({"inbox_id": "x", "format": 2}))
         with pytest.raises(InboxError, match="use a newer"):
             ingest(str(inbox), str(store))
+
+
+def test_what_a_run_read_before_is_there_for_the_asking(inbox: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[int, set[str]] = {}
+
+    def asking(execution: ExecutionDocument, run: RunContext) -> Records:
+        known[execution.sequence] = {name for _, name in run.reads().datasets}
+        return records_of_execution(execution, run)
+
+    monkeypatch.setattr("spark_lineage.ingest.records_of_execution", asking)
+    driver, other = Driver(inbox, run_id(1)), Driver(inbox, run_id(2))
+    driver.start()
+    late = driver.execution("/data/one")
+    held = late.read_bytes()
+    late.unlink()
+    driver.execution("/data/two")
+    other.execution("/data/of_another_run")
+    ingest(str(inbox), str(store))
+    driver.execution("/data/three")
+    driver.execution("/data/four")
+    late.write_bytes(held)
+    ingest(str(inbox), str(store))
+
+    source = "/data/source"
+    assert known == {
+        0: set(),
+        1: set(),  # it came last, but went before
+        2: set(),
+        3: {source, "/data/one", "/data/two"},
+        4: {source, "/data/one", "/data/two", "/data/three"},
+    }
 
 
 class TestFollow:
