@@ -24,12 +24,9 @@ from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from .schemas import TABLES, TableSchema
-from .tables import EXPIRY, Store, one_of, scan, unwritable
+from .tables import EXPIRY, MOST_KEYS, Store, in_parts, one_of, scan, unwritable
 
 ATTEMPTS = 6
-
-DELETED_AT_ONCE = 5_000
-"""How many ids one delete names: each rewrites the files it touches, and ids are spread over all of them."""
 
 CLUSTER_FROM_SHARE = 0.1
 """A table is sorted anew when files that were not yet sorted hold this share of it; until then they are only joined."""
@@ -117,7 +114,8 @@ class _Tally:
 
 def _tend(store: Store, table: TableSchema, retention_hours: int, tally: _Tally) -> None:
     if table.content_named:
-        tally.duplicates_removed = _patiently(store, table.name, "duplicates", tally, partial(_remove_duplicates, table=table))
+        while removed := _patiently(store, table.name, "duplicates", tally, partial(_remove_duplicates, table=table)):
+            tally.duplicates_removed += removed
     _patiently(store, table.name, "compaction", tally, partial(_compact, table=table))
     _patiently(store, table.name, "clean-up", tally, partial(_clean_up, retention_hours=retention_hours))
 
@@ -161,11 +159,11 @@ def _clean_up(handle: DeltaTable, retention_hours: int) -> int:
 
 
 def _remove_duplicates(handle: DeltaTable, table: TableSchema) -> int:
-    """Leave one of the rows that two writers both wrote, the one first seen. Rows removed."""
+    """Leave one of the rows that two writers both wrote, the one first seen; for some of the names. Rows removed."""
     name = table.key[0]
     keys = scan(handle, table, table.key)
     counted = keys.group_by(list(table.key), use_threads=False).aggregate([([], "count_all")])
-    doubled = counted.filter(pc.greater(counted["count_all"], 1))[name].unique().to_pylist()
+    doubled = counted.filter(pc.greater(counted["count_all"], 1))[name].unique().to_pylist()[:MOST_KEYS]
     if not doubled:
         return 0
     predicate = one_of(name, doubled)
@@ -205,7 +203,7 @@ def _expire(store: Store, first_day: date, tallies: dict[str, _Tally]) -> None:
         tallies[name].rows_expired = _delete_orphans(store, name, column, orphans, references, tallies[name])
     gone = runs - _values(store, "executions", "run_id")
     tally = tallies["runs"]
-    for some in _in_parts(gone):
+    for some in in_parts(gone):
         predicate = (
             f"{one_of('run_id', some)} and coalesce(ended_at, last_seen_at, started_at) < TIMESTAMP '{first_day}T00:00:00Z'"
         )
@@ -220,7 +218,7 @@ def _delete_orphans(
     The commit tells other processes that keys they know may be gone (see `Store.known`).
     """
     deleted = 0
-    for some in _in_parts(orphans):
+    for some in in_parts(orphans):
         predicate = one_of(column, some)
         kept = store.arrow(name, filter=predicate)
         deleted += _patiently(store, name, "expiry", tally, partial(_delete, predicate=predicate, announce=True))
@@ -248,11 +246,6 @@ def _referred(store: Store, references: tuple[tuple[str, str], ...], where: str 
 
 def _values(store: Store, table: str, column: str, where: str | None = None) -> set[str]:
     return set(store.arrow(table, [column], where).column(0).unique().drop_null().to_pylist())
-
-
-def _in_parts(keys: set[str]) -> list[list[str]]:
-    ordered = sorted(keys)
-    return [ordered[start : start + DELETED_AT_ONCE] for start in range(0, len(ordered), DELETED_AT_ONCE)]
 
 
 def _file_sizes(handle: DeltaTable) -> list[int]:

@@ -16,7 +16,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -36,8 +36,9 @@ from .schemas import SCHEMA_VERSION, STORE_INFO, STORE_INFO_SCHEMA, TABLES, Tabl
 COMMIT_ATTEMPTS = 40
 """How often a commit that lost against another writer is tried again, with at most a second between: half a minute."""
 
-KEYS_A_READ = 500
-"""How many keys one predicate names."""
+MOST_KEYS = 500
+"""How many keys one predicate names. deltalake plans `in` as a chain of comparisons, for each file: 500 keys cost a tenth of
+a second over 30 files, and 40,000 overflow the stack, which ends the process."""
 
 _FOLDS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any], str]] = {
     "runs": (run_key, fold_run, "run_id"),
@@ -125,12 +126,22 @@ class Store:
         """
         if not rows:
             return 0
+        column = _FOLDS[table][2]
+        parts = [set(part) for part in in_parts({getattr(row, column) for row in rows})]
+        if transaction is not None and len(parts) > 1 and self.has_transaction(table, transaction):
+            return 0
+        of_parts = [[row for row in rows if getattr(row, column) in part] for part in parts]
+        # The last part tells that all are there; a retry folds the earlier ones again, which changes nothing.
+        changed = sum(self._upsert_part(table, part, None) for part in of_parts[:-1])
+        return changed + self._upsert_part(table, of_parts[-1], transaction)
+
+    def _upsert_part(self, table: str, rows: Sequence[Any], transaction: Transaction | None) -> int:
         schema = TABLES[table]
         key, fold, column = _FOLDS[table]
+        predicate = one_of(column, {getattr(row, column) for row in rows})
 
         def commit(handle: DeltaTable) -> int:
-            predicate = one_of(column, {getattr(row, column) for row in rows})
-            recorded = records_of(schema, scan(handle, schema, None, predicate))
+            recorded = records_of(schema, scan(handle, schema, filter=predicate))
             folded = fold_all(recorded, rows, key, fold)
             before = {key(record): record for record in recorded}
             changed = sum(before.get(key(record)) != record for record in folded)
@@ -183,7 +194,7 @@ class Store:
         remembered_expiry, remembered = self._known.get((table, key_column), (expiry, set()))
         if remembered_expiry != expiry:
             remembered = set()
-        for some in _in_parts(sorted(wanted - remembered)):
+        for some in in_parts(wanted - remembered):
             found = scan(handle, TABLES[table], [key_column], one_of(key_column, some))
             remembered = remembered | set(found.column(key_column).to_pylist())
         self._known[(table, key_column)] = (expiry, remembered)
@@ -353,12 +364,17 @@ def _commit_properties(transaction: Transaction | None) -> CommitProperties | No
 
 
 def one_of(column: str, values: Iterable[str]) -> str:
-    return f"{column} in ({', '.join(literal(value) for value in sorted(values))})"
+    """The SQL condition that a text column has one of the values, of which there may be `MOST_KEYS`."""
+    literals = [literal(value) for value in sorted(values)]
+    if len(literals) > MOST_KEYS:
+        raise ValueError(f"{len(literals)} values of {column} in one predicate; deltalake is safe with {MOST_KEYS}")
+    return f"{column} in ({', '.join(literals)})"
 
 
-def _in_parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), KEYS_A_READ):
-        yield keys[start : start + KEYS_A_READ]
+def in_parts(keys: Iterable[str]) -> list[list[str]]:
+    """The keys, sorted, in lists that `one_of` takes."""
+    ordered = sorted(keys)
+    return [ordered[start : start + MOST_KEYS] for start in range(0, len(ordered), MOST_KEYS)]
 
 
 def _small_file(table: TableSchema) -> WriterProperties:

@@ -18,7 +18,7 @@ from spark_lineage.store import maintain as module
 from spark_lineage.store.maintain import maintain
 from spark_lineage.store.rows import arrow_of
 from spark_lineage.store.schemas import TABLES
-from spark_lineage.store.tables import Store, Transaction, uri
+from spark_lineage.store.tables import MOST_KEYS, Store, Transaction, uri
 
 from .made import at, column_edge, dataset, dataset_edge, execution, input_, output
 
@@ -129,6 +129,14 @@ def test_duplicates_of_two_writers_are_removed(store: Store, name: str) -> None:
     write_deltalake(uri(store.location, name), late, mode="append")
     assert maintain(store.location).table(name).duplicates_removed == late.num_rows
     assert sorted(map(str, store.arrow(name).to_pylist())) == sorted(map(str, before.to_pylist()))
+
+
+def test_more_duplicates_than_one_predicate_names(store: Store) -> None:
+    confs = [SessionConfs(session_confs_id=f"c{number}", confs={}) for number in range(MOST_KEYS + 10)]
+    for _ in range(3):
+        store.append("session_confs", confs, None)
+    assert maintain(store.location).table("session_confs").duplicates_removed == 2 * len(confs)
+    assert store.arrow("session_confs").num_rows == len(confs)
 
 
 class TestExpiry:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -21,7 +22,7 @@ from spark_lineage.errors import SchemaVersionError, StoreError, StoreNotFound
 from spark_lineage.model import Plan, PlanOperator, Run, Schema, SchemaField, SessionConfs
 from spark_lineage.store.rows import arrow_of, records_of
 from spark_lineage.store.schemas import SCHEMA_VERSION, TABLES
-from spark_lineage.store.tables import EXPIRY, Store, Transaction, literal, uri, write_version
+from spark_lineage.store.tables import EXPIRY, MOST_KEYS, Store, Transaction, literal, one_of, uri, write_version
 
 from .made import at, column_edge, dataset, execution, input_, output
 
@@ -219,9 +220,35 @@ class TestUpsert:
         assert seen == {("file", None): at(1), ("s3://b", None): at(1), ("file", "t"): at(5)}
 
     def test_many_keys_at_once(self, store: Store) -> None:
-        many = [dataset(f"/d/{i}", 1) for i in range(1500)]
-        assert store.upsert("datasets", many, None) == 1500
-        assert store.upsert("datasets", [*many[:-1], dataset("/d/1499", 2)], None) == 1
+        """More than one predicate names: in several commits, the last of which tells that all are there."""
+        many, batch = [dataset(f"/d/{i}", 1) for i in range(2 * MOST_KEYS + 1)], Transaction("inbox", 1)
+        assert store.upsert("datasets", many, batch) == len(many)
+        assert store.upsert("datasets", many, batch) == 0
+        assert store.upsert("datasets", [*many[:-1], dataset(many[-1].name, 2)], Transaction("inbox", 2)) == 1
+        assert store.arrow("datasets").num_rows == len(many)
+
+    def test_many_keys_cut_short_are_finished(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        many, batch = [dataset(f"/d/{i}", 1) for i in range(2 * MOST_KEYS)], Transaction("inbox", 1)
+        commit = store._commit
+        commits = iter([True, False])
+
+        def fail_at_the_second(*arguments: Any) -> int:
+            if not next(commits):
+                raise StoreError("the disk is full")
+            return commit(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_commit", fail_at_the_second)
+            with pytest.raises(StoreError):
+                store.upsert("datasets", many, batch)
+        assert not store.has_transaction("datasets", batch)
+        assert store.upsert("datasets", many, batch) == MOST_KEYS
+        assert store.has_transaction("datasets", batch)
+        assert store.arrow("datasets").num_rows == len(many)
+
+    def test_a_predicate_that_would_end_the_process_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="501 values of name"):
+            one_of("name", [str(number) for number in range(MOST_KEYS + 1)])
 
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(TEXT)
