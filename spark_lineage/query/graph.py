@@ -238,7 +238,7 @@ def _order(step: Step) -> tuple[object, ...]:
     places = ((place.kind, place.dataset or (), place.column or "") for place in (edge.target, edge.source))
     return (
         step.distance,
-        edge.edge_type or "",
+        {"DIRECT": 0, "INDIRECT": 2}.get(edge.edge_type or "", 1),
         *places,
         edge.subtype or "",
         edge.certainty,

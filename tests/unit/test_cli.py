@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from recorded_jobs import churn
+from recorded_jobs import Recorder, churn
 
 from spark_lineage import __version__
 from spark_lineage.cli import main
@@ -84,6 +84,25 @@ def test_to_a_pipe_trees_are_indented_text_with_full_names(store: str) -> None:
         "      /lake/raw/user_behavior.csv.user_id  IDENTITY  [features]",
         "      decided by",
         "        /lake/raw/user_behavior.csv.event_type  FILTER",
+    ]
+
+
+def test_a_tree_tells_each_edge_once_where_it_belongs_best(empty_store: Path, tmp_path: Path) -> None:
+    """Through the model every column of b bears on c.x, inferred; one of them does so by its value, and comes first."""
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    for name in ("/a", "/b", "/c"):
+        recorder.dataset(name, ("x", "y"))
+    recorder.job("first", 1, "/b", [("/a#x", "x", "IDENTITY"), ("/a#y", "y", "IDENTITY")])
+    recorder.job("model", 2, "/c", [("/b#x", "x", "TRANSFORMATION")], inferred=["/b"])
+    recorder.job("again", 3, "/c", [("/c#x", "x", "IDENTITY")], mode="merge")
+    result = ask("upstream", "/c.x", "--store", recorder.store.location, "--at", "2026-03-03")
+    assert result.stdout.splitlines() == [
+        "/c.x  upstream, as of 2026-03-03 23:59:59Z",
+        "  /b.x  TRANSFORMATION  x  [model]",
+        "    /a.x  IDENTITY  [first]",
+        "  itself  IDENTITY  [again]",
+        "  /b (every column)  inferred  [model]  (see above)",
+        "    /a.y  IDENTITY  [first]",
     ]
 
 
