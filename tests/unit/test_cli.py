@@ -121,7 +121,7 @@ def test_on_a_terminal_names_are_short(store: str) -> None:
     assert asked.returncode == 0
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
     assert lines[1] == "└── default.user_activity_features (every column)  deciding: FILTER  event_type  [features]"
-    assert lines[2] == "    ├── default.churn_predictions (every column)  inferred  [churn]"
+    assert lines[2] == "    ├── default.churn_predictions.user_id  IDENTITY  [churn]"
 
 
 def _read(terminal: int) -> bytes:
