@@ -32,7 +32,7 @@ format: setup ## put the source in ruff's form
 	@$(READY) ruff check --fix . ; ruff format .
 
 docs: setup ## write again what the docs take from the code
-	@$(READY) python scripts/configuration_doc.py
+	@$(READY) python scripts/configuration_doc.py && python scripts/commands_doc.py
 
 clean: ## throw the virtual environment and the demo away
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
