@@ -47,6 +47,8 @@ class Reading:
 
     dataset: DatasetRef
     fields: tuple[Field, ...] = ()
+    output: tuple[int, ...] = ()
+    """The expression ids of its columns: a scan that has no path is told by them."""
     version_at_analysis: int | None = None
     time_travel: bool = False
 
@@ -83,7 +85,7 @@ class Naming:
 
     def of_v2(self, table: V2Table, identifier: tuple[str, ...] | None = None) -> DatasetRef:
         """The table of a DataSourceV2Relation. What has no location is named by its class and name."""
-        parts = identifier or self._v2_parts(table)
+        parts = max(identifier or (), self._v2_parts(table), key=len)
         if table.delta is not None and (dataset := self.of_delta(table.delta, table.delta.table_name or parts)):
             return dataset
         location = table.properties.get("location") or table.properties.get("path")
@@ -92,7 +94,9 @@ class Naming:
             return self._ref(place_of(location), parts, provider, location)
         if "url" in table.properties:
             return self.of_options({"dbtable": table.name or "", **table.properties}, "jdbc", parts)
-        return DatasetRef(Place(provider or "unknown", table.name or table.class_name), self.aliases(parts), format=provider)
+        if parts:
+            return self.of_name(parts, provider)
+        return DatasetRef(Place(provider or "unknown", table.name or table.class_name), format=provider)
 
     def of_table(self, table: CatalogTable) -> DatasetRef:
         """A table of the session catalog."""

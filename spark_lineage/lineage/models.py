@@ -99,6 +99,8 @@ def _read_parts(walk_: Walk) -> Iterable[tuple[DatasetRef, bool]]:
 
 def _from_driver(command: Node, walk_: Walk) -> bool:
     """Whether the rows are a LocalRelation or an RDD, with nothing done to them."""
+    if len(command.children) != 1:
+        return False
     node = walk_.plan.nodes[command.child]
     while node.kind in ("Repartition", "Project") and len(node.children) == 1:
         node = walk_.plan.nodes[node.child]

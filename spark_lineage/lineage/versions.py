@@ -54,9 +54,10 @@ class Facts:
     def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
         """Scans go to the reading that they belong to; what is a model's part goes to the model."""
         known = {reading.dataset.key for reading in readings}
+        columns = {item: reading.dataset.key for reading in readings for item in reading.output}
         scans: dict[DatasetKey, list[Scan]] = {}
         for scan in document.scans:
-            for key, one in _scanned(scan, known, models):
+            for key, one in _scanned(scan, known, columns, models):
                 scans.setdefault(key, []).append(one)
         commits: dict[DatasetKey, tuple[Commit, ...]] = {}
         for commit in document.commits:
@@ -136,10 +137,18 @@ def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _scanned(scan: Scan, known: set[DatasetKey], models: Models) -> tuple[tuple[DatasetKey, Scan], ...]:
-    """The datasets that a scan reads. Of a model's parts, only its metadata tells one saved model from the next."""
+def _scanned(
+    scan: Scan, known: set[DatasetKey], columns: Mapping[int, DatasetKey], models: Models
+) -> tuple[tuple[DatasetKey, Scan], ...]:
+    """The datasets that a scan reads: by its paths, by its columns where it has none (JDBC and others).
+
+    Of a model's parts, only its metadata tells one saved model from the next.
+    """
     if not scan.paths:
-        return ((("unknown", scan.name), scan),) if scan.name else ()
+        owner = next((columns[item] for item in scan.output if item in columns), None)
+        if owner is not None:
+            return ((owner, scan),)
+        return (((scan.format or "unknown", scan.name), scan),) if scan.name else ()
     found: dict[DatasetKey, Scan] = {}
     for place in places_of(scan.paths):
         if place.key in models.folds:

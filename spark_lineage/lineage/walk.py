@@ -97,7 +97,7 @@ class Walk:
             raise MissingFieldError(f"{node.kind} has no output")
         first = len(self.readings)
         fields = self.fields(node.output)
-        self.readings.extend(replace(reading, fields=fields) for reading in datasets)
+        self.readings.extend(replace(reading, fields=fields, output=node.output) for reading in datasets)
         added = range(first, len(self.readings))
         columns = {}
         for expression_id in node.output:

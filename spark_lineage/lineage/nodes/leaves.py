@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
@@ -77,7 +78,7 @@ def cached(node: Node, walk: Walk) -> Relation:
 def _reading(reading: Reading, delta: DeltaTable | None) -> Reading:
     if delta is None:
         return reading
-    return Reading(reading.dataset, reading.fields, delta.version_at_analysis, delta.time_travel)
+    return replace(reading, version_at_analysis=delta.version_at_analysis, time_travel=delta.time_travel)
 
 
 HANDLERS: Final[dict[str, Handler]] = {

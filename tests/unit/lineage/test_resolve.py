@@ -151,6 +151,44 @@ def test_an_inferred_scan_is_an_inferred_input() -> None:
     assert [one.version_basis for one in found.inputs] == ["inferred"]
 
 
+def test_a_table_behind_jdbc_is_one_input_whatever_its_scan_is_called() -> None:
+    options = {"url": "jdbc:postgresql://db/shop?user=me&password=secret", "dbtable": "public.orders"}
+    relation = {
+        "relation": {
+            "class": "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation",
+            "format": "jdbc",
+            "paths": [],
+            "options": options,
+        }
+    }
+    read_node = {"id": 1, "class": "LogicalRelation", "children": [], "output": [1], "fields": {"relation": relation}}
+    scan = {"class": "RowDataSourceScanExec", "name": "JDBCRelation(public.orders) [numPartitions=1]", "output": [1], "rows": 5}
+    found = resolved(made(read_node, save(2, 1, "a"), scans=[scan]))
+    assert [(one.namespace, one.name, one.rows_read) for one in found.inputs] == [
+        ("postgres://db:5432", "shop.public.orders", 5)
+    ]
+    assert [edge.source_name for edge in found.dataset_lineage] == ["shop.public.orders"]
+    assert "secret" not in repr(found)
+
+
+def test_a_table_of_another_catalog_is_named_alike_when_read_and_when_written() -> None:
+    table = {"v2table": {"class": "org.example.OtherTable", "name": "other.sales.t", "properties": {}}}
+    relation = {
+        "id": 1,
+        "class": "DataSourceV2Relation",
+        "children": [],
+        "output": [1],
+        "fields": {"table": table, "identifier": {"name": ["sales", "t"]}},
+    }
+    found = resolved(
+        made(
+            relation,
+            {"id": 2, "class": LOGICAL + "AppendData", "children": [1], "output": [], "fields": {"table": {"plan": 1}}},
+        )
+    )
+    assert {(one.namespace, one.name) for one in (*found.inputs, *found.outputs)} == {("other", "sales.t")}
+
+
 def test_metrics_come_from_the_commit() -> None:
     output = resolved(captured("merge")).outputs[0]
     assert output.rows_written == 2
