@@ -31,6 +31,7 @@ from .inbox.ledger import Ledger, read_ledger
 from .inbox.progress import write_progress
 from .inbox.turns import Turns
 from .inbox.watch import Process
+from .lineage.models import FORMAT as MODEL_FORMAT
 from .lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
 from .model import Records, Run, RunReads
 from .plan.document import ExecutionDocument, RunEnd, RunStart
@@ -437,7 +438,13 @@ class _BatchRows:
         for table in READ_OR_WRITTEN:
             recorded = self._store.arrow(table, ["execution_id", "namespace", "name"], run).to_pylist()
             found |= {(row["namespace"], row["name"]) for row in recorded if row["execution_id"] in earlier}
-        return RunReads(datasets=frozenset(found))
+        return RunReads(datasets=frozenset(found), models=frozenset(found & self._models()))
+
+    def _models(self) -> set[tuple[str, str]]:
+        """Every dataset that is a trained model: in the tables and in this batch."""
+        recorded = self._store.arrow("datasets", ["namespace", "name"], f"format = {literal(MODEL_FORMAT)}").to_pylist()
+        here = {(row.namespace, row.name) for row in self.by_table["datasets"] if row.format == MODEL_FORMAT}
+        return here | {(row["namespace"], row["name"]) for row in recorded}
 
     def _add(self, records: Records) -> None:
         for table, rows in self.by_table.items():

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .query.answers import (
@@ -58,8 +59,8 @@ class Page:
             if value:
                 self._line(f"{name:<12} {value}", name)
         self._line("")
-        for execution in detail.executions:
-            self._tree(self._execution(execution))
+        for alike in _runs_of_alike(detail.executions):
+            self._tree(self._execution(alike))
         return None
 
     def datasets(self, datasets: Sequence[DatasetSummary]) -> None:
@@ -137,8 +138,13 @@ class Page:
         outputs = ", ".join(run.outputs)
         return (run_id, run.job_name, run.status, _time(run.started_at), _number(run.seconds), f"{run.executions}{failed}", run.rows_written, outputs)  # fmt: skip
 
-    def _execution(self, execution: ExecutionSummary) -> Branch:
-        branch = Branch(f"{execution.sequence}. {execution.operation}", f"{execution.status}, {_number(execution.seconds)} s")
+    def _execution(self, alike: Sequence[ExecutionSummary]) -> Branch:
+        """One execution, or several in a row that did the same: the parts of a model, the batches of a loop."""
+        execution = alike[0]
+        numbers = f"{execution.sequence}" if len(alike) == 1 else f"{execution.sequence}-{alike[-1].sequence}"
+        times = f"{len(alike)} times, " if len(alike) > 1 else ""
+        seconds = sum(one.seconds or 0.0 for one in alike)
+        branch = Branch(f"{numbers}. {execution.operation}", f"{times}{execution.status}, {_number(seconds)} s")
         branch.children += [Branch("read  " + self._version(version)) for version in execution.inputs]
         branch.children += [Branch("wrote " + self._version(version)) for version in execution.outputs]
         branch.children += [Branch("incomplete: " + reason) for reason in execution.incomplete_reasons]
@@ -148,7 +154,8 @@ class Page:
 
     def _version(self, version: DatasetVersion) -> str:
         name = version.label if self.for_people else version.name
-        at = f"@{version.version}" if version.version is not None else ""
+        known = version.version if version.version is not None else version.fingerprint
+        at = f"@{known}" if known is not None else ""
         basis = " (inferred)" if at and version.version_basis != "exact" else ""
         rows = f", {version.rows:,} rows" if version.rows is not None else ""
         return f"{name}{at}{basis}{rows}{f', {version.write_mode}' if version.write_mode else ''}"
@@ -322,6 +329,18 @@ def _how(links: Sequence[Link]) -> str:
     if all(link.masking for link in links):
         marks.append("masked")
     return ", ".join(marks)
+
+
+def _runs_of_alike(executions: Iterable[ExecutionSummary]) -> Iterable[Sequence[ExecutionSummary]]:
+    """Successive executions of one operation on the same versions, together; one that failed or is incomplete stays alone."""
+
+    def what(execution: ExecutionSummary) -> tuple[Any, ...]:
+        if execution.status != "succeeded" or execution.incomplete_reasons or not (execution.inputs or execution.outputs):
+            return (execution.execution_id,)
+        versions = [(v.name, v.version, v.fingerprint, v.write_mode) for v in (*execution.inputs, *execution.outputs)]
+        return (execution.operation, *versions)
+
+    return [tuple(alike) for _, alike in groupby(executions, key=what)]
 
 
 def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
