@@ -425,20 +425,17 @@ class _BatchRows:
         return recorded["job_name"] if recorded else None
 
     def _reads(self, execution: ExecutionDocument) -> RunReads:
-        """What the run read and wrote before this execution: in the tables as far as earlier batches go, and in this one."""
+        """What the run read before this execution, and the models it read or wrote: in the tables and in this batch."""
         run = f"run_id = {literal(execution.run_id)}"
         before = self._store.arrow("executions", ["execution_id"], f"{run} AND sequence < {execution.sequence}")
         earlier = set(before.column("execution_id").to_pylist())
-        found = {
-            (row.namespace, row.name)
-            for table in READ_OR_WRITTEN
-            for row in self.by_table[table]
-            if row.run_id == execution.run_id
-        }
+        touched: dict[str, set[tuple[str, str]]] = {}
         for table in READ_OR_WRITTEN:
             recorded = self._store.arrow(table, ["execution_id", "namespace", "name"], run).to_pylist()
-            found |= {(row["namespace"], row["name"]) for row in recorded if row["execution_id"] in earlier}
-        return RunReads(datasets=frozenset(found), models=frozenset(found & self._models()))
+            here = {(row.namespace, row.name) for row in self.by_table[table] if row.run_id == execution.run_id}
+            touched[table] = here | {(row["namespace"], row["name"]) for row in recorded if row["execution_id"] in earlier}
+        models = (touched["inputs"] | touched["outputs"]) & self._models()
+        return RunReads(datasets=frozenset(touched["inputs"]), models=frozenset(models))
 
     def _models(self) -> set[tuple[str, str]]:
         """Every dataset that is a trained model: in the tables and in this batch."""

@@ -14,6 +14,7 @@ import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.OuterReference;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
@@ -321,6 +322,15 @@ final class PlanWriter {
         return id;
     }
 
+    /** What an alias gives: the types of computed columns are known from it alone. */
+    private void given(Alias alias) {
+        try {
+            attribute(alias.toAttribute());
+        } catch (RuntimeException e) {
+            attributes.remove(Long.valueOf(alias.exprId().id()));
+        }
+    }
+
     private void topExpression(Json out, Expression expression) {
         out.open('{').key("expr");
         int before = out.mark();
@@ -348,6 +358,7 @@ final class PlanWriter {
             literal(out, (Literal) expression);
         } else if (expression instanceof Alias) {
             Alias alias = (Alias) expression;
+            given(alias);
             out.open('{').field("as", alias.exprId().id()).field("n", alias.name()).key("c").open('[');
             expression(out, alias.child());
             out.close(']').close('}');
@@ -367,6 +378,9 @@ final class PlanWriter {
         boolean clause = name.startsWith("org.apache.spark.sql.catalyst.plans.logical.DeltaMerge");
         out.open('{').key("e").string(name.startsWith(EXPRESSIONS) ? Reflect.simpleName(expression) : name).comma();
         List children = Reflect.list(expression.children());
+        if (expression instanceof OuterReference) {
+            children = java.util.Collections.singletonList(((OuterReference) expression).e());
+        }
         if (!clause && !children.isEmpty()) {
             out.key("c").open('[');
             for (int i = 0; i < children.size(); i++) {

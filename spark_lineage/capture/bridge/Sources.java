@@ -173,7 +173,7 @@ final class Sources {
     }
 
     private static void deltaTable(Json out, Object table) {
-        out.key("delta").open('{').field("path", String.valueOf(Reflect.tryCall(table, "path")));
+        out.key("delta").open('{').field("path", Reflect.text(Reflect.tryCall(table, "path")));
         Object travel = Reflect.unwrap(Reflect.tryCall(table, "timeTravelOpt"));
         out.field("time_travel", travel != null);
         Object catalogTable = Reflect.unwrap(Reflect.tryCall(table, "catalogTable"));

@@ -20,6 +20,8 @@ final class Worker implements Runnable {
     private final Thread thread;
     final Reasons reasons = new Reasons();
     private long nextSequence;
+    /** Executions given up before they had a number: their numbers are left out, so that the reader sees the gap. */
+    private final java.util.concurrent.atomic.AtomicLong given = new java.util.concurrent.atomic.AtomicLong();
     private volatile boolean stopped;
     private volatile boolean busy;
     volatile long documents;
@@ -52,6 +54,7 @@ final class Worker implements Runnable {
         int waiting = queue.size();
         if (waiting > 2 * queueMax || waiting > queueMax && !mayWrite(one)) {
             reasons.add("more executions waiting than queue.max (" + queueMax + ")");
+            given.incrementAndGet();
             return;
         }
         queue.offer(one);
@@ -103,6 +106,7 @@ final class Worker implements Runnable {
 
     /** `json` is an object without the fields that only the writer knows; they are put in front. */
     private void write(String kind, String json) {
+        nextSequence += given.getAndSet(0L);
         long sequence = nextSequence++;
         try {
             Faults.point("write");
@@ -146,7 +150,7 @@ final class Worker implements Runnable {
         Json out = new Json();
         out.open('{').field("run_id", runId).field("time_ms", System.currentTimeMillis()).field("application", application);
         out.field("status", error == null ? "succeeded" : "failed").field("error", error);
-        out.field("last_sequence", nextSequence - 1L).key("dropped");
+        out.field("last_sequence", nextSequence + given.get() - 1L).key("dropped");
         reasons.write(out);
         out.close('}');
         queue.offer(new String[] {"run_end", out.toString()});
