@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 from captured import Capture, root_class, versions_read, versions_written
 from pyspark.sql import functions as sf
@@ -37,6 +38,9 @@ def _prepare(spark: Any, data: Path) -> None:
     (data / "j.json").write_text('{"id": 1, "k": "x"}\n')
 
 
+# Spark 4.1 wraps the command that 4.0 posts as it is.
+SAVE_AS_TABLE = "SaveAsV1TableCommand" if not pyspark.__version__.startswith("4.0.") else "CreateDataSourceTableAsSelectCommand"
+
 CASES = [
     Case("csv to parquet", lambda s, d: s.read.csv(str(d / "c.csv"), header=True, inferSchema=True).write.parquet(str(d / "o1")),
          "InsertIntoHadoopFsRelationCommand", {"c.csv": {None}}, files_written="o1"),
@@ -51,7 +55,7 @@ CASES = [
     Case("saveAsTable delta", lambda s, d: s.table("cmd.a").write.format("delta").saveAsTable("cmd.c3"),
          "CreateTableAsSelect", {"a": {1}}, {"c3": [0]}),
     Case("saveAsTable parquet", lambda s, d: s.table("cmd.a").write.format("parquet").saveAsTable("cmd.c4"),
-         "SaveAsV1TableCommand", {"a": {1}}, files_written="c4"),
+         SAVE_AS_TABLE, {"a": {1}}, files_written="c4"),
     Case("insert", lambda s, d: s.sql("INSERT INTO cmd.b SELECT * FROM cmd.a"), "AppendData", {"a": {1}}, {"b": [1]}),
     Case("insert overwrite", lambda s, d: s.sql("INSERT OVERWRITE cmd.b SELECT * FROM cmd.a"),
          "OverwriteByExpression", {"a": {1}}, {"b": [1]}),
