@@ -162,3 +162,19 @@ def anchors(path: Path) -> set[str]:
 
 def without_code(text: str) -> str:
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_wheel_carries_everything_that_is_no_module() -> None:
+    """Files of the package that setuptools would leave out: what is not Python, and Python outside of a package."""
+    package = ROOT / "spark_lineage"
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["spark_lineage"]
+    carried = {path for pattern in declared for path in package.glob(pattern)}
+    needed = {
+        path
+        for path in package.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and (path.suffix != ".py" or not (path.parent / "__init__.py").exists())
+    }
+    assert needed == carried
+    assert package / "capture" / "autoload" / "sitecustomize.py" in needed
