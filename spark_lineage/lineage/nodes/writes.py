@@ -113,7 +113,7 @@ def _write(
 ) -> Relation:
     """Report a write of the node's query. `names` are the target's columns, the query's own where there are none."""
     query = walk.query(node)
-    given = tuple(walk.plan.name_of(item) for item in query.output)
+    given = _given(node, walk, query)
     names = _by_name(names, given) if node.flag("isByName") else names
     names = names or given
     if len(names) != len(given):
@@ -125,6 +125,14 @@ def _write(
     columns = tuple(zip(names, query.output_columns(), strict=True))
     walk.written.append(Written(target, operation, mode or operation, columns, query, node, fields))
     return Relation(datasets=query.datasets)
+
+
+def _given(node: Node, walk: Walk, query: Relation) -> tuple[str, ...]:
+    """The names of the query's columns, as the query spells them: ``SELECT ID`` gives ``ID``, whatever the table calls it."""
+    schema = node.plan_schema("query")
+    if len(schema) == len(query.output):
+        return tuple(field.name for field in schema)
+    return tuple(walk.plan.name_of(item) for item in query.output)
 
 
 def _by_name(names: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
