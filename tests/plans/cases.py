@@ -163,6 +163,7 @@ WRITES: dict[str, Case] = {
     "ctas": statement("CREATE TABLE totals_new USING delta AS SELECT customer_id, sum(amount) AS total FROM orders GROUP BY customer_id", "DROP TABLE IF EXISTS totals_new"),
     "ctas_column_case": statement("CREATE TABLE totals_case USING delta AS SELECT CUSTOMER_ID, Amount FROM orders", "DROP TABLE IF EXISTS totals_case"),
     "write_column_case": frame(lambda spark, root: spark.table("orders").select("CUSTOMER_ID", "Amount")),
+    "pipe": query("FROM orders |> WHERE amount > 1 |> EXTEND amount * 2 AS twice |> AGGREGATE sum(twice) AS total GROUP BY status"),
     "rtas": statement("CREATE OR REPLACE TABLE totals USING delta AS SELECT customer_id, amount AS total FROM orders", *target("totals", TOTALS)),
     "save_as_table": Case(lambda spark, root: spark.table("returned").write.format("delta").saveAsTable("r2"), lambda spark, root: spark.sql("DROP TABLE IF EXISTS r2")),
     "save_as_table_append": Case(lambda spark, root: spark.table("returned").write.format("delta").mode("append").saveAsTable("r3"), lambda spark, root: [spark.sql(one) for one in target("r3", "order_id BIGINT, amount DOUBLE")]),

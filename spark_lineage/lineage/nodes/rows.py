@@ -68,7 +68,7 @@ def _grouped(child: Relation, keys: tuple[Stated, ...], walk: Walk) -> Relation:
 
 
 _UNCHANGED: Final = (
-    "CollectMetrics", "EventTimeWatermark", "GlobalLimit", "LocalLimit", "Offset", "RebalancePartitions", "Repartition", "RepartitionByExpression",
+    "CollectMetrics", "EventTimeWatermark", "GlobalLimit", "LocalLimit", "Offset", "PipeOperator", "RebalancePartitions", "Repartition", "RepartitionByExpression",
     "ResolvedHint", "ReturnAnswer", "Sample", "Subquery", "SubqueryAlias", "Tail", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
 )  # fmt: skip
 
