@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...plan.nodes import Node
+from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import V2Table
 from ..datasets import Reading
 from ..relation import Relation
-from ..walk import Walk
+from ..walk import Walk, Written
 from .handler import Handler
 
 
@@ -25,6 +25,31 @@ def resolved_table(node: Node, walk: Walk) -> Relation:
     return walk.read(node, (Reading(walk.naming.of_v2(table, node.name("identifier"))),))
 
 
+def clone(node: Node, walk: Walk) -> Relation:
+    """The table that CLONE copies. Its plan names neither the columns nor the version: any column may come from any."""
+    path = node.path("sourceTable")
+    if path is None:
+        raise MissingFieldError(f"{node.kind} has no source")
+    walk.reason("CLONE does not tell the columns and the version that it copied")
+    walk.readings.append(Reading(walk.naming.of_path(path, "delta")))
+    return Relation(datasets=1 << (len(walk.readings) - 1))
+
+
+def create_delta_table(node: Node, walk: Walk) -> Relation:
+    """Delta's own command for a new table: with a clone below it, a write of what was cloned."""
+    below = walk.plan.nodes.get(node.plan("query") or -1)
+    if below is None or below.kind != "CloneTableCommand":
+        return Relation()
+    table = node.table("table")
+    if table is None:
+        raise MissingFieldError(f"{node.kind} has no table")
+    rows = walk.relation(below.id)
+    replaces = "Create$" not in str(node.fields.get("operation"))
+    mode = "replace" if replaces else "create"
+    walk.written.append(Written(walk.naming.of_table(table), "clone", mode, (), rows, node))
+    return Relation(datasets=rows.datasets)
+
+
 _NAMES: Final = (
     "ResolvedIdentifier",
     "ResolvedNamespace",
@@ -34,12 +59,15 @@ _NAMES: Final = (
 )
 
 OPERATIONS: Final[dict[str, str]] = {
+    "AddColumns": "alter table",
     "AddPartitions": "alter table",
+    "AlterColumns": "alter table",
     "AlterTableAddColumnsCommand": "alter table",
     "AlterViewAsCommand": "create view",
     "AnalyzeTableCommand": "analyze table",
     "CacheTable": "cache table",
     "CacheTableAsSelect": "cache table",
+    "CommentOnTable": "alter table",
     "CreateDataSourceTableCommand": "create table",
     "CreateDatabaseCommand": "create database",
     "CreateNamespace": "create database",
@@ -48,8 +76,11 @@ OPERATIONS: Final[dict[str, str]] = {
     "CreateTempViewUsing": "create view",
     "CreateView": "create view",
     "CreateViewCommand": "create view",
+    "DescribeDeltaDetailCommand": "describe",
+    "DescribeDeltaHistoryCommand": "describe",
     "DescribeRelation": "describe",
     "DescribeTableCommand": "describe",
+    "DropColumns": "alter table",
     "DropTable": "drop table",
     "DropTableCommand": "drop table",
     "DropTempViewCommand": "drop view",
@@ -59,11 +90,15 @@ OPERATIONS: Final[dict[str, str]] = {
     "ReplaceTable": "replace table",
     "SetCatalogAndNamespace": "use",
     "SetCommand": "set",
+    "SetTableProperties": "alter table",
+    "ShowDeltaTableColumnsCommand": "show columns",
     "ShowTables": "show tables",
     "ShowTablesCommand": "show tables",
+    "TruncateDeltaTableCommand": "truncate table",
     "TruncateTable": "truncate table",
     "TruncateTableCommand": "truncate table",
     "UncacheTable": "uncache table",
+    "UnsetTableProperties": "alter table",
     "VacuumTableCommand": "vacuum",
 }
 """Commands that leave no value other than it was, with the words for them. A commit they make is an output without edges."""
@@ -71,5 +106,7 @@ OPERATIONS: Final[dict[str, str]] = {
 HANDLERS: Final[dict[str, Handler]] = {
     **dict.fromkeys(_NAMES, nothing),
     **dict.fromkeys(OPERATIONS, nothing),
+    "CloneTableCommand": clone,
+    "CreateDeltaTableCommand": create_delta_table,
     "ResolvedTable": resolved_table,
 }

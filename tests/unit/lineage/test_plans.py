@@ -35,6 +35,8 @@ NOT_CAPTURED = {
     # The child's rows as they are.
     "CollectMetrics", "Offset", "RebalancePartitions", "RepartitionByExpression", "Tail",
     # Names and definitions.
+    "AddColumns", "AlterColumns", "CommentOnTable", "DescribeDeltaDetailCommand", "DescribeDeltaHistoryCommand", "DropColumns",
+    "ShowDeltaTableColumnsCommand", "UnsetTableProperties",
     "AddPartitions", "AlterTableAddColumnsCommand", "AlterViewAsCommand", "AnalyzeTableCommand", "CacheTable", "CacheTableAsSelect",
     "CreateDataSourceTableCommand", "CreateDatabaseCommand", "CreateNamespace", "CreateTable", "CreateTableCommand", "CreateTempViewUsing",
     "CreateView", "DescribeRelation", "DescribeTableCommand", "DropTable", "DropTableCommand", "DropTempViewCommand", "DropView", "RefreshTable",
