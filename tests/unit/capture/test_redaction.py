@@ -1,0 +1,39 @@
+"""Secrets go, the rest stays, and a long text takes no longer than it should."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from spark_lineage.capture.redaction import REPLACEMENT, Redaction, with_patterns
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("my.db-password=hunter2 rest", f"my.db-password={REPLACEMENT} rest"),
+        ("x" * 500 + "_token: abc", "x" * 500 + f"_token: {REPLACEMENT}"),
+        ("OPTIONS (password 'hunter2', path '/a')", f"OPTIONS (password {REPLACEMENT}, path '/a')"),
+        ('"accountKey":"abc"', f'"accountKey":{REPLACEMENT}'),
+        ("https://x?a=1&sig=abc&b=2", f"https://x?a=1&sig={REPLACEMENT}&b=2"),
+        ("design=abc", "design=abc"),
+    ],
+)
+def test_secrets_in_a_text(text: str, redacted: str) -> None:
+    assert Redaction().plain(text) == redacted
+
+
+@pytest.mark.parametrize("unit", ["abc-", "a.b_", "-"])
+def test_a_megabyte_without_a_space_is_read_in_one_go(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    before = time.process_time()
+    assert Redaction().plain(text) == text
+    assert time.process_time() - before < 10, "it is a fraction of a second; where it grows with the square, it is hours"
+
+
+def test_flags_at_the_start_of_a_pattern_as_spark_writes_them() -> None:
+    redaction = with_patterns(["(?i)hidden|veiled", "plain"])
+    assert [redaction.value(key, "x") for key in ("my.HIDDEN", "Veiled", "a.plain", "PLAIN", "other")] == [
+        REPLACEMENT, REPLACEMENT, REPLACEMENT, REPLACEMENT, "x",
+    ]  # fmt: skip
