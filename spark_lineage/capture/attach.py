@@ -24,6 +24,7 @@ from ..config import Settings, load
 from ..errors import AttachError, LineageError
 from . import child, identity
 from .bridge_sources import bridge_class
+from .launch import REPORT_VARIABLE, claim_of
 from .redaction import Redaction, with_patterns
 
 log = logging.getLogger("spark_lineage")
@@ -31,6 +32,10 @@ log = logging.getLogger("spark_lineage")
 _lock = threading.RLock()
 _attached: dict[str, Attachment] = {}
 """By application id of the SparkContext, for attach twice is once."""
+_ending: list[Attachment] = []
+"""Those that the end of the program bears on: the ones alive, and the last one. No more: each keeps a SparkContext in memory."""
+_parents: list[Attachment] = []
+"""In a forked process: its parent's attachments. They are kept, as their end would be told to the JVM on the parent's sockets."""
 KNOWN_SPARK = ("4.0.", "4.1.")
 """Versions that the tests have seen. Another is attached to all the same, and every execution says so."""
 _CONFS_THAT_MATTER = (
@@ -115,6 +120,8 @@ def flush(spark: Any = None, timeout: float = 30.0) -> bool:
 
 def attachment_of(spark: Any) -> Attachment | None:
     """The attachment of this session's SparkContext, None when there is none."""
+    if spark.sparkContext._jsc is None:  # it was stopped
+        return None
     key = _key(spark)
     found = _attached.get(key)
     if found is not None and _is_ended(found):
@@ -125,6 +132,8 @@ def attachment_of(spark: Any) -> Attachment | None:
 
 def the_attachment() -> Attachment | None:
     """The attachment that is alive in this process, None when there is none. A process has one SparkContext at a time."""
+    if _parents:
+        return None
     with _lock:
         for key, attachment in list(_attached.items()):
             if not _is_ended(attachment):
@@ -133,9 +142,16 @@ def the_attachment() -> Attachment | None:
     return None
 
 
+def is_forked() -> bool:
+    """Whether this process was forked from a driver that is attached: then what is done here is not that run's."""
+    return bool(_parents)
+
+
 def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     started = time.monotonic()
     _refuse_connect(spark)
+    if _parents:
+        raise AttachError("this process was forked from a driver that is attached: the driver records what its JVM runs")
     found = attachment_of(spark)
     if found is not None:
         return found
@@ -158,15 +174,19 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     caveat = _caveat(context.version)
     bridge = _new_bridge(spark, settings, redaction, run_id, folder, caveat)
     start = _run_start(spark, confs, settings, redaction, run_id, job_name, entry, code.result())
-    warning = bridge.start(json.dumps(start))
     attachment = Attachment(
         spark=spark, run_id=run_id, job_name=job_name, settings=settings, redaction=redaction, folder=folder, bridge=bridge,
         store=store, inbox=inbox,
     )  # fmt: skip
-    attachment.warnings += [str(text) for text in (caveat, warning) if text]
-    _tell_the_launcher(attachment)
-    if settings.ingest == "child":
-        attachment.process = child.start(inbox, store, run_id, attachment.warnings)
+    try:
+        warning = bridge.start(json.dumps(start))
+        attachment.warnings += [str(text) for text in (caveat, warning) if text]
+        _tell_the_launcher(attachment)
+        if settings.ingest == "child":
+            attachment.process = child.start(inbox, store, run_id, attachment.warnings)
+    except BaseException:
+        bridge.stop(0)  # else the next session would get a second one, and each execution two documents
+        raise
     _attached[_key(spark)] = attachment
     _watch_the_end(attachment)
     attachment.attach_seconds = time.monotonic() - started
@@ -174,16 +194,31 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
 
 
 def _new_run_id() -> str:
-    """The id that `spark-lineage run` gave this command, for the first application in it; a new one after that."""
-    return os.environ.pop("SPARK_LINEAGE_RUN_ID", "") or identity.new_run_id()
+    """The id that `spark-lineage run` gave this command, for the first application in it; a new one after that.
+
+    A command may start several processes with an application each, one after the other or at once: the first to make the
+    launcher's claim file has the id.
+    """
+    given = os.environ.pop("SPARK_LINEAGE_RUN_ID", "")
+    report = os.environ.get(REPORT_VARIABLE, "")
+    if given and report:
+        try:
+            claim_of(Path(report)).touch(mode=0o600, exist_ok=False)
+        except OSError:
+            return identity.new_run_id()
+        return given
+    return identity.new_run_id()
 
 
 def _tell_the_launcher(attachment: Attachment) -> None:
-    report = os.environ.get("SPARK_LINEAGE_LAUNCH_REPORT")
+    report = os.environ.get(REPORT_VARIABLE)
     if report and Path(report).is_file():
         line = {"folder": attachment.folder, "inbox": attachment.inbox, "store": attachment.store, "ingest": attachment.settings.ingest}  # fmt: skip
-        with Path(report).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with Path(report).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:  # the job runs as another user, say
+            attachment.warnings.append(f"the exit code will not be recorded: {error}")
 
 
 def _refuse_connect(spark: Any) -> None:
@@ -271,6 +306,9 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
     }
     for key, value in values.items():
         options.put(key, value)
+    if "://" not in folder and not folder.isascii() and not jvm.java.io.File(folder).isDirectory():
+        encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
+        raise AttachError(f"the driver's JVM cannot name the folder {folder} in its encoding {encoding}: set LC_ALL=C.UTF-8")
     faults.point("compile")
     java_class = bridge_class(context._gateway)
     types = context._gateway.new_array(jvm.java.lang.Class, 2)
@@ -337,17 +375,39 @@ def _attempt(context: Any) -> str | None:
 
 def _watch_the_end(attachment: Attachment) -> None:
     """At the end of the program: the last documents, then a bounded wait for the ingester child. No signal handler."""
+    _ending[:] = [other for other in _ending if not _is_ended(other)]
+    for key in [key for key, other in _attached.items() if _is_ended(other)]:
+        _attached.pop(key)
+    _ending.append(attachment)
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+    if getattr(sys.excepthook, "__spark_lineage__", False):
+        return
     previous = sys.excepthook
 
     def excepthook(kind: Any, value: Any, trace: Any) -> None:
-        try:
-            _tell_the_failure(attachment, attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000])
-        except Exception as error:
-            log.debug("the end of the program could not be recorded: %s", error)
+        for attachment in _ending:
+            try:
+                _tell_the_failure(attachment, attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000])
+            except Exception as error:
+                log.debug("the end of the program could not be recorded: %s", error)
         previous(kind, value, trace)
 
+    excepthook.__spark_lineage__ = True  # type: ignore[attr-defined]
     sys.excepthook = excepthook
-    atexit.register(_at_exit, attachment)
+
+
+def _after_fork() -> None:
+    """In the child: its parent's sockets to the JVM are not to be spoken on, nor is its end the driver's."""
+    global _lock
+    _parents.extend(_ending)
+    _ending.clear()
+    _attached.clear()
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _tell_the_failure(attachment: Attachment, error: str) -> None:
@@ -365,7 +425,12 @@ def _tell_the_failure(attachment: Attachment, error: str) -> None:
         hidden.rename(Path(attachment.folder) / "exit.json")
 
 
-def _at_exit(attachment: Attachment) -> None:
+def _at_exit() -> None:
+    for attachment in _ending:
+        _wait_at_exit(attachment)
+
+
+def _wait_at_exit(attachment: Attachment) -> None:
     wait = float(attachment.settings.exit_wait_seconds)
     deadline = time.monotonic() + wait
     try:

@@ -128,6 +128,8 @@ def _git(folder: Path, *arguments: str) -> subprocess.Popen[str] | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             env=environment,
         )
     except OSError:

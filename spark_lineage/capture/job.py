@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from . import identity
-from .attach import Attachment, attach, labels_of, the_attachment
+from .attach import Attachment, attach, is_forked, labels_of, the_attachment
 
 log = logging.getLogger("spark_lineage")
 _TAG = "spark-lineage-run-"
@@ -146,7 +146,7 @@ def _active_attachment() -> Attachment | None:
     from pyspark.sql import SparkSession
 
     attached = the_attachment()
-    if attached is not None:
+    if attached is not None or is_forked():
         return attached
     session = SparkSession.getActiveSession() or SparkSession._instantiatedSession
     if session is None:

@@ -28,6 +28,8 @@ _FORWARDED = {
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
     if hasattr(signal, name)
 }
+_IGNORED_BY_PYTHON = {getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
+"""Python ignores these in itself, and a command would inherit that: `yes | head` would end with an error."""
 
 
 def launch(command: Sequence[str], options: Mapping[str, object] | None = None) -> int:
@@ -44,6 +46,7 @@ def launch(command: Sequence[str], options: Mapping[str, object] | None = None) 
         _tell_the_end(report, status)
     finally:
         report.unlink(missing_ok=True)
+        claim_of(report).unlink(missing_ok=True)
     if os.WIFSIGNALED(status):
         _die_of(os.WTERMSIG(status))
     return os.waitstatus_to_exitcode(status)
@@ -53,7 +56,9 @@ def environment(base: Mapping[str, str], options: Mapping[str, object], report: 
     """The command's environment: the caller's, our sitecustomize first on PYTHONPATH, the options, and the report's name."""
     result = dict(base)
     autoload = str(Path(__file__).resolve().parent / "autoload")
-    rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != autoload]
+    before = base.get("PYTHONPATH", "")
+    # An empty part means the working directory, and stays; an empty variable means nothing.
+    rest = [part for part in before.split(os.pathsep) if part != autoload] if before else []
     result["PYTHONPATH"] = os.pathsep.join([autoload, *rest])
     result["SPARK_LINEAGE_PYTHON"] = sys.executable
     result["SPARK_LINEAGE_RUN_ID"] = new_run_id()
@@ -65,6 +70,11 @@ def environment(base: Mapping[str, str], options: Mapping[str, object], report: 
     return result
 
 
+def claim_of(report: Path) -> Path:
+    """The file that the first application of the command makes when it takes the run id that `environment` gave."""
+    return report.with_suffix(".claimed")
+
+
 def _report_file() -> Path:
     handle, name = tempfile.mkstemp(prefix="spark-lineage-", suffix=".jsonl")
     os.close(handle)
@@ -73,14 +83,20 @@ def _report_file() -> Path:
 
 def _run(command: list[str], env: dict[str, str]) -> int:
     """Starts the command and waits; the wait status as of os.waitpid."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the system forgets the exit code before it is asked for
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED | {signal.SIGCHLD})
     try:
         try:
-            pid = os.posix_spawnp(command[0], command, env, setsigmask=before)
+            pid = os.posix_spawnp(command[0], command, env, setsigmask=before, setsigdef=_IGNORED_BY_PYTHON)
         except FileNotFoundError as error:
             raise LineageError(f"there is no command {command[0]!r} on the PATH") from error
         except PermissionError as error:
             raise LineageError(f"{command[0]!r} cannot be executed: permission denied") from error
+        except OSError as error:
+            raise LineageError(
+                f"{command[0]!r} cannot be executed: {error.strerror}; a script needs a first line with #!"
+            ) from error
         return _wait(pid)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,7 +8,6 @@ Whatever goes wrong here is one line on stderr; the program goes on.
 # Every Python process of the job imports this: pathlib would be most of its cost.
 # ruff: noqa: PTH100, PTH110, PTH118, PTH120
 
-import contextlib
 import os
 import sys
 
@@ -57,5 +56,4 @@ try:
 except Exception as error:
     print(f"spark-lineage: not attached: {error} (the job is not affected)", file=sys.stderr)
 
-with contextlib.suppress(ImportError):
-    _chain()
+_chain()
