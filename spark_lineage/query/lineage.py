@@ -6,6 +6,7 @@ Each question reads the tables as they are when it is asked; nothing is kept bet
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ from .edges import Edge, LineageEdges, Place, covers
 from .graph import Indirect, downstream, reachable, upstream
 from .history import History
 from .moment import from_microseconds, microseconds, moment
-from .names import Named, Names, near_columns
+from .names import Key, Named, Names, near_columns
+from .recorded import Spelling
 from .tables import DeltaTables, Tables
 from .walk import links_of, nodes_of, walk_of
 
@@ -69,10 +71,10 @@ class Lineage:
         key = names.dataset(dataset)
         when = microseconds(moment(at))
         start = Place("all_columns", key)
-        history, edges = self._lineage(start, forward=False, one_edge=True)
+        fields = catalog.schema(self._tables, key)
+        history, edges = self._lineage(start, _spelt(key, fields), forward=False, one_edge=True)
         steps = upstream(history, edges, start, when, depth=1)
         links = links_of(steps)
-        fields = catalog.schema(self._tables, key)
         order = dict.fromkeys([*fields, *(step.edge.target.column for step in steps if step.edge.target.column)])
         into: dict[str | None, list[Link]] = {}
         for step, link in zip(steps, links, strict=True):
@@ -118,9 +120,12 @@ class Lineage:
     def _walk(self, name: str, forward: bool, depth: int | None, at: At, indirect: Indirect) -> Walk:
         names = recorded.names(self._tables)
         named = names.column(name)
-        start = Place("dataset", named.dataset) if named.column is None else Place("column", named.dataset, named.column)
+        start, spelling = Place("dataset", named.dataset), Spelling()
+        if named.column is not None:
+            spelling = _spelt(named.dataset, catalog.schema(self._tables, named.dataset))
+            start = Place("column", named.dataset, spelling.of(named.dataset, named.column))
         when = microseconds(moment(at))
-        history, edges = self._lineage(start, forward, one_edge=depth == 1 and not forward)
+        history, edges = self._lineage(start, spelling, forward, one_edge=depth == 1 and not forward)
         in_force: set[Place] | None = None
         if forward:
             steps, in_force = downstream(history, edges, start, when, depth, indirect)
@@ -130,7 +135,7 @@ class Lineage:
             self._check_column(names, named)
         return walk_of(names, start, steps, forward, from_microseconds(when), depth, indirect, in_force)
 
-    def _lineage(self, start: Place, forward: bool, one_edge: bool = False) -> tuple[History, LineageEdges]:
+    def _lineage(self, start: Place, spelling: Spelling, forward: bool, one_edge: bool = False) -> tuple[History, LineageEdges]:
         """The history, and the edges that a walk can meet, with `one_edge` one that goes no further."""
         assert start.dataset is not None
         history = recorded.history(self._tables)
@@ -138,16 +143,24 @@ class Lineage:
         if start.kind == "dataset":
             return history, LineageEdges({}, between)
         targets = {start.dataset} if one_edge else reachable(start.dataset, (edge for _, edge in between), forward)
-        return history, LineageEdges(recorded.column_edges(self._tables, targets), between)
+        return history, LineageEdges(recorded.column_edges(self._tables, targets, spelling), between)
 
     def _check_column(self, names: Names, named: Named) -> None:
         """Raises `NotFound` for a column that the dataset never had, as far as is recorded."""
         known = catalog.known_columns(self._tables, named.dataset)
         assert named.column is not None
-        wanted = Place("column", named.dataset, named.column)
-        if known and not any(covers(Place("column", named.dataset, column), wanted) for column in known):
+        wanted = Place("column", named.dataset, named.column.lower())
+        if known and not any(covers(Place("column", named.dataset, column.lower()), wanted) for column in known):
             label = names.label(named.dataset)
             raise NotFound(f"{label} has no column {named.column!r}{near_columns(named.column, known)}")
+
+
+def _spelt(dataset: Key, columns: Iterable[str]) -> Spelling:
+    """The dataset's own spelling of its columns comes before that of any job."""
+    spelling = Spelling()
+    for column in columns:
+        spelling.of(dataset, column)
+    return spelling
 
 
 def _is_of(edge: Edge, column: Place) -> bool:

@@ -22,6 +22,17 @@ _COLUMN_EDGE = (
 )  # fmt: skip
 
 
+class Spelling:
+    """One spelling for each column of a dataset. Spark does not tell columns apart by case, and each job may spell them its way."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Key, str], str] = {}
+
+    def of(self, dataset: Key, column: str) -> str:
+        """The spelling under which this column was first met."""
+        return self._known.setdefault((dataset, column.lower()), column)
+
+
 def names(tables: Tables) -> Names:
     """All datasets, incarnations of one folded."""
     aliases: dict[Key, dict[str, None]] = {}
@@ -54,12 +65,12 @@ def dataset_edges(tables: Tables) -> list[tuple[str, Edge]]:
     ]
 
 
-def column_edges(tables: Tables, targets: Collection[Key]) -> dict[Wrote, Callable[[], Iterable[Edge]]]:
+def column_edges(tables: Tables, targets: Collection[Key], spelling: Spelling) -> dict[Wrote, Callable[[], Iterable[Edge]]]:
     """The column edges of all lineages into these datasets, made when they are asked for. The table is clustered by target."""
     rows: dict[Wrote, list[Sequence[Any]]] = {}
     for row in tables.rows("column_lineage", _COLUMN_EDGE, {"target_name": {name for _, name in targets}}):
         rows.setdefault((row[0], (row[1], row[2])), []).append(row)
-    return {wrote: partial(map, _column_edge, found) for wrote, found in rows.items()}
+    return {wrote: partial(map, partial(_column_edge, spelling), found) for wrote, found in rows.items()}
 
 
 def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | None:
@@ -85,17 +96,17 @@ def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | No
     )
 
 
-def _column_edge(row: Sequence[Any]) -> Edge:
+def _column_edge(spelling: Spelling, row: Sequence[Any]) -> Edge:
     _, target_namespace, target_name, target_column, source_kind, *source, edge_type, subtype, masking, expression = row
-    target = _place((target_namespace, target_name), target_column)
-    return Edge(_source(source_kind, *source), target, edge_type, subtype, "plan", bool(masking), expression)
+    target = _place(spelling, (target_namespace, target_name), target_column)
+    return Edge(_source(spelling, source_kind, *source), target, edge_type, subtype, "plan", bool(masking), expression)
 
 
-def _source(kind: PlaceKind, namespace: str | None, name: str | None, column: str | None) -> Place:
+def _source(spelling: Spelling, kind: PlaceKind, namespace: str | None, name: str | None, column: str | None) -> Place:
     if namespace is None or name is None:
         return Place("unknown" if kind == "column" else kind)
-    return _place((namespace, name), column)
+    return _place(spelling, (namespace, name), column)
 
 
-def _place(dataset: Key, column: str | None) -> Place:
-    return Place("all_columns", dataset) if column is None else Place("column", dataset, column)
+def _place(spelling: Spelling, dataset: Key, column: str | None) -> Place:
+    return Place("all_columns", dataset) if column is None else Place("column", dataset, spelling.of(dataset, column))

@@ -149,6 +149,19 @@ def test_a_column_that_is_not_there_is_met_with_near_names(lineage: Lineage) -> 
     assert lineage.upstream("user_behavior.event_type").links == ()
 
 
+def test_columns_are_the_same_in_any_case(recorder: Recorder) -> None:
+    for name in ("/lake/raw", "/lake/u"):
+        recorder.dataset(name)
+    recorder.dataset("/lake/t", ["Id", "x"])
+    recorder.job("loads", 1, "/lake/t", [("/lake/raw#n", "ID", "IDENTITY")])
+    recorder.job("uses", 2, "/lake/u", [("/lake/t#id", "u", "IDENTITY")])
+    asked = spark_lineage.open(recorder.store.location)
+    assert asked.upstream("u.U").datasets == ("t", "raw")
+    assert asked.downstream("raw.N").datasets == ("t", "u")
+    assert [node.column for node in asked.upstream("t.iD").nodes] == ["Id", "n"]
+    assert {column.path: len(column.links) for column in asked.columns("t").columns} == {"Id": 1, "x": 0}
+
+
 def test_a_place_without_a_store_is_said_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(StoreNotFound, match="there is no such folder"):
         spark_lineage.open(tmp_path / "nowhere")
