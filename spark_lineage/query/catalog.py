@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import NotFound
@@ -62,12 +63,22 @@ def _summaries(tables: Tables, names: Names, only: Key | None) -> dict[Key, Data
             last[row[0], row[1]] = row
     hashes = {row[5] for row in last.values() if row[5]}
     widths = {
-        hashed: sum("." not in field["path"] for field in fields or ())
+        hashed: _width(sorted(fields or (), key=lambda field: field["ordinal"]))
         for hashed, fields in tables.rows("schemas", ("schema_hash", "fields"), {"schema_hash": hashes})
     }
     return {
         key: _summary(names, key, row, widths.get(row[5]), writes.get(key, []), reads.get(key, [])) for key, row in last.items()
     }
+
+
+def _width(fields: Iterable[dict[str, Any]]) -> int:
+    """How many columns there are: fields of structs follow their column; a dot in a column's own name makes it no field."""
+    count, column = 0, None
+    for field in fields:
+        if column is None or not field["path"].startswith(column + "."):
+            count += 1
+            column = field["path"] if field["data_type"].endswith(">") else None
+    return count
 
 
 def _summary(

@@ -13,6 +13,8 @@ from recorded_jobs import MIDNIGHT, Recorder, churn
 
 import spark_lineage
 from spark_lineage.errors import Ambiguous, NotFound, SchemaVersionError, StoreNotFound
+from spark_lineage.lineage.schema import schema_of
+from spark_lineage.plan.values import Field
 from spark_lineage.query.lineage import Lineage
 from spark_lineage.query.tables import SCHEMA_VERSION, DeltaTables
 from spark_lineage.store import schemas
@@ -74,6 +76,16 @@ def test_datasets_come_with_their_last_version_and_writer(lineage: Lineage) -> N
     assert (predictions.version, predictions.columns, predictions.writes, predictions.reads) == (1, 2, 2, 2)
     assert (predictions.last_job, predictions.last_written_at) == ("churn", MIDNIGHT + timedelta(hours=26, minutes=5))
     assert (found["user_behavior.csv"].version, found["user_behavior.csv"].writes) == (None, 0)
+
+
+def test_a_dot_in_a_columns_name_makes_it_no_field_of_another(recorder: Recorder) -> None:
+    fields = [Field("x.y", "int"), Field("s", "struct<a:int,b:struct<c:int>>"), Field("s2", "int"), Field("x", "int")]
+    schema = schema_of(fields)
+    assert schema is not None
+    recorder.store.append("schemas", [schema], None)
+    recorder.dataset("/lake/t", schema_hash=schema.schema_hash)
+    (found,) = spark_lineage.open(recorder.store.location).datasets()
+    assert found.columns == 4
 
 
 def test_columns_come_with_their_sources(lineage: Lineage) -> None:
