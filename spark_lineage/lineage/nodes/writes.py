@@ -90,7 +90,8 @@ def microbatch(node: Node, walk: Walk) -> Relation:
     if table is not None:
         target = walk.naming.of_table(table)
     elif path is not None:
-        target = walk.at_path(path, _source_format(_class_or_text(sink)))
+        table_sink = node.v2table("sink")
+        target = walk.at_path(path, _source_format(table_sink.class_name if table_sink else _class_or_text(sink)))
     else:
         return walk.query(node)
     return _write(node, walk, target, "stream", mode=_output_mode(node))

@@ -59,6 +59,11 @@ def test_a_captured_plan_has_the_lineage_that_its_query_means(name: str) -> None
     assert found["incomplete"] == expected.get("incomplete", [])
 
 
+def test_a_stream_to_a_path_tells_the_format_of_its_sink() -> None:
+    records = records_of_execution(_document("stream"), RunContext(job_name="job"))
+    assert {dataset.name: dataset.format for dataset in records.datasets}["/data/streamed"] == "delta"
+
+
 def test_every_folder_is_a_case_and_every_case_a_folder() -> None:
     folders = {path.parent.name for path in PLANS.glob("*/plan.json")}
     assert folders == set(CASES)
