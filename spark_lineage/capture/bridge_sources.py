@@ -18,7 +18,7 @@ PACKAGE = "org.sparklineage.bridge"
 BRIDGE_CLASS = PACKAGE + ".Bridge"
 FILES = (
     "Faults", "Json", "Reflect", "Redaction", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
-    "Commits", "Noise", "Inbox", "Document", "Worker", "Bridge",
+    "Observer", "Commits", "Noise", "Inbox", "Document", "Worker", "Bridge",
 )  # fmt: skip
 _loaders: dict[int, Any] = {}
 """By gateway, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class of a name only."""

@@ -1,13 +1,13 @@
 package org.sparklineage.bridge;
 
-import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Constructor;
 import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.apache.spark.SparkContext;
 
 /**
@@ -21,13 +21,14 @@ final class Commits {
     private static final int LIMIT = 10000;
     private static final String OBSERVER = "org.apache.spark.sql.delta.TransactionExecutionObserver";
 
-    private final SparkContext context;
+    /** Null once uninstalled: threads that outlive the SparkContext keep what their observers refer to. */
+    private volatile SparkContext context;
     private final LinkedHashMap byRoot = new LinkedHashMap();
     private Object module;
     private Method setter;
     private ThreadLocal before;
     private ThreadLocal ours;
-    private Class observerClass;
+    private Constructor constructor;
     private boolean installed;
     private volatile long lost;
 
@@ -38,12 +39,13 @@ final class Commits {
     /** Hooks into Delta. Returns null, or the reason why it could not. */
     String install(ClassLoader loader) {
         try {
-            observerClass = Class.forName(OBSERVER, true, loader);
+            constructor = Observer.constructor(Class.forName(OBSERVER, true, loader));
             Class moduleClass = Class.forName(OBSERVER + "$", true, loader);
             module = moduleClass.getField("MODULE$").get(null);
             before = (ThreadLocal) moduleClass.getMethod("threadObserver", new Class[0]).invoke(module, new Object[0]);
             setter = findSetter(moduleClass);
             ours = new Observers(this);
+            ours.get();
             setter.invoke(module, new Object[] {ours});
             installed = true;
             return null;
@@ -55,6 +57,10 @@ final class Commits {
     }
 
     void uninstall() {
+        context = null;
+        synchronized (byRoot) {
+            byRoot.clear();
+        }
         if (installed) {
             installed = false;
             try {
@@ -81,8 +87,12 @@ final class Commits {
         throw new NoSuchMethodException("setter of threadObserver");
     }
 
-    Object newObserver(boolean root) {
-        return Proxy.newProxyInstance(observerClass.getClassLoader(), new Class[] {observerClass}, new Handler(this, root));
+    private Object observer(Handler handler) {
+        try {
+            return constructor.newInstance(new Object[] {handler});
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     ThreadLocal threadLocal() {
@@ -92,6 +102,10 @@ final class Commits {
     /** Called on the committing thread. Never throws. */
     void committed(Object transaction) {
         try {
+            SparkContext context = this.context;
+            if (context == null) {
+                return;
+            }
             Faults.point("commit");
             String id = context.getLocalProperty("spark.sql.execution.id");
             String root = context.getLocalProperty("spark.sql.execution.root.id");
@@ -189,57 +203,38 @@ final class Commits {
         }
 
         protected Object initialValue() {
-            return commits.newObserver(true);
+            return commits.observer(new Handler(commits));
         }
     }
 
-    /** One observer: the root one hands a fresh one to each transaction; that one reports its transaction's commit. */
-    private static final class Handler implements InvocationHandler {
+    /** One observer's ear: the root one hands a fresh one to each transaction; that one reports its transaction's commit. */
+    private static final class Handler implements BiFunction {
         private final Commits commits;
-        private final boolean root;
         private Object transaction;
 
-        Handler(Commits commits, boolean root) {
+        Handler(Commits commits) {
             this.commits = commits;
-            this.root = root;
         }
 
-        public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
-            String name = method.getName();
-            if (name.equals("startingTransaction")) {
-                return start(arguments[0]);
-            }
-            if (name.equals("preparingCommit")) {
-                return ((scala.Function0) arguments[0]).apply();
-            }
-            if (name.equals("transactionCommitted")) {
+        public Object apply(Object what, Object value) {
+            if (what instanceof Object[]) {
+                ((Handler) ((Object[]) what)[1]).transaction = value;
+            } else if (what.equals("starting")) {
+                return start();
+            } else if (what.equals("over")) {
+                commits.threadLocal().set(((Object[]) value)[0]);
+            } else if (what.equals("committed")) {
                 commits.committed(transaction);
-            } else if (name.equals("createChild")) {
-                return proxy;
-            } else if (name.equals("getNextObserver") || name.equals("nextObserver")) {
-                return scala.Option.apply(null);
-            } else if (name.equals("hashCode")) {
-                return Integer.valueOf(System.identityHashCode(proxy));
-            } else if (name.equals("equals")) {
-                return Boolean.valueOf(proxy == arguments[0]);
-            } else if (name.equals("toString")) {
-                return "spark-lineage transaction observer";
             }
             return null;
         }
 
-        private Object start(Object function) {
+        private Object start() {
             ThreadLocal local = commits.threadLocal();
-            Object previous = local.get();
-            Object observer = commits.newObserver(false);
-            local.set(observer);
-            try {
-                Object started = ((scala.Function0) function).apply();
-                ((Handler) Proxy.getInvocationHandler(observer)).transaction = started;
-                return started;
-            } finally {
-                local.set(previous);
-            }
+            Handler fresh = new Handler(commits);
+            Object[] token = new Object[] {local.get(), fresh};
+            local.set(commits.observer(fresh));
+            return token;
         }
     }
 }
