@@ -75,7 +75,7 @@ final class Document {
     private static LogicalPlan analyzed(QueryExecution execution) {
         try {
             return execution.analyzed();
-        } catch (RuntimeException e) {
+        } catch (Exception e) {
             return null;
         }
     }

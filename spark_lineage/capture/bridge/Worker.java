@@ -23,7 +23,8 @@ final class Worker implements Runnable {
     /** Executions given up before they had a number: their numbers are left out, so that the reader sees the gap. */
     private final java.util.concurrent.atomic.AtomicLong given = new java.util.concurrent.atomic.AtomicLong();
     private volatile boolean stopped;
-    private volatile boolean busy;
+    /** What waits or is being written. Counted down after the writing: between queue and writer nothing is out of sight. */
+    private final java.util.concurrent.atomic.AtomicLong pending = new java.util.concurrent.atomic.AtomicLong();
     volatile long documents;
     volatile long workNanos;
     volatile long bytes;
@@ -57,7 +58,12 @@ final class Worker implements Runnable {
             given.incrementAndGet();
             return;
         }
-        queue.offer(one);
+        put(one);
+    }
+
+    private void put(Object item) {
+        pending.incrementAndGet();
+        queue.offer(item);
     }
 
     private static boolean mayWrite(Bridge.Finished one) {
@@ -67,15 +73,15 @@ final class Worker implements Runnable {
     }
 
     void offerText(String kind, String json) {
-        queue.offer(new String[] {kind, json});
+        put(new String[] {kind, json});
     }
 
     public void run() {
         while (!stopped || !queue.isEmpty()) {
+            Object next = null;
             try {
-                Object next = queue.poll(500L, TimeUnit.MILLISECONDS);
+                next = queue.poll(500L, TimeUnit.MILLISECONDS);
                 if (next != null) {
-                    busy = true;
                     handle(next);
                 }
             } catch (InterruptedException e) {
@@ -83,7 +89,9 @@ final class Worker implements Runnable {
             } catch (Throwable e) {
                 reasons.add("bridge: " + e);
             } finally {
-                busy = false;
+                if (next != null) {
+                    pending.decrementAndGet();
+                }
             }
         }
     }
@@ -95,13 +103,25 @@ final class Worker implements Runnable {
             write(note[0], note[1]);
         } else {
             Bridge.Finished one = (Bridge.Finished) next;
-            String text = documentWriter.execution(one, queue.size(), queueMax, reasons);
+            String text = document(one);
             if (text != null) {
                 write("execution", text);
                 delayMillis += System.currentTimeMillis() - one.end.time();
             }
         }
         workNanos += System.nanoTime() - begin;
+    }
+
+    /** Its text, null when it is not the user's. One that cannot be made leaves a gap in the numbers. */
+    private String document(Bridge.Finished one) {
+        try {
+            Faults.point("document");
+            return documentWriter.execution(one, queue.size(), queueMax, reasons);
+        } catch (Throwable e) {
+            reasons.add("a document could not be made: " + e);
+            given.incrementAndGet();
+            return null;
+        }
     }
 
     /** `json` is an object without the fields that only the writer knows; they are put in front. */
@@ -133,7 +153,7 @@ final class Worker implements Runnable {
     /** Waits until the queue is empty; the number of the last document, -1 when the time was not enough. */
     long drain(long timeoutMillis) {
         long deadline = System.currentTimeMillis() + timeoutMillis;
-        while (!queue.isEmpty() || busy) {
+        while (pending.get() > 0L) {
             if (System.currentTimeMillis() >= deadline || !thread.isAlive()) {
                 return -1L;
             }
@@ -153,7 +173,7 @@ final class Worker implements Runnable {
         out.field("last_sequence", nextSequence + given.get() - 1L).key("dropped");
         reasons.write(out);
         out.close('}');
-        queue.offer(new String[] {"run_end", out.toString()});
+        put(new String[] {"run_end", out.toString()});
         stopped = true;
         drain(Math.max(1000L, timeoutMillis));
     }

@@ -187,7 +187,9 @@ def test_a_bridge_that_does_not_compile_says_so(spark: Any, tmp_path: Path, monk
         spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
 
 
-@pytest.mark.parametrize(("point", "documents_left"), [("listener", 0), ("plan", 1), ("scans", 1), ("write", 0), ("commit", 1)])
+@pytest.mark.parametrize(
+    ("point", "documents_left"), [("listener", 0), ("plan", 1), ("scans", 1), ("document", 0), ("write", 0), ("commit", 1)]
+)
 def test_a_failure_inside_the_bridge_leaves_the_job_alone(point: str, documents_left: int, spark: Any, tmp_path: Path) -> None:
     attachment = spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
     system = spark.sparkContext._jvm.java.lang.System
@@ -268,3 +270,58 @@ def test_no_signal_handler_is_installed(capture: Capture) -> None:
 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert attaching.attachment_of(capture.spark) is capture.attachment
+
+
+def test_what_delta_raises_is_what_the_user_gets(spark: Any, capture: Capture) -> None:
+    """A checked exception of the JVM's, thrown while a commit is prepared."""
+    from py4j.protocol import Py4JJavaError
+
+    (capture.data / "file").write_text("")
+    with pytest.raises(Py4JJavaError) as caught:
+        spark.sql(f"CREATE TABLE delta.`{capture.data}/file/t` (id int) USING delta")
+    assert caught.value.java_exception.getClass().getName() == "org.apache.spark.sql.delta.DeltaIOException"
+    (document,) = capture.executions()
+    assert document["error_class"] == "org.apache.spark.sql.delta.DeltaIOException"
+
+
+def test_a_report_that_cannot_be_written_does_not_give_two_bridges(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_LINEAGE_LAUNCH_REPORT", "/proc/version")  # not even root may append to it
+    first = spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
+    assert spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True) is first
+    spark.range(3).count()
+    spark_lineage.detach(spark)
+    assert len(executions(tmp_path)) == 1
+
+
+def test_an_attach_that_fails_late_leaves_no_bridge(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no child")
+
+    monkeypatch.setattr(attaching.child, "start", broken)
+    assert spark_lineage.attach(spark, inbox=str(tmp_path)) is None
+    spark.range(3).count()
+    assert [document["kind"] for document in documents(tmp_path)] == ["run_start", "run_end"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the fork of a process with threads is what is tested
+def test_a_forked_child_says_nothing_to_the_drivers_jvm(spark: Any, capture: Capture) -> None:
+    import os
+    import sys
+
+    assert attaching.the_attachment() is capture.attachment
+    pid = os.fork()
+    if pid == 0:
+        silent = attaching.the_attachment() is None and not attaching._ending
+        try:
+            sys.excepthook(ValueError, ValueError("the child's"), None)
+            with spark_lineage.job("child") as run:
+                silent = silent and run.run_id is None
+        finally:
+            os._exit(0 if silent else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    spark_lineage.detach(spark)
+    end = documents(capture.inbox)[-1]
+    assert (end["kind"], end["status"]) == ("run_end", "succeeded")
+    assert attaching.attachment_of(spark) is None
