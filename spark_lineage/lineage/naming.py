@@ -17,6 +17,8 @@ DatasetKey: TypeAlias = tuple[str, str]
 _SCHEMES: Final = {"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasb": "wasbs", "viewfs": "hdfs", "webhdfs": "hdfs"}
 _OBJECT_STORES: Final = frozenset({"s3", "gs", "abfss", "wasbs", "oss", "cosn", "obs"})
 _PARTITION: Final = re.compile(r"[^/=]+=[^/]*")
+_PART_FILE: Final = re.compile(r"part-\d{5}-.+")
+"""What Spark calls the files that it writes into a dataset's folder: one of them is no dataset of its own."""
 _GLOB: Final = re.compile(r"[*?\[{]")
 _JDBC_SECRETS: Final = re.compile(r"(?i)[?;&](user|username|password|token|secret)[^=;&]*=[^;&]*")
 _JDBC_PORTS: Final = {"postgresql": 5432, "postgres": 5432, "mysql": 3306, "mariadb": 3306, "sqlserver": 1433, "oracle": 1521}
@@ -38,7 +40,8 @@ class Place:
 def place_of(path: str) -> Place:
     """The dataset that a path belongs to: globs and partition folders fold to their root.
 
-    ``/x/dt=2024-01-01/part.csv``, ``/x/*.csv`` and ``file:///x/`` are all the dataset ``/x``; ``/x/a.csv`` is itself.
+    ``/x/dt=2024-01-01/part.csv``, ``/x/*.csv``, ``file:///x/`` and the file ``/x/part-00000-<uuid>.csv`` that Spark wrote there
+    are all the dataset ``/x``; ``/x/a.csv`` is itself.
     """
     namespace, name = split(path)
     segments = name.split("/")
@@ -181,7 +184,8 @@ def _tidy(path: str) -> str:
 def _without_partitions(segments: list[str]) -> int:
     """How many segments are left when the tail of partition folders, and the file in them, is taken off."""
     end = len(segments)
-    if end >= 2 and _is_file(segments[-1]) and _PARTITION.fullmatch(segments[-2]):
+    last, around = segments[-1], segments[-2] if end >= 2 else ""
+    if around and (_PART_FILE.fullmatch(last) or (_is_file(last) and _PARTITION.fullmatch(around))):
         end -= 1
     while end > 1 and _PARTITION.fullmatch(segments[end - 1]):
         end -= 1
