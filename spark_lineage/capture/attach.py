@@ -179,7 +179,7 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
         store=store, inbox=inbox,
     )  # fmt: skip
     try:
-        warning = bridge.start(json.dumps(start))
+        warning = bridge.start(_json(start))
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
         _tell_the_launcher(attachment)
         if settings.ingest == "child":
@@ -361,6 +361,11 @@ def _run_start(
         "labels": labels_of(settings.labels, redaction),
         "limits": {"datasets_allow": list(settings.datasets_allow), "datasets_deny": list(settings.datasets_deny)},
     }
+
+
+def _json(start: dict[str, Any]) -> str:
+    """As JSON. An argument or a path that is not UTF-8 is a text that no table takes: what is wrong in it becomes `?`."""
+    return json.dumps(start, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
 
 def labels_of(labels: tuple[str, ...], redaction: Redaction) -> dict[str, str]:
