@@ -30,6 +30,8 @@ DOCUMENT_BYTES_MAX = 512 << 20
 """A document that is larger, compressed, is not read: it goes to quarantine. The bridge's own bound is far below."""
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_TEMPORARY_NAME = re.compile(r"\.(\d{8,18}\.[a-z_]+\.json\.gz|.+\.\d+\.[0-9a-f]{8})")
+"""What writers call a file until it is whole: the bridge its documents, this module whatever it writes."""
 _DOCUMENT_NAME = re.compile(r"(\d{8,18})\.([a-z_]+)\.json\.gz")
 
 
@@ -281,7 +283,8 @@ class LocalInbox(InboxFolder):
     def remove_leftovers(self, folder: str, older_than_seconds: float) -> None:
         for path in self.root.joinpath(folder).glob(".*"):
             with contextlib.suppress(OSError):
-                if path.is_file() and time.time() - path.stat().st_mtime > older_than_seconds:
+                ours = _TEMPORARY_NAME.fullmatch(path.name) is not None
+                if ours and path.is_file() and time.time() - path.stat().st_mtime > older_than_seconds:
                     path.unlink()
 
     def changed_ns(self, folder: str = "") -> int:
@@ -310,7 +313,7 @@ class LocalInbox(InboxFolder):
         while True:
             data = self.read("inbox.json")
             if data is None:
-                if not create and not self.runs():
+                if not create and not any(self.documents(run, 1) for run in self.runs()):
                     raise InboxError(f"{self.root} is no inbox: it holds no inbox.json; name the folder that the jobs write to")
                 self.create("inbox.json", json.dumps({"inbox_id": str(uuid.uuid4()), "format": FORMAT}).encode())
                 continue

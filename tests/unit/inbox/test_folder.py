@@ -166,3 +166,20 @@ def test_leftovers_of_dead_writers_go_once_they_are_old(tmp_path: Path) -> None:
     os.utime(tmp_path / RUN / ".00000001.execution.json.gz", (0, 0))
     inbox.remove_leftovers(RUN, 3600)
     assert [path.name for path in (tmp_path / RUN).iterdir()] == [".00000002.execution.json.gz"]
+
+
+def test_a_folder_that_is_no_inbox_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / ".album").write_text("mine")
+    with pytest.raises(InboxError, match="is no inbox"):
+        open_inbox(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".album", "photos"]
+
+
+def test_hidden_files_of_others_are_no_leftovers(tmp_path: Path) -> None:
+    inbox = open_inbox(tmp_path, create=True)
+    for name in (".bashrc", ".00000001.execution.json.gz", ".inbox.json.4711.0a1b2c3d"):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (0, 0))
+    inbox.remove_leftovers("", 3600)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [".bashrc"]
