@@ -33,6 +33,8 @@ DELTA = (4, 4)
 LIBRARIES = ("deltalake", "pyarrow", "duckdb", "click", "rich")
 WAITS_LONG_SECONDS = 60.0
 """Documents that wait longer than this, with no ingester at work, wait for nobody."""
+LEAST_FREE_BYTES = 16_000_000
+"""Room that an ingester needs to go on for a while: batches, tables, and what waits in the inbox meanwhile."""
 SIGN_OF_LIFE_SECONDS = 10.0
 """An ingester says about every second that it is there."""
 
@@ -184,7 +186,18 @@ def _store(location: str) -> Finding:
     ):
         advice = "nothing can be ingested by this user: give it the right to write there"
         return Finding("store", "problem", f"{detail}; {closed[0]} is read-only for this user", advice)
+    if full := _full("store", path):
+        return full
     return Finding("store", "ok", detail + ("" if path is not None else "; whether it can be written was not tried"))
+
+
+def _full(name: str, path: Path | None) -> Finding | None:
+    """A file system that has no room: documents and batches that cannot be written are lost, and nobody is told but here."""
+    free = LEAST_FREE_BYTES if path is None else shutil.disk_usage(path).free
+    if free >= LEAST_FREE_BYTES:
+        return None
+    detail = f"{path} has no room: {free / 1e6:.1f} MB are left on its file system"
+    return Finding(name, "problem", detail, f"make room there, or name another {name}; what cannot be written is lost")
 
 
 def _absent(name: str, location: str, path: Path | None) -> Finding:
@@ -231,6 +244,8 @@ def _backlog(inbox: InboxFolder) -> Finding:
             f"{inbox.location} is read-only for this user",
             "give the users of jobs and of the ingester the right to write",
         )
+    if full := _full("inbox", local_path(inbox.location)):
+        return full
     if not backlog.documents:
         return Finding("inbox", "ok", f"{inbox.location}, nothing waits")
     age = max(0.0, time.time() - _oldest(inbox))

@@ -152,6 +152,13 @@ def test_quarantine_is_counted_by_reason(store: Path, waiting: Path) -> None:
     assert look("ingester", store).status == "ok"
 
 
+def test_a_file_system_without_room_is_a_problem(store: Path, waiting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spark_lineage.doctor.LEAST_FREE_BYTES", 1 << 62)
+    for name in ("store", "inbox"):
+        found = look(name, store)
+        assert (found.status, "has no room" in found.detail) == ("problem", True)
+
+
 def test_an_inbox_that_is_none_is_a_problem(store: Path, tmp_path: Path) -> None:
     assert look("inbox", store, tmp_path).status == "problem"
     assert not (tmp_path / "inbox.json").exists()
