@@ -119,7 +119,7 @@ def appends(folder: Path, pairs: int) -> Comparison:
         assert attachment.flush(60)
         figures.append((attachment.attach_seconds, list(attachment.bridge.figures()), time.perf_counter() - last))
         spark_lineage.detach(spark)
-        attachment.process.wait(60)
+        assert attachment.process.wait(60)
         return sample
 
     for _ in range(2):

@@ -20,8 +20,9 @@ FILES = (
     "Faults", "Json", "Reflect", "Redaction", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
     "Observer", "Commits", "Noise", "Inbox", "Document", "Worker", "Bridge",
 )  # fmt: skip
-_loaders: dict[int, Any] = {}
-"""By gateway, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class of a name only."""
+_loaders: dict[int, tuple[Any, Any]] = {}
+"""(gateway, loader) by the gateway's id, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class
+of a name only. The gateway is kept so that its id is not given out again."""
 
 
 def compilation_unit() -> str:
@@ -46,13 +47,13 @@ def bridge_class(gateway: Any) -> Any:
 
     Raises AttachError with the compiler's message when it does not compile against this Spark.
     """
-    loader = _loaders.get(id(gateway))
+    _, loader = _loaders.get(id(gateway), (None, None))
     if loader is None:
         # Asked as a resource: an exception from the JVM costs PySpark's translation more than the whole attach.
         loader = gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader()
         if loader.getResource(BRIDGE_CLASS.replace(".", "/") + ".class") is None:
             loader = _compile(gateway, loader)
-        _loaders[id(gateway)] = loader
+        _loaders[id(gateway)] = (gateway, loader)
     return loader.loadClass(BRIDGE_CLASS)
 
 

@@ -8,13 +8,38 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _NEEDED = ("deltalake", "pyarrow")
 
 
-def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> subprocess.Popen[bytes] | None:
+@dataclass(frozen=True)
+class Ingester:
+    """The ingester's process. It is nobody's child: a job that waits for its own children must not find ours among them."""
+
+    pid: int
+
+    def is_alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within the time."""
+        deadline = time.monotonic() + seconds
+        while self.is_alive():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> Ingester | None:
     """Starts ``python -m spark_lineage.ingest`` for this run; None, with a warning, where it cannot run here.
 
     It has its own session (a Ctrl-C in the driver's terminal does not reach it), no terminal, and none of the job's
@@ -28,43 +53,54 @@ def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> subproces
     if "://" in inbox:
         warnings.append(f"the inbox is remote: run `spark-lineage ingest {inbox}` where it can be read")
         return None
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYSPARK_", "SPARK_ENV"))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(package), *_without_autoload(environment.get("PYTHONPATH", ""))])
     command = [python, "-m", "spark_lineage.ingest", "--inbox", inbox, "--store", store, "--follow", run_id, "--driver-pid", str(os.getpid())]  # fmt: skip
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            close_fds=True,
-            env=environment,
-            cwd="/" if os.name == "posix" else None,
-        )
-    except OSError as error:
+        return Ingester(_detached(command, _environment(python, package)))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         warnings.append(f"the ingester could not be started ({error}): run `spark-lineage ingest {inbox}`")
         return None
+
+
+def _environment(python: str, package: Path) -> dict[str, str]:
+    """The job's, without what it is for Spark; another Python than the job's must not find the job's packages."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYSPARK_", "SPARK_ENV"))}
+    path = [str(package)]
+    if python == sys.executable:
+        path += _without_autoload(environment.get("PYTHONPATH", ""))
+    else:
+        environment.pop("PYTHONHOME", None)
+    environment["PYTHONPATH"] = os.pathsep.join(path)
+    return environment
+
+
+def _detached(command: list[str], environment: dict[str, str]) -> int:
+    """Starts the command by way of a shell that is gone at once, and gives its process id. Raises OSError, ValueError."""
+    shell = ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 & echo $!', "sh", *command]
+    done = subprocess.run(
+        shell, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        env=environment, cwd="/", timeout=5, check=True,
+    )  # fmt: skip
+    return int(done.stdout)
 
 
 def _can_ingest() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in _NEEDED)
 
 
-def wait_until_ingested(inbox: str, run_id: str, last: int, process: Any, deadline: float) -> bool:
+def wait_until_ingested(inbox: str, run_id: str, last: int, process: Ingester, deadline: float) -> bool:
     """Waits until the tables have everything of this run up to document `last`."""
     while True:
         if _ingested_through(inbox, run_id) >= last:
             return True
-        if time.monotonic() >= deadline or process.poll() is not None:
+        if time.monotonic() >= deadline or not process.is_alive():
             return _ingested_through(inbox, run_id) >= last
         time.sleep(0.02)
 
 
-def wait_for_exit(inbox: str, run_id: str, process: Any, deadline: float) -> None:
+def wait_for_exit(inbox: str, run_id: str, process: Ingester, deadline: float) -> None:
     """At the driver's end: until the child has taken in all that is in this run's folder, or the time is up."""
     folder = Path(inbox) / run_id
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and process.is_alive():
         if not any(name.endswith(".json.gz") for name in _names(folder)):
             return
         time.sleep(0.02)

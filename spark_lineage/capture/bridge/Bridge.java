@@ -20,6 +20,7 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
 public final class Bridge extends SparkListener {
     private static final int STARTS_LIMIT = 100000;
     private static final int NESTED_LIMIT = 256;
+    private static final int NESTED_ROOTS_LIMIT = 1000;
 
     private final SparkContext context;
     private final Worker worker;
@@ -35,7 +36,7 @@ public final class Bridge extends SparkListener {
     /** `options` has text values; the names are in capture/attach.py. Throws when the inbox cannot be written. */
     public Bridge(SparkContext context, Map options) throws Exception {
         this.context = context;
-        this.commits = new Commits(context);
+        this.commits = new Commits(context, Redaction.of(options));
         this.worker = new Worker(context, options);
     }
 
@@ -112,6 +113,11 @@ public final class Bridge extends SparkListener {
         }
         List list = (List) nested.get(root);
         if (list == null) {
+            if (nested.size() >= NESTED_ROOTS_LIMIT) {
+                // Ends that Spark's listener bus dropped never come: what waits for them must not pile up.
+                nested.clear();
+                worker.reasons.add("nested executions of ends that never came");
+            }
             list = new ArrayList();
             nested.put(root, list);
         }

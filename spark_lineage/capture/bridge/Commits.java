@@ -13,7 +13,7 @@ import org.apache.spark.SparkContext;
 /**
  * Ties Delta commits to the executions that made them, by Delta's own thread-local TransactionExecutionObserver: it is
  * told of a commit on the committing thread, whose local properties name the execution. All by reflection; where this
- * Delta has no such hook, `installed` is false and the ingester looks into the log instead, marked inferred.
+ * Delta has no such hook, `installed` is false and each write says that its version is not known.
  *
  * Each transaction gets an observer of its own, so that nested ones (auto-compaction) cannot be confused.
  */
@@ -32,8 +32,11 @@ final class Commits {
     private boolean installed;
     private volatile long lost;
 
-    Commits(SparkContext context) {
+    private final Redaction redaction;
+
+    Commits(SparkContext context, Redaction redaction) {
         this.context = context;
+        this.redaction = redaction;
     }
 
     /** Hooks into Delta. Returns null, or the reason why it could not. */
@@ -148,10 +151,10 @@ final class Commits {
         }
     }
 
-    private static String describe(Object transaction, String id, String root) throws Exception {
+    private String describe(Object transaction, String id, String root) throws Exception {
         Object committed = Reflect.unwrap(Reflect.call(transaction, "getCommitted"));
         Json out = new Json();
-        out.open('{').field("path", String.valueOf(Reflect.call(transaction, "dataPath")));
+        out.open('{').field("path", redaction.path(Reflect.call(transaction, "dataPath")));
         Object snapshot = Reflect.tryCall(committed, "postCommitSnapshot");
         String tableId = Sources.tableId(snapshot);
         out.field("table_id", tableId != null ? tableId : Sources.tableId(transaction));

@@ -31,8 +31,7 @@ final class Document {
         this.maxNodes = Integer.parseInt((String) options.get("max_nodes"));
         this.maxBytes = Integer.parseInt((String) options.get("max_bytes"));
         this.maxNanos = Long.parseLong((String) options.get("max_millis")) * 1000000L;
-        this.redaction = new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"),
-            (String) options.get("redact_urls"));
+        this.redaction = Redaction.of(options);
     }
 
     /** The document as JSON, or null when the execution is not the user's. Never throws for what a plan holds. */

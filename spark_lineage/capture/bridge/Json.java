@@ -105,12 +105,14 @@ final class Json {
         return this;
     }
 
-    /** Escapes a control character or a surrogate: a lone surrogate must not reach the UTF-8 encoder as it is. */
+    /** Escapes a control character; a surrogate without its other half, which no UTF-8 text can hold, becomes a question mark. */
     private void unicode(char c, int i, String value, int length) {
         if (c == '\n') {
             out.append("\\n");
         } else if (c == '\t') {
             out.append("\\t");
+        } else if (isLoneSurrogate(c, i, value, length)) {
+            out.append('?');
         } else {
             String hex = Integer.toHexString(c);
             out.append("\\u");
@@ -119,6 +121,13 @@ final class Json {
             }
             out.append(hex);
         }
+    }
+
+    private static boolean isLoneSurrogate(char c, int i, String value, int length) {
+        if (c >= 0xD800 && c <= 0xDBFF) {
+            return i + 1 >= length || value.charAt(i + 1) < 0xDC00 || value.charAt(i + 1) > 0xDFFF;
+        }
+        return c >= 0xDC00 && c <= 0xDFFF && (i == 0 || value.charAt(i - 1) < 0xD800 || value.charAt(i - 1) > 0xDBFF);
     }
 
     public String toString() {

@@ -1,5 +1,6 @@
 package org.sparklineage.bridge;
 
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -19,9 +20,23 @@ final class Redaction {
         this.urls = Pattern.compile(urlPattern);
     }
 
+    /** The patterns that Python gave. */
+    static Redaction of(Map options) {
+        return new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"), (String) options.get("redact_urls"));
+    }
+
+    /** A path or location: the password of a URL goes, the rest names a dataset and must be the same wherever it stands. */
+    String path(Object location) {
+        String value = location == null ? null : location.toString();
+        return value == null || value.indexOf("://") < 0 ? value : replace(urls, value);
+    }
+
     String value(String key, String value) {
         if (value == null) {
             return null;
+        }
+        if (key.equalsIgnoreCase("path")) {
+            return path(value);
         }
         return keys.matcher(key).find() ? REPLACEMENT : text(value);
     }

@@ -108,7 +108,7 @@ final class ScanReader {
 
     /** The version that was scanned; asking a TahoeLogFileIndex would answer for now, so it is marked instead. */
     private void delta(Object index, String kind) throws Exception {
-        scans.field("path", String.valueOf(Reflect.call(index, "path")));
+        scans.field("path", redaction.path(Reflect.call(index, "path")));
         Object described = index;
         if (kind.equals("TahoeLogFileIndex")) {
             described = Reflect.call(index, "snapshotAtAnalysis");
@@ -133,7 +133,7 @@ final class ScanReader {
         scans.key("paths").open('[');
         List paths = Reflect.list(Reflect.tryCall(index, "rootPaths"));
         for (int i = 0; i < paths.size() && i < 1000; i++) {
-            scans.string(redaction.text(paths.get(i).toString())).comma();
+            scans.string(redaction.path(paths.get(i))).comma();
         }
         scans.close(']').comma();
         String fingerprint = fingerprint(index);
@@ -233,7 +233,7 @@ final class ScanReader {
             }
             writes.open('{').field("class", Reflect.simpleName(command)).field("sql_id", sqlId);
             Object path = Reflect.tryCall(command, "outputPath");
-            writes.field("path", path == null ? null : redaction.text(path.toString()));
+            writes.field("path", redaction.path(path));
             writes.field("format", Sources.format(Reflect.tryCall(command, "fileFormat")));
             writes.field("mode", Reflect.text(Reflect.tryCall(command, "mode")));
             Map metrics = metrics(command);

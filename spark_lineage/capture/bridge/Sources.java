@@ -31,16 +31,16 @@ final class Sources {
         } else if (value instanceof Table) {
             v2table(out, (Table) value, redaction);
         } else if (value instanceof Path) {
-            out.open('{').key("path").string(redaction.text(value.toString())).close('}');
+            out.open('{').key("path").string(redaction.path(value)).close('}');
         } else if (value.getClass().getName().startsWith(DELTA)) {
-            return deltaPath(out, value);
+            return deltaPath(out, value, redaction);
         } else {
             return false;
         }
         return true;
     }
 
-    private static boolean deltaPath(Json out, Object value) {
+    private static boolean deltaPath(Json out, Object value, Redaction redaction) {
         Object path = Reflect.tryCall(value, "path");
         if (!(path instanceof Path)) {
             path = Reflect.tryCall(value, "dataPath");
@@ -48,7 +48,7 @@ final class Sources {
         if (!(path instanceof Path)) {
             return false;
         }
-        out.open('{').key("path").string(path.toString()).close('}');
+        out.open('{').key("path").string(redaction.path(path)).close('}');
         return true;
     }
 
@@ -78,7 +78,7 @@ final class Sources {
         }
         out.close(']').comma();
         Object uri = Reflect.unwrap(table.storage().locationUri());
-        out.field("location", uri == null ? null : redaction.text(uri.toString()));
+        out.field("location", redaction.path(uri));
         out.field("provider", Reflect.text(table.provider()));
         out.field("kind", table.tableType().name());
         String view = Reflect.text(table.viewText());
@@ -104,7 +104,7 @@ final class Sources {
         out.field("index", location.getClass().getName()).key("paths").open('[');
         List paths = Reflect.list(Reflect.tryCall(location, "rootPaths"));
         for (int i = 0; i < paths.size() && i < 1000; i++) {
-            out.string(redaction.text(paths.get(i).toString())).comma();
+            out.string(redaction.path(paths.get(i))).comma();
         }
         out.close(']').comma().key("options").open('{');
         scala.collection.Iterator options = relation.options().iterator();
@@ -120,13 +120,13 @@ final class Sources {
         }
         out.close(']').comma();
         if (location.getClass().getName().startsWith(DELTA)) {
-            deltaIndex(out, location);
+            deltaIndex(out, location, redaction);
         }
     }
 
     /** The Delta part of a relation. `version()` is not asked: it answers for now, not for then. */
-    private static void deltaIndex(Json out, Object index) {
-        out.key("delta").open('{').field("path", String.valueOf(Reflect.tryCall(index, "path")));
+    private static void deltaIndex(Json out, Object index, Redaction redaction) {
+        out.key("delta").open('{').field("path", redaction.path(Reflect.tryCall(index, "path")));
         Object snapshot = Reflect.tryCall(index, "snapshotAtAnalysis");
         Object described = snapshot == null ? index : snapshot;
         boolean travel = Boolean.TRUE.equals(Reflect.tryCall(index, "isTimeTravelQuery"));
@@ -165,15 +165,15 @@ final class Sources {
             out.reset(mark);
         }
         if (delta) {
-            deltaTable(out, table);
+            deltaTable(out, table, redaction);
         } else {
             properties(out, table, redaction);
         }
         out.close('}').close('}');
     }
 
-    private static void deltaTable(Json out, Object table) {
-        out.key("delta").open('{').field("path", Reflect.text(Reflect.tryCall(table, "path")));
+    private static void deltaTable(Json out, Object table, Redaction redaction) {
+        out.key("delta").open('{').field("path", redaction.path(Reflect.tryCall(table, "path")));
         Object travel = Reflect.unwrap(Reflect.tryCall(table, "timeTravelOpt"));
         out.field("time_travel", travel != null);
         Object catalogTable = Reflect.unwrap(Reflect.tryCall(table, "catalogTable"));
