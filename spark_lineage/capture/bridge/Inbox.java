@@ -46,8 +46,7 @@ final class Inbox {
     private long writeLocal(String name, String text) throws IOException {
         File hidden = new File(folder, "." + name);
         try {
-            OutputStream file = new java.io.FileOutputStream(hidden);
-            compress(file, text);
+            compress(open(hidden), text);
             long size = hidden.length();
             if (!hidden.renameTo(new File(folder, name))) {
                 throw new IOException("cannot rename " + hidden);
@@ -57,6 +56,16 @@ final class Inbox {
         } catch (IOException e) {
             hidden.delete();
             throw e;
+        }
+    }
+
+    /** Makes the folder again when somebody removed it: what comes after is not lost with what was there. */
+    private OutputStream open(File hidden) throws IOException {
+        try {
+            return new java.io.FileOutputStream(hidden);
+        } catch (java.io.FileNotFoundException e) {
+            new File(folder).mkdirs();
+            return new java.io.FileOutputStream(hidden);
         }
     }
 

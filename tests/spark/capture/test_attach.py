@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,14 @@ def test_a_full_inbox_gives_up_documents_and_counts_them(spark: Any, tmp_path: P
     spark_lineage.detach(spark)
     assert executions(tmp_path) == []
     assert any("over its bound of 100 bytes (3)" in warning for warning in attachment.bridge.warnings())
+
+
+def test_an_inbox_that_was_removed_is_made_again(spark: Any, tmp_path: Path) -> None:
+    spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
+    shutil.rmtree(tmp_path / "inbox")
+    spark.range(3).count()
+    spark_lineage.detach(spark)
+    assert [document["kind"] for document in documents(tmp_path / "inbox")] == ["execution", "run_end"]
 
 
 def test_reads_can_be_left_out(spark: Any, tmp_path: Path) -> None:

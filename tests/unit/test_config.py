@@ -1,0 +1,88 @@
+"""Options: who wins, what is refused, and what a location means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spark_lineage.config import OPTIONS, Settings, load, local_path
+from spark_lineage.errors import ConfigError
+
+
+def in_force(
+    tmp_path: Path,
+    toml: str = "",
+    environment: dict[str, str] | None = None,
+    spark: dict[str, str] | None = None,
+    **arguments: object,
+) -> Settings:
+    (tmp_path / "lineage.toml").write_text(toml)
+    return load((spark or {}).get, environment=environment or {}, directory=tmp_path, **arguments)
+
+
+def test_order_of_precedence(tmp_path: Path) -> None:
+    """An argument, then Spark's configuration, then the environment, then lineage.toml, then the default."""
+    toml = 'store = "from toml"'
+    environment = {"SPARK_LINEAGE_STORE": "from environment"}
+    spark = {"spark.lineage.store": "from spark"}
+    ways = [
+        (in_force(tmp_path, toml, environment, spark, store="from argument"), "from argument", "argument"),
+        (in_force(tmp_path, toml, environment, spark), "from spark", "spark"),
+        (in_force(tmp_path, toml, environment), "from environment", "environment"),
+        (in_force(tmp_path, toml), "from toml", "lineage.toml"),
+        (in_force(tmp_path), "./lineage", "default"),
+    ]
+    for settings, value, origin in ways:
+        assert (settings.store, settings.origins["store"]) == (value, origin)
+
+
+def test_kinds_of_values(tmp_path: Path) -> None:
+    settings = in_force(
+        tmp_path,
+        'labels = ["team=a", "tier=1"]\n[plan.max]\nnodes = 7\n',
+        {"SPARK_LINEAGE_ENABLED": "no", "SPARK_LINEAGE_EXIT_WAIT_SECONDS": "1.5", "SPARK_LINEAGE_JOBS_DENY": "tmp_*, test_*"},
+    )
+    assert settings.enabled is False
+    assert settings.exit_wait_seconds == 1.5
+    assert settings.jobs_deny == ("tmp_*", "test_*")
+    assert settings.labels == ("team=a", "tier=1")
+    assert settings.plan_max_nodes == 7
+
+
+@pytest.mark.parametrize(
+    ("toml", "environment", "message"),
+    [
+        ("", {"SPARK_LINEAGE_PLAN_MAX_NODES": "many"}, r"SPARK_LINEAGE_PLAN_MAX_NODES \(from environment\) is 'many', which is no int"),
+        ("", {"SPARK_LINEAGE_ENABLED": "maybe"}, r"which is no bool"),
+        ('stor = "x"', {}, r"no such option 'stor'"),
+        ("store = ", {}, r"lineage.toml cannot be read"),
+        ("", {"SPARK_LINEAGE_CONFIG": "/no/such/file.toml"}, r"names /no/such/file.toml, and there is no such file"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(toml: str, environment: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        in_force(tmp_path, toml, environment)
+
+
+def test_an_argument_that_is_no_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such option: colour"):
+        in_force(tmp_path, colour="blue")
+
+
+@pytest.mark.parametrize(
+    ("store", "inbox"),
+    [("/data/lineage", "/data/lineage/inbox"), ("file:///data/x", "/data/x/inbox"), ("s3://bucket/lineage", "./lineage-inbox")],
+)
+def test_the_inbox_follows_the_store(store: str, inbox: str, tmp_path: Path) -> None:
+    assert in_force(tmp_path, store=store).inbox_location == inbox
+    assert in_force(tmp_path, store=store, inbox="/elsewhere").inbox_location == "/elsewhere"
+
+
+def test_local_paths() -> None:
+    assert local_path("file:/x/y") == local_path("file:///x/y") == Path("/x/y")
+    assert local_path("hdfs://host/x") is None
+
+
+def test_names_are_made_of_one_name() -> None:
+    assert len({option.env for option in OPTIONS}) == len({option.attribute for option in OPTIONS}) == len(OPTIONS)
