@@ -89,6 +89,7 @@ def _can_ingest() -> bool:
 
 def wait_until_ingested(inbox: str, run_id: str, last: int, process: Ingester, deadline: float) -> bool:
     """Waits until the tables have everything of this run up to document `last`."""
+    _ask(inbox, run_id)
     while True:
         if _ingested_through(inbox, run_id) >= last:
             return True
@@ -100,10 +101,21 @@ def wait_until_ingested(inbox: str, run_id: str, last: int, process: Ingester, d
 def wait_for_exit(inbox: str, run_id: str, process: Ingester, deadline: float) -> None:
     """At the driver's end: until the child has taken in all that is in this run's folder, or the time is up."""
     folder = Path(inbox) / run_id
+    _ask(inbox, run_id)
     while time.monotonic() < deadline and process.is_alive():
         if not any(name.endswith(".json.gz") for name in _names(folder)):
             return
         time.sleep(0.02)
+
+
+def _ask(inbox: str, run_id: str) -> None:
+    """Says that somebody waits: the ingester gathers documents for a while otherwise."""
+    state = Path(inbox) / "state"
+    try:
+        state.mkdir(mode=0o700, exist_ok=True)
+        (state / f"{run_id}.asked").touch()
+    except OSError:
+        return  # it is only slower then
 
 
 def _names(folder: Path) -> list[str]:

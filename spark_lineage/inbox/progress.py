@@ -70,8 +70,21 @@ def read_progress(inbox: InboxFolder, run: str) -> Progress | None:
         return None
 
 
+def was_asked_for(inbox: InboxFolder, run: str) -> bool:
+    """Whether the driver said, since this was last asked, that it waits for what it has written (``state/<run>.asked``)."""
+    if inbox.size(_asked(run)) is None:
+        return False
+    inbox.remove(_asked(run))
+    return True
+
+
 def remove_progress(inbox: InboxFolder, run: str) -> None:
     inbox.remove(_path(run))
+    inbox.remove(_asked(run))
+
+
+def _asked(run: str) -> str:
+    return f"state/{run}.asked"
 
 
 def _path(run: str) -> str:

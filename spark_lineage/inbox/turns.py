@@ -16,7 +16,7 @@ from ..errors import InboxError, StoreError
 from .folder import InboxFolder
 from .ledger import Ledger, read_ledger
 from .lost import QUIET_SECONDS, LostRuns
-from .progress import write_progress
+from .progress import was_asked_for, write_progress
 from .watch import Changes, Process
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ ORPHAN_PATIENCE_SECONDS = 60.0
 """So long a child whose driver is gone tries an inbox or a store that cannot be used; the documents wait for another one."""
 LINGER_SECONDS = 10.0
 """So long a driver that is still alive after its run's end is waited for: how its process ends is part of the run."""
+GATHER_SECONDS = 2.0
+"""Documents are gathered for so long before they are taken: a commit to each of ten tables for every document would cost the
+machine of the driver, and the store, many times what the documents themselves do."""
 LOST_CHECK_SECONDS = 30.0
 FORGET_SECONDS = 86_400.0
 
@@ -82,7 +85,7 @@ class Turns:
                 self._look_for_lost_at = time.monotonic() + LOST_CHECK_SECONDS
             return False
 
-        self._watch(Changes(self._inbox), look_around, lambda: False)
+        self._watch(Changes(self._inbox), look_around, lambda: False, lambda: False)
 
     def until_ended(self, run: str, driver: Process | None) -> None:
         """Takes what comes until the application run `run` has ended, or its driver is gone and its folder quiet."""
@@ -96,17 +99,26 @@ class Turns:
                 return not following.lingers() and self._in_turn(self._take) is not True
             return following.gone_quiet() and self._in_turn(lambda: self._give_up([run])) is not None
 
-        self._watch(changes, over, following.orphaned)
+        self._watch(changes, over, following.orphaned, following.urgent)
         self._in_turn(self._clear_up)
 
-    def _watch(self, changes: Changes, over: Callable[[], bool], impatient: Callable[[], bool]) -> None:
-        """Takes what comes until `over`. What fails is tried again, later and later, unless `impatient` says not to."""
-        idle = backoff = 0.0
+    def _watch(
+        self, changes: Changes, over: Callable[[], bool], impatient: Callable[[], bool], urgent: Callable[[], bool]
+    ) -> None:
+        """Takes what comes until `over`, gathering it for a while unless it is `urgent`.
+
+        What fails is tried again, later and later, unless `impatient` says not to.
+        """
+        idle = backoff = gathered_at = 0.0
         more: bool | None = True
+        waits = True
         while not self._stop.is_set():
             try:
-                if changes.any() or more is not False:
+                waits = changes.any() or more is not False or waits
+                if waits and (time.monotonic() >= gathered_at or more is None or urgent()):
                     more = self._in_turn(self._take)
+                    waits = more is not False
+                    gathered_at = time.monotonic() + (0.0 if more else GATHER_SECONDS)
                     idle = 0.0
                 if more is False and over():
                     return
@@ -189,6 +201,10 @@ class _Following:
         self._ended_at = self._ended_at or time.monotonic()
         return time.monotonic() - self._ended_at < LINGER_SECONDS
 
+    def urgent(self) -> bool:
+        """Whether somebody waits for what there is: the driver in `flush` or at its end, or nobody any more."""
+        return was_asked_for(self._inbox, self._run) or _has_end(self._inbox, self._run) or self._gone()
+
     def beat_due(self) -> bool:
         return time.monotonic() >= self._beat_at
 
@@ -212,3 +228,7 @@ class _Following:
         if self._gone_at is None and self._driver is not None and not self._driver.alive:
             self._gone_at = time.monotonic()
         return self._gone_at is not None
+
+
+def _has_end(inbox: InboxFolder, run: str) -> bool:
+    return any(name.endswith(".run_end.json.gz") for name in inbox.names(run))
