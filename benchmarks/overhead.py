@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -139,10 +140,17 @@ def appends(folder: Path, pairs: int) -> Comparison:
         "execution's end to its document on disk": f"{sum(f[1][5] for f in figures) / documents:.1f} ms mean",
         "document size": f"{sum(f[1][4] for f in figures) / documents / 1024:.1f} KB compressed",
         "last execution's end to rows in the tables": f"{statistics.median(f[2] for f in figures):.2f} s",
+        "ingester's CPU for a run of 30 writes, at low priority": f"{ingester_cpu(folder / 'store'):.2f} s median",
         "bytes added to the store by a run of 30 writes": f"{tree_bytes(folder / 'store') // (pairs + 1):,}",
     }
     spark.stop()
     return comparison
+
+
+def ingester_cpu(store: Path) -> float:
+    """The median of what the ingesters say in their logs."""
+    said = [re.findall(r"over, after ([\d.]+) s of CPU", log.read_text()) for log in (store / "inbox" / "logs").glob("*.log")]
+    return statistics.median(float(seconds) for found in said for seconds in found)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -506,7 +506,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:
         log.exception("a defect; run `spark-lineage ingest` to bring in what is left")
         return 2
-    log.info("over: %s", report)
+    used = os.times()
+    log.info("over, after %.2f s of CPU: %s", used.user + used.system, report)
     return 0
 
 
