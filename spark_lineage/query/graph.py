@@ -138,7 +138,9 @@ def reach(start: Place, steps: Sequence[Step], forward: bool) -> dict[Place, Rea
             place = queue.popleft()
             for step in adjacent.next(place):
                 near, far = (step.edge.source, step.edge.target) if forward else (step.edge.target, step.edge.source)
-                kinds.setdefault(near, kinds.get(place, "start"))
+                # Another place than `place` that covers it, all columns say, hangs together with it by this step alone.
+                if near.dataset != start.dataset:
+                    kinds.setdefault(near, kind)
                 kinds.setdefault(far, kind)
                 if far not in seen:
                     seen.add(far)

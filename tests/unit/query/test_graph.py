@@ -258,3 +258,18 @@ def test_a_write_whose_lineage_was_not_captured_says_so() -> None:
     history = History([Write("e", "r", "j", None, key("b"), 0, 5, lost=True)])
     steps = upstream(history, LineageEdges({}, []), column("b.x"), 10)
     assert [(step.edge.source.kind, step.edge.certainty) for step in steps] == [("unknown", "inferred")]
+
+
+def test_what_only_an_inferred_way_leads_to_is_not_called_direct() -> None:
+    """The value of p.x goes by f.x; that the model m was made of f bears on p too, but brings no value of f.y to it."""
+    jobs = [
+        Job(0, "f", True, (("r.k", "f.x", True), ("r.l", "f.y", True), ("r.k", "f.*", False))),
+        Job(1, "m", True, inferred=("f",)),
+        Job(2, "p", True, (("f.x", "p.x", True),), inferred=("m",)),
+    ]
+    history, edges = recorded(jobs)
+    start = column("p.x")
+    kinds = {spelled(place): kind for place, kind in reach(start, upstream(history, edges, start, 1000), False).items()}
+    assert kinds["f.x"] == kinds["r.k"] == "direct"
+    assert kinds["f.*"] == "indirect"
+    assert kinds["f.y"] == kinds["r.l"] == "inferred"
