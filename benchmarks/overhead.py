@@ -149,7 +149,7 @@ def appends(folder: Path, pairs: int) -> Comparison:
 
 def ingester_cpu(store: Path) -> float:
     """The median of what the ingesters say in their logs."""
-    said = [re.findall(r"over, after ([\d.]+) s of CPU", log.read_text()) for log in (store / "inbox" / "logs").glob("*.log")]
+    said = [re.findall(r"over: .*\(([\d.]+) s of CPU\)", log.read_text()) for log in (store / "inbox" / "logs").glob("*.log")]
     return statistics.median(float(seconds) for found in said for seconds in found)
 
 

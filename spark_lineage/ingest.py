@@ -507,7 +507,7 @@ def main(arguments: list[str] | None = None) -> int:
         log.exception("a defect; run `spark-lineage ingest` to bring in what is left")
         return 2
     used = os.times()
-    log.info("over, after %.2f s of CPU: %s", used.user + used.system, report)
+    log.info("over: %s (%.2f s of CPU)", report, used.user + used.system)
     return 0
 
 
