@@ -126,6 +126,7 @@ def appends(folder: Path, pairs: int) -> Comparison:
     for _ in range(2):
         side()
     watched()
+    first_attach = figures[0][0]
     figures.clear()
     for i in range(pairs):
         order: list[Callable[[], Sample]] = [side, watched] if i % 2 == 0 else [watched, side]
@@ -134,7 +135,7 @@ def appends(folder: Path, pairs: int) -> Comparison:
     events = sum(f[1][0] for f in figures)
     documents = sum(f[1][2] for f in figures)
     comparison.notes = {
-        "attach": f"{statistics.median(f[0] for f in figures):.3f} s (the first, with the compiler: see marts)",
+        "attach": f"{statistics.median(f[0] for f in figures):.3f} s; the first in this JVM {first_attach:.3f} s",
         "listener thread": f"{sum(f[1][1] for f in figures) / events / 1000:.1f} microseconds an event, {events} events",
         "bridge's worker": f"{sum(f[1][3] for f in figures) / documents / 1e6:.2f} ms a document",
         "execution's end to its document on disk": f"{sum(f[1][5] for f in figures) / documents:.1f} ms mean",
