@@ -4,7 +4,9 @@
 .PHONY: help setup demo test unit soak lint format docs clean
 
 export PYTHON
-READY := . .venv/environment &&
+# SPARK=4.0: any target in a second environment with that Spark; without it the newest that is supported.
+export SPARK
+READY := . .venv$(addprefix -,$(SPARK))/environment &&
 PYTEST := python -m pytest -q
 
 help: ## list the targets
@@ -22,7 +24,7 @@ test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed
 unit: setup ## only the tests that need no JVM
 	@$(READY) $(PYTEST) tests/unit -m "not soak" $(ARGS)
 
-soak: lint ## every test, the long ones and random seeds too; summary in benchmarks/results/
+soak: lint ## every test, the long ones and random seeds too, and on Spark 4.0; summary in benchmarks/results/
 	@$(READY) python scripts/soak.py $(ARGS)
 
 lint: setup ## ruff and mypy
@@ -34,5 +36,5 @@ format: setup ## put the source in ruff's form
 docs: setup ## write again what the docs take from the code
 	@$(READY) python scripts/configuration_doc.py && python scripts/commands_doc.py
 
-clean: ## throw the virtual environment and the demo away
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
+clean: ## throw the virtual environments and the demo away
+	rm -rf .venv .venv-* demo .mypy_cache .ruff_cache .pytest_cache

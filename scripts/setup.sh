@@ -3,11 +3,13 @@
 # What is there already is not done again: a second run takes a fraction of a second. `make` runs it before every target.
 #
 #   PYTHON=/path/to/python3.12 scripts/setup.sh     with a Python of your choice
+#   SPARK=4.0 scripts/setup.sh                      a second one, in .venv-4.0, with that Spark and the Delta that fits it
 #
 # Writes .venv/environment; `. .venv/environment` puts the virtual environment's programs and Java on the PATH.
 set -eu
 cd "$(dirname "$0")/.."
-VENV=$PWD/.venv
+SPARK=${SPARK:-}
+VENV=$PWD/.venv${SPARK:+-$SPARK}
 LOG=$VENV/setup.log
 
 main() {
@@ -33,7 +35,7 @@ main() {
 
 # What the set-up depends on. When any of it changes, set-up looks again at each of its steps.
 stamp() {
-    cat pyproject.toml scripts/setup.sh scripts/delta_jars.py | sha256sum | cut -c1-64
+    { cat pyproject.toml scripts/setup.sh scripts/delta_jars.py; echo "$SPARK"; } | sha256sum | cut -c1-64
 }
 
 environment_works() {
@@ -53,7 +55,7 @@ make_virtual_environment() {
     fi
     python=$(choose_python) || fail "no Python 3.11 or later found${PYTHON:+ (PYTHON is $PYTHON)}" \
         "install one (Debian 12 or Ubuntu 24.04: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11"
-    say "making a virtual environment in .venv with $("$python" --version)"
+    say "making a virtual environment in ${VENV##*/} with $("$python" --version)"
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
         say "$version lacks its venv module; installing $version-venv"
@@ -83,7 +85,7 @@ install_packages() {
     wanted=$(sha256sum pyproject.toml | cut -c1-64)
     [ "$wanted" = "$(cat "$VENV/stamp-packages" 2>/dev/null)" ] && return
     say "installing spark-lineage with its development tools, PySpark and Delta (some 500 MB; a few minutes)"
-    "$VENV/bin/python" -m pip install --disable-pip-version-check -e '.[dev]' >>"$LOG" 2>&1 ||
+    "$VENV/bin/python" -m pip install --disable-pip-version-check -e '.[dev]' "pyspark${SPARK:+==$SPARK.*}" >>"$LOG" 2>&1 ||
         fail_with_log "pip could not install the packages (is there network, and room on the disk?)"
     echo "$wanted" >"$VENV/stamp-packages"
 }

@@ -3,7 +3,8 @@
     make soak        or: python scripts/soak.py [pytest arguments]
 
 The exit code is that of the worst suite. The summary says on what machine and commit it was, how many tests each suite
-had, how they ended, and which took longest.
+had, how they ended, and which took longest. The Spark tests but the long ones run a second time on the oldest Spark that is
+supported, in an environment of its own (`make setup SPARK=4.0`), with the Delta built for it.
 """
 
 from __future__ import annotations
@@ -21,15 +22,22 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 SUMMARY = ROOT / "benchmarks" / "results" / "soak.json"
-SUITES = {"unit": "tests/unit", "spark": "tests/spark"}
+OLDEST_SPARK = "4.0"
 SLOWEST = 20
 
 
 def main() -> int:
     started = datetime.now(UTC)
     suites, codes = {}, []
-    for name, folder in SUITES.items():
-        code, suites[name] = run(folder, sys.argv[1:])
+    oldest = environment(OLDEST_SPARK)
+    runs = {
+        "unit": ["tests/unit"],
+        "spark": ["tests/spark"],
+        f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak"],
+    }
+    for name, arguments in runs.items():
+        variables = oldest if name.endswith(OLDEST_SPARK) else dict(os.environ)
+        code, suites[name] = run([*arguments, *sys.argv[1:]], variables)
         codes.append(code)
     summary = {"started_at": started.isoformat(timespec="seconds"), **where(), "suites": suites}
     SUMMARY.parent.mkdir(parents=True, exist_ok=True)
@@ -38,28 +46,32 @@ def main() -> int:
     return max(codes)
 
 
-def run(folder: str, arguments: list[str]) -> tuple[int, dict[str, object]]:
+def environment(spark: str) -> dict[str, str]:
+    """The variables of a second environment with this Spark; it is made where it is missing."""
+    subprocess.run(["scripts/setup.sh"], cwd=ROOT, env={**os.environ, "SPARK": spark}, check=True)
+    shown = subprocess.run(["sh", "-c", f". .venv-{spark}/environment && env -0"], cwd=ROOT, capture_output=True, check=True)
+    return dict(line.split("=", 1) for line in shown.stdout.decode().split("\0") if line)
+
+
+def run(arguments: list[str], variables: dict[str, str]) -> tuple[int, dict[str, object]]:
     """(exit code, summary) of one suite in a pytest process of its own: one JVM for the tests that share a session."""
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            folder,
-            "--hypothesis-profile=soak",
-            f"--junitxml={report}",
-            *arguments,
-        ]
-        code = subprocess.run(command, cwd=ROOT).returncode
+        command = ["python", "-m", "pytest", "-q", "--hypothesis-profile=soak", f"--junitxml={report}", *arguments]
+        code = subprocess.run(command, cwd=ROOT, env=variables).returncode
         if not report.exists():
             return code, {"exit_code": code, "tests": 0}
         suite = next(ElementTree.parse(report).iter("testsuite"))
     cases = sorted(suite.iter("testcase"), key=lambda case: -float(case.get("time", 0)))
     slowest = {f"{case.get('classname')}.{case.get('name')}": round(float(case.get("time", 0)), 1) for case in cases[:SLOWEST]}
     counts = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
-    return code, {"exit_code": code, **counts, "seconds": round(float(suite.get("time", 0)), 1), "slowest_seconds": slowest}
+    versions = {"pyspark": spark_version(variables)}
+    return code, {"exit_code": code, **versions, **counts, "seconds": round(float(suite.get("time", 0)), 1), "slowest_seconds": slowest}
+
+
+def spark_version(variables: dict[str, str]) -> str:
+    command = ["python", "-c", "from importlib.metadata import version; print(version('pyspark'))"]
+    return subprocess.run(command, env=variables, capture_output=True, text=True).stdout.strip()
 
 
 def where() -> dict[str, object]:
@@ -68,7 +80,6 @@ def where() -> dict[str, object]:
         "dirty": bool(git("status", "--porcelain")),
         "cpus": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
-        "pyspark": version("pyspark"),
         "delta-spark": version("delta-spark"),
         "deltalake": version("deltalake"),
     }

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
-DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.4.0"
+DELTA_PACKAGE = f"io.delta:delta-spark_{'.'.join(version('pyspark').split('.')[:2])}_2.13:{version('delta-spark')}"
 
 # Workers must run the Python that the driver runs: another one has no pandas and no pyarrow.
 os.environ["PYSPARK_PYTHON"] = sys.executable
