@@ -59,8 +59,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("plan.max.nodes", "int", 20_000, "Plans with more nodes are left out of the document; targets and versions stay."),
     Option("plan.max.bytes", "int", 33_554_432, "Plans whose document would be larger, before compression, are left out alike."),
     Option("plan.max.seconds", "float", 10.0, "Plans that take longer to walk are left out alike."),
-    Option("queue.max", "int", 2_000, "Executions that may wait for the bridge's worker; beyond that plans, then reads, then headers are given up, and counted."),
-    Option("inbox.max.bytes", "int", 1_073_741_824, "Documents are no longer written when this application's folder in the inbox holds more."),
+    Option("queue.max", "int", 2_000, "Executions that may wait for the bridge's worker; as it fills, plans, then reads, then headers of writes are given up, and counted."),
+    Option("queue.max.bytes", "int", 0, "Memory that the plans of waiting executions may keep, by estimate; beyond half of it plans are given up. 0: a sixteenth of the driver's heap."),
+    Option("stop.wait.seconds", "float", 3.0, "How long `spark.stop()` waits for documents that are not written yet, in its second half without their plans. What is left then is given up, and counted."),
+    Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too."),
+    Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to a local inbox: `private` (its owner alone) or `group`."),
     Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
 )  # fmt: skip
 

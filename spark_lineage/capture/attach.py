@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import atexit
 import fnmatch
+import functools
 import json
 import logging
 import os
 import platform
+import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,7 +173,7 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     store = _absolute(settings.store)
     inbox = _absolute(settings.inbox_location)
     run_id = _new_run_id()
-    folder = _make_folder(inbox, run_id)
+    folder = _make_folder(inbox, run_id, settings.inbox_mode == "group")
     caveat = _caveat(context.version)
     bridge = _new_bridge(spark, settings, redaction, run_id, folder, caveat)
     start = _run_start(spark, confs, settings, redaction, run_id, job_name, entry, code.result())
@@ -271,19 +274,27 @@ def _absolute(location: str) -> str:
     return str(Path(location).expanduser().absolute())
 
 
-def _make_folder(inbox: str, run_id: str) -> str:
+def _make_folder(inbox: str, run_id: str, group: bool) -> str:
     folder = f"{inbox.rstrip('/')}/{run_id}"
     if "://" not in inbox:
         faults.point("inbox")
         try:
-            Path(inbox).mkdir(mode=0o700, parents=True, exist_ok=True)
-            Path(folder).mkdir(mode=0o700, exist_ok=True)
+            for path in (Path(inbox), Path(folder)):
+                _make_private(path, group)
         except OSError as error:
             raise AttachError(
                 f"the inbox {inbox} cannot be written: {error.strerror or error}; set spark.lineage.inbox or spark.lineage.store "
                 "to a folder that the driver may write to"
             ) from error
     return folder
+
+
+def _make_private(path: Path, group: bool) -> None:
+    """A folder for its owner alone, or for the group too. One that is there keeps its rights, whoever gave them."""
+    if path.is_dir():
+        return
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o770 if group else 0o700)
 
 
 def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: str, folder: str, caveat: str) -> Any:
@@ -294,7 +305,10 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
         "run_id": run_id,
         "folder": folder,
         "queue_max": str(settings.queue_max),
+        "queue_max_bytes": str(settings.queue_max_bytes),
         "inbox_max_bytes": str(settings.inbox_max_bytes),
+        "inbox_mode": settings.inbox_mode,
+        "stop_millis": str(int(settings.stop_wait_seconds * 1000)),
         "caveat": caveat,
         "reads": "true" if settings.reads else "false",
         "max_nodes": str(settings.plan_max_nodes),
@@ -384,6 +398,7 @@ def _watch_the_end(attachment: Attachment) -> None:
     for key in [key for key, other in _attached.items() if _is_ended(other)]:
         _attached.pop(key)
     _ending.append(attachment)
+    _aside()
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
     if getattr(sys.excepthook, "__spark_lineage__", False):
@@ -392,10 +407,10 @@ def _watch_the_end(attachment: Attachment) -> None:
 
     def excepthook(kind: Any, value: Any, trace: Any) -> None:
         for attachment in _ending:
-            try:
-                _tell_the_failure(attachment, attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000])
-            except Exception as error:
-                log.debug("the end of the program could not be recorded: %s", error)
+            error = attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000]
+            _aside().within(
+                float(attachment.settings.exit_wait_seconds), functools.partial(_tell_the_failure, attachment, error)
+            )
         previous(kind, value, trace)
 
     excepthook.__spark_lineage__ = True  # type: ignore[attr-defined]
@@ -409,6 +424,7 @@ def _after_fork() -> None:
     _ending.clear()
     _attached.clear()
     _lock = threading.RLock()
+    _aside.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -430,6 +446,38 @@ def _tell_the_failure(attachment: Attachment, error: str) -> None:
         hidden.rename(Path(attachment.folder) / "exit.json")
 
 
+@functools.lru_cache(maxsize=1)
+def _aside() -> _Aside:
+    """One for the process, whatever it attaches to."""
+    return _Aside()
+
+
+class _Aside:
+    """A thread for what is said to the JVM at the end: one that is frozen does not answer, nor close its socket.
+
+    It is started while threads can be started: Python does not allow that any more when it ends.
+    """
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="spark-lineage-end", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            action, done = self._work.get()
+            try:
+                action()
+            except Exception as error:
+                log.debug("at the end of the program: %s", error)
+            done.set()
+
+    def within(self, seconds: float, action: Callable[[], None]) -> bool:
+        """Whether it was done, well or not, within the time."""
+        done = threading.Event()
+        self._work.put((action, done))
+        return done.wait(seconds)
+
+
 def _at_exit() -> None:
     for attachment in _ending:
         _wait_at_exit(attachment)
@@ -438,10 +486,11 @@ def _at_exit() -> None:
 def _wait_at_exit(attachment: Attachment) -> None:
     wait = float(attachment.settings.exit_wait_seconds)
     deadline = time.monotonic() + wait
-    try:
-        if not attachment.bridge.isEnded():
-            attachment.bridge.flush(int(wait * 1000))
-    except Exception as error:
-        log.debug("flush at exit: %s", error)
-    if attachment.process is not None:
+    answered = _aside().within(wait, functools.partial(_flush_at_exit, attachment, wait))
+    if answered and attachment.process is not None:
         child.wait_for_exit(attachment.inbox, attachment.run_id, attachment.process, deadline)
+
+
+def _flush_at_exit(attachment: Attachment, seconds: float) -> None:
+    if not attachment.bridge.isEnded():
+        attachment.bridge.flush(int(seconds * 1000))

@@ -17,8 +17,9 @@ from . import compiled
 PACKAGE = "org.sparklineage.bridge"
 BRIDGE_CLASS = PACKAGE + ".Bridge"
 FILES = (
-    "Faults", "Json", "Reflect", "Redaction", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
-    "Observer", "Commits", "Noise", "Inbox", "Document", "Worker", "Bridge",
+    "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
+    "Observer", "Commits", "Noise", "Rights", "Inbox", "Started", "Ended", "Weight", "Load", "Document", "Worker",
+    "Open", "BusDrops", "Bridge",
 )  # fmt: skip
 _loaders: dict[int, tuple[Any, Any]] = {}
 """(gateway, loader) by the gateway's id, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class

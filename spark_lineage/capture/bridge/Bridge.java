@@ -1,9 +1,5 @@
 package org.sparklineage.bridge;
 
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.SparkContext;
@@ -18,17 +14,16 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
  * hands it to the worker, which writes one document. On Spark's listener thread it only moves references.
  */
 public final class Bridge extends SparkListener {
-    private static final int STARTS_LIMIT = 100000;
-    private static final int NESTED_LIMIT = 256;
-    private static final int NESTED_ROOTS_LIMIT = 1000;
+    private static final String QUEUE = "sparkLineage";
 
     private final SparkContext context;
     private final Worker worker;
     private final Commits commits;
-    private final LinkedHashMap starts = new LinkedHashMap();
-    private final HashMap nested = new HashMap();
+    private final Open open;
+    private final BusDrops drops;
     private long listenerNanos;
     private long listenerEvents;
+    private final long stopMillis;
     private long lostBefore;
     private volatile boolean ended;
     private volatile String failure;
@@ -36,8 +31,11 @@ public final class Bridge extends SparkListener {
     /** `options` has text values; the names are in capture/attach.py. Throws when the inbox cannot be written. */
     public Bridge(SparkContext context, Map options) throws Exception {
         this.context = context;
+        this.stopMillis = Long.parseLong((String) options.get("stop_millis"));
         this.commits = new Commits(context, Redaction.of(options));
         this.worker = new Worker(context, options);
+        this.open = new Open(worker);
+        this.drops = new BusDrops(context, QUEUE);
     }
 
     /** Starts listening, on a queue of its own. Returns a warning, or null. */
@@ -46,7 +44,7 @@ public final class Bridge extends SparkListener {
         worker.start();
         String warning = commits.install(Thread.currentThread().getContextClassLoader());
         worker.commitsUnseen(commits.isInstalled() ? null : warning);
-        context.listenerBus().addToQueue(this, "sparkLineage");
+        context.listenerBus().addToQueue(this, QUEUE);
         return warning;
     }
 
@@ -80,50 +78,30 @@ public final class Bridge extends SparkListener {
     }
 
     private void started(SparkListenerSQLExecutionStart event) {
-        starts.put(Long.valueOf(event.executionId()), event);
-        if (starts.size() > STARTS_LIMIT) {
-            Iterator eldest = starts.keySet().iterator();
-            eldest.next();
-            eldest.remove();
-        }
+        open.started(new Started(event));
     }
 
-    private void finished(SparkListenerSQLExecutionEnd end) {
-        Long id = Long.valueOf(end.executionId());
-        SparkListenerSQLExecutionStart start = (SparkListenerSQLExecutionStart) starts.remove(id);
-        if (start == null || end.qe() == null) {
+    private void finished(SparkListenerSQLExecutionEnd event) {
+        Long id = Long.valueOf(event.executionId());
+        Started start = open.ended(id);
+        if (start == null) {
+            drops.unmatched();
+            return;
+        }
+        if (event.qe() == null) {
             return;
         }
         Object root = Reflect.unwrap(start.rootExecutionId());
-        Finished one = new Finished(start, end);
+        Finished one = new Finished(start, new Ended(event));
         if (root instanceof Long && !root.equals(id)) {
-            keepNested((Long) root, one);
+            open.keepNested((Long) root, one);
             return;
         }
-        one.nested = (List) nested.remove(id);
+        one.nested = open.takeNested(id);
         one.commits = commits.take(id.longValue());
         one.commitsLost = commits.lost() > lostBefore;
         lostBefore = commits.lost();
         worker.offer(one);
-    }
-
-    private void keepNested(Long root, Finished one) {
-        if (Noise.isDeltaOwn(one) || !starts.containsKey(root)) {
-            return;
-        }
-        List list = (List) nested.get(root);
-        if (list == null) {
-            if (nested.size() >= NESTED_ROOTS_LIMIT) {
-                // Ends that Spark's listener bus dropped never come: what waits for them must not pile up.
-                nested.clear();
-                worker.reasons.add("nested executions of ends that never came");
-            }
-            list = new ArrayList();
-            nested.put(root, list);
-        }
-        if (list.size() < NESTED_LIMIT) {
-            list.add(one);
-        }
     }
 
     public void onApplicationEnd(SparkListenerApplicationEnd event) {
@@ -135,7 +113,9 @@ public final class Bridge extends SparkListener {
                 error = "exit code " + exitCode;
             }
             commits.uninstall();
-            worker.end(error, true, 10000L);
+            drops.count(worker, open);
+            worker.end(error, true, stopMillis);
+            open.clear();
         }
     }
 
@@ -164,6 +144,7 @@ public final class Bridge extends SparkListener {
         } catch (Exception e) {
             return -1L;
         }
+        drops.count(worker, open);
         return worker.drain(deadline - System.currentTimeMillis());
     }
 
@@ -178,7 +159,9 @@ public final class Bridge extends SparkListener {
         if (!ended) {
             ended = true;
             commits.uninstall();
+            drops.count(worker, open);
             worker.end(null, true, timeoutMillis);
+            open.clear();
         }
     }
 
@@ -198,17 +181,60 @@ public final class Bridge extends SparkListener {
         return new long[] {listenerEvents, listenerNanos, worker.documents, worker.workNanos, worker.bytes, worker.delayMillis};
     }
 
+    /** What is kept in memory: executions open, nested ones that wait, runs with commits, reasons, waiting, their bytes. */
+    public long[] retained() {
+        return new long[] {open.starts(), open.nested(), commits.size(), worker.reasons.size(), worker.load.count(), worker.load.bytes(),
+            open.bytes(), worker.load.highestCount(), worker.load.highestBytes()};
+    }
+
     /** A finished execution with what belongs to it. */
     static final class Finished {
-        final SparkListenerSQLExecutionStart start;
-        final SparkListenerSQLExecutionEnd end;
+        final Started start;
+        final Ended end;
         List nested;
         List commits;
         boolean commitsLost;
 
-        Finished(SparkListenerSQLExecutionStart start, SparkListenerSQLExecutionEnd end) {
+        /** What of it was given up (Load), and how much it keeps in memory while it waits. */
+        int cut;
+        long weight;
+
+        Finished(Started start, Ended end) {
             this.start = start;
             this.end = end;
+        }
+
+        /** What it keeps without its plans. */
+        long lightWeight() {
+            long result = 1000L + start.weight();
+            for (int i = 0; commits != null && i < commits.size(); i++) {
+                result += 2L * ((String) commits.get(i)).length();
+            }
+            return result + 500L * (nested == null ? 0 : nested.size());
+        }
+
+        long planWeight() {
+            long result = Weight.of(end.qe());
+            for (int i = 0; nested != null && i < nested.size(); i++) {
+                result += Weight.of(((Finished) nested.get(i)).end.qe());
+            }
+            return result;
+        }
+
+        /** Keeps what is still there of the plans, for as long as the document is made. */
+        void hold() {
+            end.hold();
+            for (int i = 0; nested != null && i < nested.size(); i++) {
+                ((Finished) nested.get(i)).end.hold();
+            }
+        }
+
+        /** Leaves the plans to the garbage collector. */
+        void loosen() {
+            end.loosen();
+            for (int i = 0; nested != null && i < nested.size(); i++) {
+                ((Finished) nested.get(i)).end.loosen();
+            }
         }
     }
 }

@@ -5,13 +5,18 @@ final class Budget {
     final int maxNodes;
     final int maxBytes;
     final long maxNanos;
-    private final long started = System.nanoTime();
+    private final long started;
+    private final Pace pace;
     private int nodes;
+    private int steps;
 
-    Budget(int maxNodes, int maxBytes, long maxNanos) {
+    /** `started`: when the work on the document began, by System.nanoTime: its plans share the time. */
+    Budget(int maxNodes, int maxBytes, long maxNanos, long started, Pace pace) {
         this.maxNodes = maxNodes;
         this.maxBytes = maxBytes;
         this.maxNanos = maxNanos;
+        this.started = started;
+        this.pace = pace;
     }
 
     /** Counts a plan node. Throws Over when there are too many, or it takes too long. */
@@ -23,6 +28,14 @@ final class Budget {
         time();
     }
 
+    /** For what is smaller than a node and may be many: looks at the clock now and then. */
+    void step() {
+        steps++;
+        if ((steps & 255) == 0) {
+            time();
+        }
+    }
+
     void bytes(int length) {
         if (length > maxBytes) {
             throw new Over("plan over the byte budget (" + maxBytes + ")");
@@ -32,6 +45,9 @@ final class Budget {
     void time() {
         if (System.nanoTime() - started > maxNanos) {
             throw new Over("plan over the time budget (" + maxNanos / 1000000L + " ms)");
+        }
+        if (pace.isHurried()) {
+            throw new Over(Pace.REASON);
         }
     }
 

@@ -143,6 +143,13 @@ final class Commits {
         return lost;
     }
 
+    /** How many root executions have commits that were not taken. */
+    int size() {
+        synchronized (byRoot) {
+            return byRoot.size();
+        }
+    }
+
     /** The commits of a root execution, as JSON texts; they are forgotten here. */
     List take(long root) {
         synchronized (byRoot) {

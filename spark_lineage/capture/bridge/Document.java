@@ -6,7 +6,6 @@ import java.util.Map;
 import org.apache.spark.SparkContext;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.QueryExecution;
-import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
 
 /** Makes the document of one execution (docs/documents.md), on the worker's thread. */
 final class Document {
@@ -21,9 +20,12 @@ final class Document {
     private final int maxNodes;
     private final int maxBytes;
     private final long maxNanos;
+    private final Pace pace;
+    private long begun;
     volatile String commitsUnseen;
 
-    Document(SparkContext context, Map options) {
+    Document(SparkContext context, Map options, Pace pace) {
+        this.pace = pace;
         this.context = context;
         this.runId = (String) options.get("run_id");
         this.caveat = (String) options.get("caveat");
@@ -35,29 +37,30 @@ final class Document {
     }
 
     /** The document as JSON, or null when the execution is not the user's. Never throws for what a plan holds. */
-    String execution(Bridge.Finished one, int waiting, int queueMax, Reasons reasons) {
-        long begin = System.nanoTime();
+    String execution(Bridge.Finished one, Reasons reasons) {
+        begun = System.nanoTime();
         QueryExecution execution = one.end.qe();
-        LogicalPlan analyzed = analyzed(execution);
-        if (analyzed == null || Noise.isRootNoise(one, analyzed, reads)) {
+        LogicalPlan analyzed = execution == null ? null : analyzed(execution);
+        if (execution != null && (analyzed == null || Noise.isRootNoise(one, analyzed, reads))) {
             return null;
         }
         ArrayList incomplete = new ArrayList();
         if (caveat.length() > 0) {
             incomplete.add(caveat);
         }
-        boolean isWrite = Noise.writes(Reflect.simpleName(analyzed));
-        boolean header = waiting > queueMax / 2 && !isWrite || waiting > queueMax * 3 / 4;
-        if (header) {
-            incomplete.add("plan left out under load");
-            reasons.add("plans left out under load");
+        boolean isWrite = analyzed == null || Noise.writes(Reflect.simpleName(analyzed));
+        boolean header = one.cut == Load.PLAN;
+        if (header || analyzed == null) {
+            String reason = analyzed == null ? "plan and scans given up, memory was short" : "plan left out under load";
+            incomplete.add(reason);
+            reasons.add((isWrite ? "writes: " : "reads: ") + reason);
         }
         Json out = new Json();
         out.open('{');
         head(out, one);
-        out.key("analyzed").raw(plan(analyzed, header, incomplete, reasons)).comma();
+        out.key("analyzed").raw(analyzed == null ? "null" : plan(analyzed, header, incomplete, reasons)).comma();
         nested(out, one, header, incomplete, reasons);
-        physical(out, one, incomplete);
+        physical(out, one, incomplete, reasons);
         commits(out, one);
         if (isWrite && commitsUnseen != null && !commitsUnseen.startsWith("no Delta")) {
             incomplete.add("versions written are not known: " + commitsUnseen);
@@ -67,7 +70,7 @@ final class Document {
         }
         out.key("incomplete");
         texts(out, incomplete);
-        out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begin) / 1000L).close('}').comma();
+        out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begun) / 1000L).close('}').comma();
         return out.close('}').toString();
     }
 
@@ -80,7 +83,7 @@ final class Document {
     }
 
     private void head(Json out, Bridge.Finished one) {
-        SparkListenerSQLExecutionStart start = one.start;
+        Started start = one.start;
         ArrayList tags = new ArrayList();
         out.field("run_id", tags(start, tags)).field("time_ms", one.end.time()).field("sql_id", start.executionId());
         out.field("name", Reflect.text(one.end.executionName()));
@@ -96,7 +99,7 @@ final class Document {
     }
 
     /** The run in whose job(...) the execution was started: our own tag, which is kept out of `tags`. */
-    private String tags(SparkListenerSQLExecutionStart start, List others) {
+    private String tags(Started start, List others) {
         String run = runId;
         List tags = Reflect.list(Reflect.tryCall(start, "jobTags"));
         for (int i = 0; i < tags.size(); i++) {
@@ -112,7 +115,8 @@ final class Document {
 
     /** The SQL text that the plan was parsed from, null for a plan made by the DataFrame API. */
     private String statement(QueryExecution execution) {
-        Object text = Reflect.unwrap(Reflect.tryCall(Reflect.tryCall(analyzed(execution), "origin"), "sqlText"));
+        LogicalPlan plan = execution == null ? null : analyzed(execution);
+        Object text = Reflect.unwrap(Reflect.tryCall(Reflect.tryCall(plan, "origin"), "sqlText"));
         return text == null ? null : Reflect.cut(redaction.text(text.toString()), 10000);
     }
 
@@ -151,7 +155,7 @@ final class Document {
         return cause == failure ? failure.getMessage() : Reflect.cut(failure.getMessage(), 2000) + "\ncaused by: " + cause.getMessage();
     }
 
-    private void confs(Json out, SparkListenerSQLExecutionStart start) {
+    private void confs(Json out, Started start) {
         out.key("confs").open('{');
         scala.Tuple2[] all = context.getConf().getAll();
         Map modified = modified(start);
@@ -170,7 +174,7 @@ final class Document {
         out.close('}').comma();
     }
 
-    private static Map modified(SparkListenerSQLExecutionStart start) {
+    private static Map modified(Started start) {
         java.util.TreeMap result = new java.util.TreeMap();
         Object configs = Reflect.tryCall(start, "modifiedConfigs");
         if (configs instanceof scala.collection.Map) {
@@ -187,6 +191,9 @@ final class Document {
 
     private static void catalog(Json out, QueryExecution execution) {
         int mark = out.mark();
+        if (execution == null) {
+            return;
+        }
         try {
             Object manager = Reflect.call(execution.sparkSession().sessionState(), "catalogManager");
             String catalog = String.valueOf(Reflect.call(Reflect.call(manager, "currentCatalog"), "name"));
@@ -215,7 +222,7 @@ final class Document {
             }
         }
         try {
-            return new PlanWriter(new Budget(10, maxBytes, maxNanos), redaction).writeHeader(plan);
+            return new PlanWriter(new Budget(10, maxBytes, maxNanos, System.nanoTime(), new Pace()), redaction).writeHeader(plan);
         } catch (RuntimeException e) {
             incomplete.add("plan header: " + e);
             return "null";
@@ -223,13 +230,17 @@ final class Document {
     }
 
     private Budget budget() {
-        return new Budget(maxNodes, maxBytes, maxNanos);
+        return new Budget(maxNodes, maxBytes, maxNanos, begun, pace);
     }
 
     private void nested(Json out, Bridge.Finished one, boolean header, List incomplete, Reasons reasons) {
         out.key("nested").open('[');
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
+            if (inner.end.qe() == null) {
+                incomplete.add("a nested plan was given up, memory was short");
+                continue;
+            }
             LogicalPlan plan = analyzed(inner.end.qe());
             String name = Reflect.text(inner.end.executionName());
             if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !"deltaTransactionalWrite".equals(name)) {
@@ -240,8 +251,8 @@ final class Document {
         out.close(']').comma();
     }
 
-    private void physical(Json out, Bridge.Finished one, List incomplete) {
-        ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos));
+    private void physical(Json out, Bridge.Finished one, List incomplete, Reasons reasons) {
+        ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos, begun, pace));
         try {
             Faults.point("scans");
             boolean counted = !"rdd".equals(Reflect.text(one.end.executionName()));
@@ -251,7 +262,9 @@ final class Document {
                 reader.read(inner.end.executionId(), inner.end.qe(), true);
             }
         } catch (RuntimeException e) {
-            incomplete.add("physical plan: " + (e instanceof Budget.Over ? e.getMessage() : e.toString()));
+            String reason = "physical plan: " + (e instanceof Budget.Over ? e.getMessage() : e.toString());
+            incomplete.add(reason);
+            reasons.add(reason);
         }
         out.key("scans").open('[').raw(reader.scans).close(']').comma();
         out.key("writes").open('[').raw(reader.writes).close(']').comma();

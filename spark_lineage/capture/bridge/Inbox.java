@@ -6,39 +6,72 @@ import java.io.OutputStream;
 import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /** One application's folder in the inbox: writes documents under a hidden name, then renames. */
 final class Inbox {
+    static final int ALL = 0;
+    /** Over the bound: writes alone, without their plans, up to a tenth more. */
+    static final int WRITES = 1;
+    static final int NONE = 2;
+    private static final long LOOK_NANOS = 5000000000L;
+
     private final String folder;
     private final boolean local;
+    private final boolean group;
     private final FileSystem remote;
     private final long maxBytes;
     private long bytes;
+    private long looked;
 
-    /** `folder` is a local path or a URI that Hadoop's FileSystem knows. */
-    Inbox(String folder, long maxBytes, Configuration hadoop) throws IOException {
+    /** `folder` is a local path or a URI that Hadoop's FileSystem knows; `group`: its files are for the group too. */
+    Inbox(String folder, long maxBytes, boolean group, Configuration hadoop) throws IOException {
         this.folder = folder;
         this.maxBytes = maxBytes;
+        this.group = group;
         this.local = folder.indexOf("://") < 0;
         if (local) {
             this.remote = null;
-            File directory = new File(folder);
-            if (!directory.isDirectory() && !directory.mkdirs()) {
-                throw new IOException("the folder " + folder + " cannot be made");
-            }
+            makeFolder();
         } else {
             this.remote = new Path(folder).getFileSystem(hadoop);
             this.remote.mkdirs(new Path(folder));
         }
     }
 
-    /** Writes a document and returns its compressed size. Throws IOException when the folder is over its bound. */
-    long write(long sequence, String kind, String text) throws IOException {
-        if (bytes > maxBytes) {
-            throw new IOException("this application's folder in the inbox is over its bound of " + maxBytes + " bytes");
+    /** What there is room for: ALL, WRITES or NONE. The folder is looked at again when it seems full: it is swept meanwhile. */
+    int room() {
+        if (bytes > maxBytes && (looked == 0L || System.nanoTime() - looked > LOOK_NANOS)) {
+            looked = System.nanoTime();
+            bytes = size(bytes);
         }
+        return bytes <= maxBytes ? ALL : bytes <= maxBytes + maxBytes / 10L ? WRITES : NONE;
+    }
+
+    private long size(long known) {
+        long result = 0L;
+        if (local) {
+            File[] files = new File(folder).listFiles();
+            for (int i = 0; files != null && i < files.length; i++) {
+                result += files[i].length();
+            }
+            return result;
+        }
+        try {
+            FileStatus[] files = remote.listStatus(new Path(folder));
+            for (int i = 0; i < files.length; i++) {
+                result += files[i].getLen();
+            }
+            return result;
+        } catch (IOException e) {
+            return known;
+        }
+    }
+
+    /** Writes a document and returns its compressed size. */
+    long write(long sequence, String kind, String text) throws IOException {
         String name = number(sequence) + "." + kind + ".json.gz";
         return local ? writeLocal(name, text) : writeRemote(name, text);
     }
@@ -62,10 +95,17 @@ final class Inbox {
     /** Makes the folder again when somebody removed it: what comes after is not lost with what was there. */
     private OutputStream open(File hidden) throws IOException {
         try {
-            return new java.io.FileOutputStream(hidden);
-        } catch (java.io.FileNotFoundException e) {
-            new File(folder).mkdirs();
-            return new java.io.FileOutputStream(hidden);
+            return Rights.create(hidden, group);
+        } catch (java.nio.file.NoSuchFileException e) {
+            makeFolder();
+            return Rights.create(hidden, group);
+        }
+    }
+
+    private void makeFolder() throws IOException {
+        File directory = new File(folder);
+        if (!directory.isDirectory()) {
+            Rights.folders(directory, group);
         }
     }
 

@@ -352,6 +352,7 @@ final class PlanWriter {
 
     private void expression(Json out, Expression expression) {
         budget.bytes(nodes.length() + out.length());
+        budget.step();
         if (expression instanceof AttributeReference) {
             out.open('{').key("a").number(attribute((Attribute) expression)).close('}');
         } else if (expression instanceof Literal) {

@@ -8,19 +8,31 @@ import java.util.Map;
 /** What went wrong or was given up, counted by its text; the first of all is logged once. */
 final class Reasons {
     private static final int LIMIT = 100;
+    private static final int LENGTH = 500;
+    private static final String OTHER = "other reasons";
     private final LinkedHashMap counts = new LinkedHashMap();
     private boolean logged;
 
-    synchronized void add(String reason) {
-        Long known = (Long) counts.get(reason);
-        if (known != null || counts.size() < LIMIT) {
-            counts.put(reason, Long.valueOf(known == null ? 1L : known.longValue() + 1L));
+    void add(String reason) {
+        add(reason, 1L);
+    }
+
+    synchronized void add(String text, long times) {
+        String reason = Reflect.cut(text, LENGTH);
+        if (!counts.containsKey(reason) && counts.size() >= LIMIT) {
+            reason = OTHER;
         }
+        Long known = (Long) counts.get(reason);
+        counts.put(reason, Long.valueOf(known == null ? times : known.longValue() + times));
         if (!logged) {
             logged = true;
             org.slf4j.LoggerFactory.getLogger("spark-lineage").warn(
                 "lineage of this application is incomplete: " + reason + "; the job is not affected (spark-lineage doctor explains)");
         }
+    }
+
+    synchronized int size() {
+        return counts.size();
     }
 
     synchronized String[] texts() {

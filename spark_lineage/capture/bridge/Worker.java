@@ -3,6 +3,8 @@ package org.sparklineage.bridge;
 import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
 import org.apache.spark.SparkContext;
 
 /**
@@ -11,20 +13,27 @@ import org.apache.spark.SparkContext;
  */
 final class Worker implements Runnable {
     private static final long STACK_BYTES = 512L * 1024L * 1024L;
+    /** So long a document in the making is waited for once all else is given up. */
+    private static final long LAST_MILLIS = 1000L;
 
     private final LinkedBlockingQueue queue = new LinkedBlockingQueue();
     private final Document documentWriter;
     private final Inbox inbox;
     private final String runId;
-    private final int queueMax;
     private final Thread thread;
     final Reasons reasons = new Reasons();
+    final Load load;
+    private final Pace pace = new Pace();
+    /** Held while a number is given out and its document written. */
+    private final ReentrantLock writing = new ReentrantLock();
     private long nextSequence;
+    /** After the end document nothing is written any more, not even by a thread that hung until then. */
+    private boolean closed;
     /** Executions given up before they had a number: their numbers are left out, so that the reader sees the gap. */
-    private final java.util.concurrent.atomic.AtomicLong given = new java.util.concurrent.atomic.AtomicLong();
+    private final AtomicLong given = new AtomicLong();
     private volatile boolean stopped;
     /** What waits or is being written. Counted down after the writing: between queue and writer nothing is out of sight. */
-    private final java.util.concurrent.atomic.AtomicLong pending = new java.util.concurrent.atomic.AtomicLong();
+    private final AtomicLong pending = new AtomicLong();
     volatile long documents;
     volatile long workNanos;
     volatile long bytes;
@@ -32,10 +41,10 @@ final class Worker implements Runnable {
 
     Worker(SparkContext context, Map options) throws Exception {
         this.runId = (String) options.get("run_id");
-        this.queueMax = Integer.parseInt((String) options.get("queue_max"));
+        this.load = new Load(Integer.parseInt((String) options.get("queue_max")), Long.parseLong((String) options.get("queue_max_bytes")));
         this.inbox = new Inbox((String) options.get("folder"), Long.parseLong((String) options.get("inbox_max_bytes")),
-            context.hadoopConfiguration());
-        this.documentWriter = new Document(context, options);
+            "group".equals(options.get("inbox_mode")), context.hadoopConfiguration());
+        this.documentWriter = new Document(context, options, pace);
         this.thread = new Thread(null, this, "spark-lineage", STACK_BYTES);
         this.thread.setDaemon(true);
         this.thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
@@ -50,15 +59,26 @@ final class Worker implements Runnable {
         documentWriter.commitsUnseen = reason;
     }
 
-    /** On the listener thread. Beyond twice the bound everything is given up, beyond the bound what writes nothing. */
+    /** On the listener thread. What the load asks for is given up here, before it is kept in memory. */
     void offer(Bridge.Finished one) {
-        int waiting = queue.size();
-        if (waiting > 2 * queueMax || waiting > queueMax && !mayWrite(one)) {
-            reasons.add("more executions waiting than queue.max (" + queueMax + ")");
-            given.incrementAndGet();
+        boolean writes = mayWrite(one);
+        one.cut = load.cut(writes);
+        if (one.cut == Load.ALL) {
+            giveUp((writes ? "writes" : "reads") + " given up under load");
             return;
         }
+        one.weight = one.lightWeight() + (one.cut == Load.NOTHING && load.isWeighed() ? one.planWeight() : 0L);
+        if (one.cut == Load.PLAN) {
+            one.loosen();
+        }
+        load.add(one.weight);
         put(one);
+    }
+
+    /** An execution that has no document: counted, and a number is left out for it. */
+    void giveUp(String reason) {
+        reasons.add(reason);
+        given.incrementAndGet();
     }
 
     private void put(Object item) {
@@ -66,9 +86,9 @@ final class Worker implements Runnable {
         queue.offer(item);
     }
 
-    private static boolean mayWrite(Bridge.Finished one) {
+    static boolean mayWrite(Bridge.Finished one) {
         String name = Reflect.text(one.end.executionName());
-        return name == null || one.commits != null && !one.commits.isEmpty() || name.equals("command")
+        return name == null || one.commits != null && !one.commits.isEmpty() || name.equals("command") || name.startsWith("multi")
             || name.equals("append") || name.equals("create") || name.startsWith("overwrite") || name.startsWith("replace");
     }
 
@@ -90,22 +110,31 @@ final class Worker implements Runnable {
                 reasons.add("bridge: " + e);
             } finally {
                 if (next != null) {
-                    pending.decrementAndGet();
+                    done(next);
                 }
             }
         }
     }
 
+    private void done(Object item) {
+        if (item instanceof Bridge.Finished) {
+            load.remove(((Bridge.Finished) item).weight);
+        }
+        pending.decrementAndGet();
+    }
+
     private void handle(Object next) throws Exception {
         long begin = System.nanoTime();
-        if (next instanceof String[]) {
+        if (next instanceof End) {
+            write("run_end", null, (End) next);
+        } else if (next instanceof String[]) {
             String[] note = (String[]) next;
-            write(note[0], note[1]);
+            write(note[0], note[1], null);
         } else {
             Bridge.Finished one = (Bridge.Finished) next;
             String text = document(one);
             if (text != null) {
-                write("execution", text);
+                write("execution", text, null);
                 delayMillis += System.currentTimeMillis() - one.end.time();
             }
         }
@@ -114,26 +143,49 @@ final class Worker implements Runnable {
 
     /** Its text, null when it is not the user's. One that cannot be made leaves a gap in the numbers. */
     private String document(Bridge.Finished one) {
+        boolean writes = mayWrite(one);
         try {
+            if (pace.isOver()) {
+                giveUp("not written before the end");
+                return null;
+            }
+            int room = inbox.room();
+            if (room == Inbox.NONE || room == Inbox.WRITES && !writes) {
+                giveUp((writes ? "writes" : "reads") + " given up, the inbox is full (inbox.max.bytes)");
+                return null;
+            }
             Faults.point("document");
-            return documentWriter.execution(one, queue.size(), queueMax, reasons);
+            one.hold();
+            if (one.end.qe() == null && !writes) {
+                giveUp("reads given up, memory was short");
+                return null;
+            }
+            one.cut = Math.max(one.cut, room == Inbox.WRITES ? Load.PLAN : Math.min(load.cut(writes), Load.PLAN));
+            return documentWriter.execution(one, reasons);
         } catch (Throwable e) {
-            reasons.add("a document could not be made: " + e);
-            given.incrementAndGet();
+            giveUp("a document could not be made: " + e);
             return null;
         }
     }
 
     /** `json` is an object without the fields that only the writer knows; they are put in front. */
-    private void write(String kind, String json) {
-        nextSequence += given.getAndSet(0L);
-        long sequence = nextSequence++;
+    private void write(String kind, String json, End end) {
+        writing.lock();
         try {
+            if (closed) {
+                return;
+            }
+            nextSequence += given.getAndSet(0L);
+            long sequence = nextSequence++;
+            closed = end != null;
+            String body = end == null ? json : end.json(runId, sequence - 1L, reasons);
             Faults.point("write");
-            bytes += inbox.write(sequence, kind, head(kind, sequence) + json.substring(1));
+            bytes += inbox.write(sequence, kind, head(kind, sequence) + body.substring(1));
             documents++;
         } catch (Exception e) {
             reasons.add("a document could not be written: " + e.getMessage());
+        } finally {
+            writing.unlock();
         }
     }
 
@@ -162,20 +214,47 @@ final class Worker implements Runnable {
         return nextSequence - 1L;
     }
 
-    /** Writes what waits, then the end document. Waits for it at most the time given; the thread goes on by itself. */
+    /**
+     * Writes what waits, then the end document, within the time given: in its second half without plans; what is left then is
+     * given up and counted.
+     */
     void end(String error, boolean application, long timeoutMillis) {
+        pace.end(timeoutMillis / 2L);
         if (drain(timeoutMillis) < 0L) {
-            reasons.add("the end came before " + queue.size() + " executions were written");
+            pace.over();
         }
-        Json out = new Json();
-        out.open('{').field("run_id", runId).field("time_ms", System.currentTimeMillis()).field("application", application);
-        out.field("status", error == null ? "succeeded" : "failed").field("error", error);
-        out.field("last_sequence", nextSequence + given.get() - 1L).key("dropped");
-        reasons.write(out);
-        out.close('}');
-        put(new String[] {"run_end", out.toString()});
+        End end = new End(error, application);
+        put(end);
         stopped = true;
-        drain(Math.max(1000L, timeoutMillis));
+        if (drain(LAST_MILLIS) < 0L) {
+            endInsteadOfWorker(end);
+        }
+    }
+
+    /** The thread hangs over a document: the run ends without it, unless it hangs in writing. */
+    private void endInsteadOfWorker(End end) {
+        java.util.ArrayList left = new java.util.ArrayList();
+        queue.drainTo(left);
+        try {
+            if (!writing.tryLock(LAST_MILLIS, TimeUnit.MILLISECONDS)) {
+                return;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return;
+        }
+        try {
+            giveUp("not written before the end");
+            for (int i = 0; i < left.size(); i++) {
+                if (left.get(i) instanceof Bridge.Finished) {
+                    giveUp("not written before the end");
+                }
+                done(left.get(i));
+            }
+            write("run_end", null, end);
+        } finally {
+            writing.unlock();
+        }
     }
 
     private static void pause(long millis) {
@@ -183,6 +262,26 @@ final class Worker implements Runnable {
             Thread.sleep(millis);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The end document, whose text is made when it is written: it says what was given up until then. */
+    private static final class End {
+        private final String error;
+        private final boolean application;
+
+        End(String error, boolean application) {
+            this.error = error;
+            this.application = application;
+        }
+
+        String json(String runId, long lastSequence, Reasons reasons) {
+            Json out = new Json();
+            out.open('{').field("run_id", runId).field("time_ms", System.currentTimeMillis()).field("application", application);
+            out.field("status", error == null ? "succeeded" : "failed").field("error", error);
+            out.field("last_sequence", lastSequence).key("dropped");
+            reasons.write(out);
+            return out.close('}').toString();
         }
     }
 }

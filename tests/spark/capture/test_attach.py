@@ -250,7 +250,9 @@ def test_a_full_inbox_gives_up_documents_and_counts_them(spark: Any, tmp_path: P
     assert spark.range(4).count() == 4
     spark_lineage.detach(spark)
     assert executions(tmp_path) == []
-    assert any("over its bound of 100 bytes (3)" in warning for warning in attachment.bridge.warnings())
+    assert list(attachment.bridge.warnings()) == ["reads given up, the inbox is full (inbox.max.bytes) (2)"]
+    (end,) = [document for document in documents(tmp_path) if document["kind"] == "run_end"]
+    assert (end["last_sequence"], end["dropped"]) == (2, {"reads given up, the inbox is full (inbox.max.bytes)": 2})
 
 
 def test_an_inbox_that_was_removed_is_made_again(spark: Any, tmp_path: Path) -> None:

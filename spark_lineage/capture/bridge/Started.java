@@ -1,0 +1,72 @@
+package org.sparklineage.bridge;
+
+import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
+
+/**
+ * What is kept of a start event, under the event's own names: without the texts of the physical plan, which can be
+ * megabytes and would be held for as long as the execution runs.
+ */
+final class Started {
+    private static final int DETAILS_LIMIT = 8000;
+    private static final int DESCRIPTION_LIMIT = 16000;
+    private final long executionId;
+    private final scala.Option rootExecutionId;
+    private final String description;
+    private final String details;
+    private final long time;
+    private final scala.collection.immutable.Map modifiedConfigs;
+    private final Object jobTags;
+    private final Object jobGroupId;
+
+    Started(SparkListenerSQLExecutionStart event) {
+        this.executionId = event.executionId();
+        this.rootExecutionId = event.rootExecutionId();
+        this.description = Reflect.cut(event.description(), DESCRIPTION_LIMIT);
+        this.details = Reflect.cut(event.details(), DETAILS_LIMIT);
+        this.time = event.time();
+        this.modifiedConfigs = event.modifiedConfigs();
+        this.jobTags = Reflect.tryCall(event, "jobTags");
+        this.jobGroupId = Reflect.tryCall(event, "jobGroupId");
+    }
+
+    public long executionId() {
+        return executionId;
+    }
+
+    public scala.Option rootExecutionId() {
+        return rootExecutionId;
+    }
+
+    public String description() {
+        return description;
+    }
+
+    public String details() {
+        return details;
+    }
+
+    public long time() {
+        return time;
+    }
+
+    public scala.collection.immutable.Map modifiedConfigs() {
+        return modifiedConfigs;
+    }
+
+    public Object jobTags() {
+        return jobTags;
+    }
+
+    public Object jobGroupId() {
+        return jobGroupId;
+    }
+
+    /** About how many bytes it keeps in memory; the settings are Spark's own, and shared. */
+    long weight() {
+        return 500L + 2L * (length(description) + length(details));
+    }
+
+    private static int length(String text) {
+        return text == null ? 0 : text.length();
+    }
+}
