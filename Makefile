@@ -1,7 +1,7 @@
 # Every target sets up what it needs first (scripts/setup.sh); what is there is not set up again.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test unit soak lint format docs clean
+.PHONY: help setup demo jar test unit soak lint format docs clean
 
 export PYTHON
 # SPARK=4.0: any target in a second environment with that Spark; without it the newest that is supported.
@@ -17,6 +17,9 @@ setup: ## virtual environment, packages, Java and Delta's jars, where they are m
 
 demo: setup ## run the demo's jobs under spark-lineage, twice the first time, and ask what they left
 	@$(READY) python jobs/demo.py $(ARGS)
+
+jar: setup ## the jar for drivers that are not Python, where the wheel takes it from
+	@$(READY) python -m spark_lineage.cli jar spark_lineage/capture/bridge/spark-lineage-bridge.jar
 
 test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed seeds, under 20 minutes)
 	@$(READY) $(PYTEST) tests/spark -m "not soak" $(ARGS)

@@ -339,6 +339,20 @@ def bundle(target: Path) -> None:
     click.echo(write_bundle(target))
 
 
+@main.command("jar")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@_DEBUG
+def jar(target: Path | None) -> None:
+    """Print the path of the jar for drivers that are not Python, or write it to TARGET: --jars $(spark-lineage jar)
+
+    With it, --conf spark.extraListeners=org.sparklineage.bridge.LineageListener records spark-sql, Java and Scala
+    applications, Spark Connect servers and others (docs/attaching.md). Made here where the installation came without it.
+    """
+    from .capture.jar import copy_jar, jar_path
+
+    click.echo(jar_path() if target is None else copy_jar(target))
+
+
 @main.command("completion", short_help="Write the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:

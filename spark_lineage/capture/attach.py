@@ -25,7 +25,8 @@ from typing import Any
 from .. import __version__, faults
 from ..config import Settings, load
 from ..errors import AttachError, LineageError
-from . import child, identity
+from . import child, identity, orchestrators, shipped
+from .bridge_options import bridge_options
 from .bridge_sources import bridge_class
 from .launch import REPORT_VARIABLE, claim_of
 from .redaction import Redaction, with_patterns
@@ -39,13 +40,6 @@ _ending: list[Attachment] = []
 """Those that the end of the program bears on: the ones alive, and the last one. No more: each keeps a SparkContext in memory."""
 _parents: list[Attachment] = []
 """In a forked process: its parent's attachments. They are kept, as their end would be told to the JVM on the parent's sockets."""
-KNOWN_SPARK = ("4.0.", "4.1.")
-"""Versions that the tests have seen. Another is attached to all the same, and every execution says so."""
-_CONFS_THAT_MATTER = (
-    "spark.app.id", "spark.app.name", "spark.master", "spark.submit.", "spark.executor.cores", "spark.executor.instances",
-    "spark.executor.memory", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.",
-    "spark.default.parallelism", "spark.dynamicAllocation.", "spark.yarn.queue", "spark.kubernetes.namespace",
-)  # fmt: skip
 
 
 @dataclass
@@ -171,16 +165,23 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     code = identity.CodeProbe(entry.path)
     redaction = with_patterns([*settings.redact, confs.get("spark.redaction.regex", "")])
     store = _absolute(settings.store)
-    inbox = _absolute(settings.inbox_location)
-    run_id = _new_run_id()
-    folder = _make_folder(inbox, run_id, settings.inbox_mode == "group")
-    caveat = _caveat(context.version)
-    bridge = _new_bridge(spark, settings, redaction, run_id, folder, caveat)
+    listener = shipped.listener_of(context, confs)
+    if listener is None:
+        inbox, run_id = _absolute(settings.inbox_location), _new_run_id()
+        folder = _make_folder(inbox, run_id, settings.inbox_mode == "group")
+        caveat = _caveat(context.version)
+        bridge = _new_bridge(spark, settings, redaction, run_id, folder, caveat)
+    else:
+        inbox, run_id, folder, bridge = listener.inbox(), listener.runId(), listener.folder(), listener.bridge()
+        caveat, job_name = "", listener.jobName()
     start = _run_start(spark, confs, settings, redaction, run_id, job_name, entry, code.result())
     attachment = Attachment(
         spark=spark, run_id=run_id, job_name=job_name, settings=settings, redaction=redaction, folder=folder, bridge=bridge,
         store=store, inbox=inbox,
     )  # fmt: skip
+    if listener is not None:
+        shipped.join(attachment, _json(start), options)
+        return _attached_now(attachment, started)
     try:
         warning = bridge.start(_json(start))
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
@@ -190,7 +191,11 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     except BaseException:
         bridge.stop(0)  # else the next session would get a second one, and each execution two documents
         raise
-    _attached[_key(spark)] = attachment
+    return _attached_now(attachment, started)
+
+
+def _attached_now(attachment: Attachment, started: float) -> Attachment:
+    _attached[_key(attachment.spark)] = attachment
     _watch_the_end(attachment)
     attachment.attach_seconds = time.monotonic() - started
     return attachment
@@ -227,13 +232,14 @@ def _tell_the_launcher(attachment: Attachment) -> None:
 def _refuse_connect(spark: Any) -> None:
     if type(spark).__module__.startswith("pyspark.sql.connect"):
         raise AttachError(
-            "this is a Spark Connect session: its plans run in the server, out of this process's sight. Start the Connect "
-            "server itself under `spark-lineage run -- start-connect-server.sh`, or set the bridge there"
+            "this is a Spark Connect session: its plans run in the server, out of this process's sight. Start the server with "
+            "`--jars $(spark-lineage jar) --conf spark.extraListeners=org.sparklineage.bridge.LineageListener --conf "
+            "spark.lineage.inbox=INBOX`, and bring its documents in with `spark-lineage ingest INBOX --watch` (docs/attaching.md)"
         )
 
 
 def _caveat(version: str) -> str:
-    if version.startswith(KNOWN_SPARK):
+    if version.startswith(identity.KNOWN_SPARK):
         return ""
     log.warning("Spark %s is not known to this release: its lineage may be incomplete (the job is not affected)", version)
     return f"Spark {version} is not known to this release"
@@ -254,7 +260,7 @@ def _job_name(settings: Settings, context: Any, entry: identity.EntryPoint) -> s
     if settings.job_name:
         return str(settings.job_name)
     name = context.appName
-    if name and name not in ("pyspark-shell", "PySparkShell") and not name.endswith(".py"):
+    if name and name not in identity.SHELL_NAMES and not name.endswith(".py"):
         return str(name)
     stem = Path(entry.name).stem if entry.path is not None else None
     return stem or Path(name or "spark").stem
@@ -304,16 +310,8 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
     values = {
         "run_id": run_id,
         "folder": folder,
-        "queue_max": str(settings.queue_max),
-        "queue_max_bytes": str(settings.queue_max_bytes),
-        "inbox_max_bytes": str(settings.inbox_max_bytes),
-        "inbox_mode": settings.inbox_mode,
-        "stop_millis": str(int(settings.stop_wait_seconds * 1000)),
         "caveat": caveat,
-        "reads": "true" if settings.reads else "false",
-        "max_nodes": str(settings.plan_max_nodes),
-        "max_bytes": str(settings.plan_max_bytes),
-        "max_millis": str(int(settings.plan_max_seconds * 1000)),
+        **bridge_options(settings),
         "redact_keys": redaction.keys,
         "redact_text": redaction.text,
         "redact_urls": redaction.urls,
@@ -345,8 +343,9 @@ def _run_start(
     code: identity.Code,
 ) -> dict[str, Any]:
     context = spark.sparkContext
-    recorded = {key: value for key, value in confs.items() if key.startswith(_CONFS_THAT_MATTER)}
-    parent_run_id, parent_job_name = identity.parent_of(settings.parent)
+    recorded = {key: value for key, value in confs.items() if key.startswith(identity.CONFS_THAT_MATTER)}
+    told = orchestrators.labels(confs.get)
+    parent_run_id, parent_job_name = orchestrators.parent_of(settings.parent, told, confs.get)
     return {
         "run_id": run_id,
         "time_ms": int(time.time() * 1000),
@@ -357,7 +356,7 @@ def _run_start(
         "job_name": job_name,
         "parent_run_id": parent_run_id,
         "parent_job_name": parent_job_name,
-        "root_run_id": parent_run_id or run_id,
+        "root_run_id": confs.get("spark.openlineage.rootParentRunId") or parent_run_id or run_id,
         "user_name": identity.user_name(),
         "host": identity.host_name(),
         "pid": os.getpid(),
@@ -372,7 +371,7 @@ def _run_start(
         "code_sha256": code.sha256,
         "spark_confs": redaction.mapping(recorded),
         "parameters": {},
-        "labels": labels_of(settings.labels, redaction),
+        "labels": redaction.mapping(told) | labels_of(settings.labels, redaction),
         "limits": {"datasets_allow": list(settings.datasets_allow), "datasets_deny": list(settings.datasets_deny)},
     }
 

@@ -16,24 +16,28 @@ from . import compiled
 
 PACKAGE = "org.sparklineage.bridge"
 BRIDGE_CLASS = PACKAGE + ".Bridge"
+LISTENER = PACKAGE + ".LineageListener"
+"""What the jar gives to `spark.extraListeners`."""
 FILES = (
     "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
     "Observer", "Commits", "Noise", "Rights", "Inbox", "Started", "Ended", "Weight", "Load", "Document", "Worker",
     "Open", "BusDrops", "Bridge",
 )  # fmt: skip
+JAR_FILES = ("Options", "Globs", "Pipes", "Program", "Launch", "RunStart", "LineageListener")
+"""Only in the jar: what Python does in a Python driver."""
 _loaders: dict[int, tuple[Any, Any]] = {}
 """(gateway, loader) by the gateway's id, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class
 of a name only. The gateway is kept so that its id is not given out again."""
 
 
-def compilation_unit() -> str:
+def compilation_unit(files: tuple[str, ...] = FILES) -> str:
     """All sources as one compilation unit: one package, the imports of all, then the classes.
 
     Works from a folder and from a zip.
     """
     imports: set[str] = set()
     bodies: list[str] = []
-    for name in FILES:
+    for name in files:
         data = pkgutil.get_data(__package__ or "spark_lineage.capture", f"bridge/{name}.java")
         if data is None:
             raise AttachError(f"the bridge's source {name}.java is not in this installation; install spark-lineage again")

@@ -11,10 +11,19 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+KNOWN_SPARK = ("4.0.", "4.1.")
+"""Versions that the tests have seen. Another is attached to all the same, and every execution says so."""
+SHELL_NAMES = ("pyspark-shell", "PySparkShell")
+"""Application names that nobody chose."""
+CONFS_THAT_MATTER = (
+    "spark.app.id", "spark.app.name", "spark.master", "spark.submit.", "spark.executor.cores", "spark.executor.instances",
+    "spark.executor.memory", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.",
+    "spark.default.parallelism", "spark.dynamicAllocation.", "spark.yarn.queue", "spark.kubernetes.namespace",
+)  # fmt: skip
+"""Beginnings of the settings that a run records."""
 _GIT_SECONDS = 1.0
 
 
@@ -103,16 +112,6 @@ def user_name() -> str | None:
 
 def host_name() -> str:
     return socket.gethostname()
-
-
-def parent_of(option: str, environment: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
-    """The parent's (run id, ``namespace/name``) from the option or ``OPENLINEAGE_PARENT_ID``, both ``ns/name/run id``."""
-    environment = os.environ if environment is None else environment
-    text = option or environment.get("OPENLINEAGE_PARENT_ID", "")
-    parts = text.rsplit("/", 1)
-    if len(parts) != 2 or not parts[1]:
-        return None, None
-    return parts[1], parts[0]
 
 
 def _in_work_tree(folder: Path) -> bool:

@@ -1,5 +1,7 @@
 package org.sparklineage.bridge;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,6 +25,36 @@ final class Redaction {
     /** The patterns that Python gave. */
     static Redaction of(Map options) {
         return new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"), (String) options.get("redact_urls"));
+    }
+
+    /** The pattern of secret keys with these besides; one that begins with flags for the whole, as Spark's own does, keeps them. */
+    static String keys(String pattern, List extra) {
+        StringBuilder out = new StringBuilder(pattern);
+        for (int i = 0; i < extra.size(); i++) {
+            String one = ((String) extra.get(i)).replaceFirst("(?s)^\\(\\?([a-zA-Z]+)\\)(.*)$", "(?$1:$2)");
+            Pattern.compile(one);
+            out.append("|(?:").append(one).append(')');
+        }
+        return out.toString();
+    }
+
+    /** The patterns, as the bridge is given them. */
+    void put(Map options) {
+        options.put("redact_keys", keys.pattern());
+        options.put("redact_text", text.pattern());
+        options.put("redact_urls", urls.pattern());
+    }
+
+    /** Command line arguments: `--password x`, `--password=x` and `password=x` are all taken out. */
+    List arguments(List arguments) {
+        ArrayList result = new ArrayList();
+        boolean secretNext = false;
+        for (int i = 0; i < arguments.size(); i++) {
+            String argument = (String) arguments.get(i);
+            result.add(secretNext && !argument.startsWith("--") ? REPLACEMENT : text(argument));
+            secretNext = argument.startsWith("-") && argument.indexOf('=') < 0 && keys.matcher(argument).find();
+        }
+        return result;
     }
 
     /** A path or location: the password of a URL goes, the rest names a dataset and must be the same wherever it stands. */

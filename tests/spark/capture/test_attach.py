@@ -228,7 +228,7 @@ def test_a_commit_that_was_not_heard_is_said(spark: Any, tmp_path: Path) -> None
 def test_a_spark_that_is_not_known_is_attached_to_and_says_so(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(attaching, "KNOWN_SPARK", ("3.9.",))
+    monkeypatch.setattr(attaching.identity, "KNOWN_SPARK", ("3.9.",))
     with caplog.at_level(logging.WARNING, logger="spark_lineage"):
         spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
     spark.range(3).count()

@@ -1,0 +1,37 @@
+"""What the bridge is told of the options: its own name for each, made once for both who tell it.
+
+`attach` hands the values over (Python), and the jar carries this table as a resource for where there is no Python
+(`bridge/Options.java`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import Settings
+
+BRIDGE_OPTIONS: dict[str, tuple[str, str]] = {
+    "queue_max": ("int", "queue.max"),
+    "queue_max_bytes": ("int", "queue.max.bytes"),
+    "inbox_max_bytes": ("int", "inbox.max.bytes"),
+    "inbox_mode": ("text", "inbox.mode"),
+    "stop_millis": ("millis", "stop.wait.seconds"),
+    "reads": ("bool", "reads"),
+    "max_nodes": ("int", "plan.max.nodes"),
+    "max_bytes": ("int", "plan.max.bytes"),
+    "max_millis": ("millis", "plan.max.seconds"),
+}
+"""The bridge's name -> (kind, option). Kinds: bool, int, text, list (comma separated), and millis for an option in seconds."""
+
+
+def bridge_options(settings: Settings) -> dict[str, str]:
+    """The options as the bridge takes them: all as text."""
+    return {name: _text(kind, settings.values[option]) for name, (kind, option) in BRIDGE_OPTIONS.items()}
+
+
+def _text(kind: str, value: Any) -> str:
+    if kind == "bool":
+        return "true" if value else "false"
+    if kind == "millis":
+        return str(int(value * 1000))
+    return ",".join(value) if kind == "list" else str(value)
