@@ -66,7 +66,13 @@ def run(arguments: list[str], variables: dict[str, str]) -> tuple[int, dict[str,
     slowest = {f"{case.get('classname')}.{case.get('name')}": round(float(case.get("time", 0)), 1) for case in cases[:SLOWEST]}
     counts = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
     versions = {"pyspark": spark_version(variables)}
-    return code, {"exit_code": code, **versions, **counts, "seconds": round(float(suite.get("time", 0)), 1), "slowest_seconds": slowest}
+    return code, {
+        "exit_code": code,
+        **versions,
+        **counts,
+        "seconds": round(float(suite.get("time", 0)), 1),
+        "slowest_seconds": slowest,
+    }
 
 
 def spark_version(variables: dict[str, str]) -> str:

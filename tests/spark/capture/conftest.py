@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from captured import Capture
 
+from spark_lineage.capture import jar
 from spark_lineage.capture.attach import attach, detach
+from spark_lineage.capture.bridge_sources import LISTENER
 
 
 @pytest.fixture
@@ -19,3 +21,26 @@ def capture(spark: Any, tmp_path: Path) -> Iterator[Capture]:
     assert attachment is not None
     yield Capture(spark, attachment, tmp_path / "inbox", tmp_path / "data")
     detach(spark)
+
+
+@pytest.fixture(scope="session")
+def bridge_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jar.build(tmp_path_factory.mktemp("jar") / "bridge.jar")
+
+
+@pytest.fixture(scope="session")
+def with_jar(bridge_jar: Path, spark_settings: dict[str, str]) -> Callable[..., list[str]]:
+    """The options that any program of Spark's is given to be recorded."""
+
+    def options(inbox: Path | str, **more: str) -> list[str]:
+        settings = {
+            **spark_settings,
+            "spark.sql.catalogImplementation": "in-memory",
+            "spark.jars": str(bridge_jar),
+            "spark.extraListeners": LISTENER,
+            "spark.lineage.inbox": str(inbox),
+            **more,
+        }
+        return [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
+
+    return options

@@ -17,7 +17,6 @@ from captured import documents, executions, versions_read, versions_written
 import spark_lineage
 from spark_lineage.capture import jar, orchestrators
 from spark_lineage.capture.bridge_options import BRIDGE_OPTIONS, bridge_options
-from spark_lineage.capture.bridge_sources import LISTENER
 from spark_lineage.config import load
 from spark_lineage.ingest import ingest
 
@@ -26,29 +25,6 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[3]
 PYTHON_ONLY = {"python_version", "code_repository", "code_commit", "code_dirty", "code_sha256"}
 JOB = Path(__file__).parents[1] / "programs" / "plain_job.py"
-
-
-@pytest.fixture(scope="module")
-def bridge_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return jar.build(tmp_path_factory.mktemp("jar") / "bridge.jar")
-
-
-@pytest.fixture(scope="module")
-def with_jar(bridge_jar: Path, spark_settings: dict[str, str]) -> Callable[..., list[str]]:
-    """The options that any program of Spark's is given to be recorded."""
-
-    def options(inbox: Path | str, **more: str) -> list[str]:
-        settings = {
-            **spark_settings,
-            "spark.sql.catalogImplementation": "in-memory",
-            "spark.jars": str(bridge_jar),
-            "spark.extraListeners": LISTENER,
-            "spark.lineage.inbox": str(inbox),
-            **more,
-        }
-        return [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
-
-    return options
 
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
