@@ -9,7 +9,6 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from captured import documents, executions, versions_read, versions_written
@@ -67,14 +66,6 @@ def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[s
     ingest(str(tmp_path / "inbox"), str(tmp_path / "store"))
     (recorded,) = spark_lineage.open(str(tmp_path / "store")).runs()
     assert (recorded.job_name, recorded.status, recorded.executions) == ("ids_by_sql", "succeeded", 3)
-    _same_fields_as_python(start)
-
-
-def _same_fields_as_python(start: dict[str, Any]) -> None:
-    """What attach.py writes of a run's start, the listener writes too, but for what only Python has."""
-    source = (ROOT / "spark_lineage" / "capture" / "attach.py").read_text(encoding="utf-8")
-    python = {line.split('"')[1] for line in source[source.index("def _run_start(") :].split("\n}\n")[0].splitlines() if line.startswith('        "')}  # fmt: skip
-    assert python - set(start) == PYTHON_ONLY
 
 
 def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -102,7 +93,10 @@ def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path:
     runs = {recorded.job_name: recorded for recorded in spark_lineage.open(str(tmp_path / "store")).runs()}
     assert set(runs) == {"joined", "inner"}
     assert (runs["joined"].executions, runs["joined"].status) == (1, "succeeded")
-    assert found[1]["entry_point"] == str(program)
+    by_listener, by_python = found[:2]
+    assert set(by_python) - set(by_listener) == PYTHON_ONLY
+    assert by_python["entry_point"] == str(program)
+    assert by_python["spark_confs"] == by_listener["spark_confs"]
 
 
 def test_a_listener_that_cannot_work_leaves_the_application_alone(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
