@@ -56,6 +56,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("datasets.allow", "list", (), "Globs of dataset names or locations; where given, other datasets are left out."),
     Option("datasets.deny", "list", (), "Globs of dataset names or locations that are left out."),
     Option("reads", "bool", True, "Whether executions that write nothing (collect, show, count) are recorded."),
+    Option("streams.record", "str", "every", "`every`: a micro-batch of a stream is an execution. A number of seconds: one execution stands for the batches of that period that did the same."),
     Option("plan.max.nodes", "int", 20_000, "Plans with more nodes are left out of the document; targets and versions stay."),
     Option("plan.max.bytes", "int", 33_554_432, "Plans whose document would be larger, before compression, are left out alike."),
     Option("plan.max.seconds", "float", 10.0, "Plans that take longer to walk are left out alike."),

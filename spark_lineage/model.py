@@ -82,6 +82,9 @@ class Execution:
     tags: tuple[str, ...] = ()
     stream_query_id: str | None = None
     batch_id: int | None = None
+    stream_name: str | None = None
+    stream_run_id: str | None = None
+    batches: int | None = None
     lineage_id: str | None = None
     plan_id: str | None = None
     session_confs_id: str | None = None

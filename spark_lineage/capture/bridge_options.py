@@ -17,6 +17,7 @@ BRIDGE_OPTIONS: dict[str, tuple[str, str]] = {
     "inbox_mode": ("text", "inbox.mode"),
     "stop_millis": ("millis", "stop.wait.seconds"),
     "reads": ("bool", "reads"),
+    "streams_record": ("text", "streams.record"),
     "max_nodes": ("int", "plan.max.nodes"),
     "max_bytes": ("int", "plan.max.bytes"),
     "max_millis": ("millis", "plan.max.seconds"),

@@ -19,8 +19,8 @@ BRIDGE_CLASS = PACKAGE + ".Bridge"
 LISTENER = PACKAGE + ".LineageListener"
 """What the jar gives to `spark.extraListeners`."""
 FILES = (
-    "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "Sources", "PlanWriter", "ScanReader",
-    "Observer", "Commits", "Noise", "Rights", "Inbox", "Started", "Ended", "Weight", "Load", "Document", "Worker",
+    "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "StreamSources", "Rdds", "Origins", "Sources", "PlanWriter", "ScanReader",
+    "Observer", "Commits", "Noise", "Rights", "Inbox", "Started", "Ended", "Weight", "Load", "Batch", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Bridge",
 )  # fmt: skip
 JAR_FILES = ("Options", "Globs", "Pipes", "Program", "Launch", "RunStart", "LineageListener")

@@ -42,6 +42,15 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, slots=True)
+class FromStream:
+    """The source of a stream that a leaf takes its rows from, by its description; the offsets where the plan has them."""
+
+    description: str | None
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A dataset as a leaf of a plan reads it, with what the leaf says of the version."""
 
@@ -51,6 +60,9 @@ class Reading:
     """The expression ids of its columns: a scan that has no path is told by them."""
     version_at_analysis: int | None = None
     time_travel: bool = False
+    stream: FromStream | None = None
+    inferred: bool = False
+    """Whether only the RDDs behind a frame tell of it."""
 
 
 @dataclass(frozen=True, slots=True)

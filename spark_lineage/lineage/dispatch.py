@@ -13,7 +13,7 @@ from typing import Final
 from ..plan.nodes import Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
-from .nodes import columns, combining, commands, dml, leaves, rows, writes
+from .nodes import columns, combining, commands, dml, leaves, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
 from .walk import Walk
@@ -24,6 +24,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **columns.HANDLERS,
     **combining.HANDLERS,
     **writes.HANDLERS,
+    **streams.HANDLERS,
     **dml.HANDLERS,
     **commands.HANDLERS,
 }

@@ -42,6 +42,8 @@ def operation_of(document: ExecutionDocument, written: Sequence[Written]) -> str
     if document.analyzed is None:
         return _without_plan(document)
     root = document.analyzed.nodes[document.analyzed.root]
+    if root.kind.startswith("WriteToMicroBatch"):
+        return "stream"
     if is_command(root, document):
         return commands.OPERATIONS.get(root.kind, f"command:{root.kind}")
     return _read(document)
@@ -56,18 +58,25 @@ def is_command(root: Node, document: ExecutionDocument) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The stream and the batch of it that an execution belongs to."""
+    """The stream and the batch of it that an execution belongs to; the last one of `batches`."""
 
-    stream_query_id: str
-    batch_id: int | None
+    stream_query_id: str | None = None
+    batch_id: int | None = None
+    stream_name: str | None = None
+    stream_run_id: str | None = None
+    batches: int | None = None
 
 
-def batch_of(document: ExecutionDocument) -> Batch | None:
-    """From the description that Spark gives a micro-batch: lines with ``id = ...`` and ``batch = ...``."""
+def batch_of(document: ExecutionDocument) -> Batch:
+    """As the document tells; in one of an earlier release from the description that Spark gives a micro-batch: lines with
+    ``id = ...`` and ``batch = ...``. Empty for what is no batch."""
+    stream = document.stream
+    if stream is not None:
+        return Batch(stream.query_id, stream.batch_id, stream.name, stream.run_id, stream.batches)
     description = document.description or ""
     query = re.search(r"(?m)^\s*id = ([0-9a-fA-F-]{36})", description)
     batch = re.search(r"(?m)^\s*batch = (\d+)", description)
-    return Batch(query[1], int(batch[1]) if batch else None) if query else None
+    return Batch(query[1], int(batch[1]) if batch else None, batches=1) if query and batch else Batch()
 
 
 def _without_plan(document: ExecutionDocument) -> str:
@@ -81,5 +90,7 @@ def _without_plan(document: ExecutionDocument) -> str:
 
 
 def _read(document: ExecutionDocument) -> str:
+    if document.name is None and "toPythonIterator at" in (document.description or ""):
+        return "iterate"
     name = document.name or "query"
     return _READS.get(name, name)

@@ -188,7 +188,7 @@ def _readings(document: ExecutionDocument, walk: Walk | None, facts: Facts) -> t
     for written in walk.written:
         bits |= written.relation.datasets
     readings = tuple(walk.readings[number] for number in numbers(bits))
-    if walk.written or not is_command(root, document):
+    if walk.written or not is_command(root, document) or root.kind.startswith("WriteToMicroBatch"):
         return readings
     return tuple(reading for reading in readings if reading.dataset.key in facts.scans)
 
@@ -205,10 +205,14 @@ def _edges(
         if walk is None:
             continue
         edges.extend(edges_of(one, walk, limits.admits))
-        read = (walk.readings[number].dataset for number in numbers(one.relation.datasets))
-        pairs.extend((target, dataset.key, "plan") for dataset in read if limits.admits(dataset))
+        read = (walk.readings[number] for number in numbers(one.relation.datasets))
+        pairs.extend((target, reading.dataset.key, _certainty(reading)) for reading in read if limits.admits(reading.dataset))
         pairs.extend((target, source, "inferred") for source in sources_of(one, walk.plan, run.reads))
     return edges, pairs
+
+
+def _certainty(reading: Reading) -> Certainty:
+    return "inferred" if reading.inferred else "plan"
 
 
 def _heading(document: ExecutionDocument, run: RunContext, at: datetime) -> dict[str, Any]:
@@ -243,14 +247,17 @@ def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved
         status=document.status,
         error_class=document.error_class,
         error_message=document.error_message,
-        started_at=None if document.started_ms is None else moment(document.started_ms),
+        started_at=_started(document),
         ended_at=at,
         description=document.description,
         call_site=document.call_site,
         statement=document.statement,
         tags=document.tags,
-        stream_query_id=batch.stream_query_id if batch else None,
-        batch_id=batch.batch_id if batch else None,
+        stream_query_id=batch.stream_query_id,
+        batch_id=batch.batch_id,
+        stream_name=batch.stream_name,
+        stream_run_id=batch.stream_run_id,
+        batches=batch.batches,
         lineage_id=resolved.lineage.id,
         plan_id=records.plans[0].plan_id if records.plans else None,
         session_confs_id=records.session_confs[0].session_confs_id if records.session_confs else None,
@@ -260,6 +267,13 @@ def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved
         incomplete_reasons=resolved.reasons,
         event_date=at.date(),
     )
+
+
+def _started(document: ExecutionDocument) -> datetime | None:
+    """When it began; of several batches of a stream, the first."""
+    begun = document.stream.started_ms if document.stream else None
+    begun = document.started_ms if begun is None else begun
+    return None if begun is None else moment(begun)
 
 
 def _datasets(touched: Iterable[Touched], at: datetime) -> tuple[Dataset, ...]:

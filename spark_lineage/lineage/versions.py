@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..model import Input, Output, Schema, VersionBasis
-from ..plan.document import Commit, ExecutionDocument, Scan, Write
+from ..plan.document import Commit, ExecutionDocument, Scan, Stream, Write
 from ..plan.values import Field
 from .datasets import DatasetRef, Naming, Reading, short_format
 from .models import FORMAT as MODEL
 from .models import Models
 from .naming import DatasetKey, Place, place_of, places_of
 from .schema import schema_of
+from .streams import Streamed, sink_offsets, streamed_of
 from .walk import Written
 
 
@@ -40,6 +41,7 @@ class Version:
     basis: VersionBasis = "exact"
     scans: tuple[Scan, ...] = ()
     committed_ms: int | None = None
+    streamed: Streamed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Facts:
     scans: Mapping[DatasetKey, tuple[Scan, ...]] = field(default_factory=dict)
     commits: Mapping[DatasetKey, tuple[Commit, ...]] = field(default_factory=dict)
     writes: Mapping[DatasetKey, tuple[Write, ...]] = field(default_factory=dict)
+    streamed: Mapping[DatasetKey, Streamed] = field(default_factory=dict)
+    stream: Stream | None = None
 
     @staticmethod
     def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
@@ -68,7 +72,8 @@ class Facts:
             if write.path:
                 key = _model_or_self(place_of(write.path).key, models)
                 writes[key] = (*writes.get(key, ()), write)
-        return Facts({key: tuple(group) for key, group in scans.items()}, commits, writes)
+        streamed = streamed_of(document.stream, readings)
+        return Facts({key: tuple(group) for key, group in scans.items()}, commits, writes, streamed, document.stream)
 
 
 def hints_of(document: ExecutionDocument) -> tuple[DatasetRef, ...]:
@@ -114,9 +119,36 @@ def outputs_of(
             write = group[min(number, len(group) - 1)]
             schema = schema_of(write.fields)
             table_id = commit.table_id if commit else write.target.table_id
-            outputs.append(_output(heading, write, commit, facts.writes.get(key, ()), table_id, schema))
+            output = _output(heading, write, commit, facts.writes.get(key, ()), table_id, schema)
+            outputs.append(replace(output, offsets=sink_offsets(facts.stream)))
             touched.append(Touched(write.target, table_id, schema))
-    return tuple(outputs), tuple(touched)
+    return _of_stream(outputs, facts.stream), tuple(touched)
+
+
+def _of_stream(outputs: Sequence[Output], stream: Stream | None) -> tuple[Output, ...]:
+    """Of several batches, one output for each table: up to the last version, with all their rows. The rows of a sink that has
+    no other figures are those that the stream tells."""
+    if stream is None:
+        return tuple(outputs)
+    if len(outputs) == 1 and outputs[0].rows_written is None:
+        return (replace(outputs[0], rows_written=stream.sink_rows),)
+    if stream.batches == 1:
+        return tuple(outputs)
+    merged: dict[tuple[str, str, str | None], Output] = {}
+    for output in outputs:
+        key = (output.namespace, output.name, output.table_id)
+        merged[key] = _both(merged[key], output) if key in merged else output
+    return tuple(merged.values())
+
+
+def _both(before: Output, after: Output) -> Output:
+    return replace(
+        after,
+        delta_version_before=before.delta_version_before,
+        rows_written=_sum((before.rows_written, after.rows_written)),
+        bytes_written=_sum((before.bytes_written, after.bytes_written)),
+        files_written=_sum((before.files_written, after.files_written)),
+    )
 
 
 def unclaimed_scans(facts: Facts, readings: Iterable[Reading]) -> tuple[Reading, ...]:
@@ -145,6 +177,8 @@ def _scanned(
     Of a model's parts, only its metadata tells one saved model from the next.
     """
     if not scan.paths:
+        if scan.class_name in _OF_STREAMS and not any(item in columns for item in scan.output):
+            return ()
         owner = next((columns[item] for item in scan.output if item in columns), None)
         if owner is not None:
             return ((owner, scan),)
@@ -190,6 +224,8 @@ def _by_target(written: Iterable[Written]) -> dict[DatasetKey, list[Written]]:
 
 def _versions_read(key: DatasetKey, group: list[Reading], facts: Facts, rewritten: bool) -> tuple[Version, ...]:
     scans = facts.scans.get(key, ())
+    if key in facts.streamed:
+        return (_of_offsets(facts.streamed[key], scans),)
     seen = {(scan.delta_version, scan.fingerprint): None for scan in scans}
     if seen:
         return tuple(_of_scans(version, fingerprint, scans) for version, fingerprint in seen)
@@ -198,6 +234,15 @@ def _versions_read(key: DatasetKey, group: list[Reading], facts: Facts, rewritte
         return (Version(commit.version_before, basis=commit.basis),)
     told = {(one.version_at_analysis, one.time_travel): None for one in group}
     return tuple(Version(version, basis="exact" if travel else "inferred") for version, travel in told)
+
+
+def _of_offsets(streamed: Streamed, scans: tuple[Scan, ...]) -> Version:
+    """What a stream read of a source: as far as its offsets say, whatever the table had by then."""
+    listings = tuple({scan.fingerprint: None for scan in scans})
+    committed = None
+    if streamed.delta_version is not None:
+        committed = next((scan.committed_ms for scan in scans if scan.delta_version == streamed.delta_version), None)
+    return Version(streamed.delta_version, listings[0] if len(listings) == 1 else None, "exact", scans, committed, streamed)
 
 
 def _of_scans(delta_version: int | None, fingerprint: str | None, scans: Iterable[Scan]) -> Version:
@@ -222,9 +267,10 @@ def _input(
         delta_version=version.delta_version,
         committed_at=None if version.committed_ms is None else moment(version.committed_ms),
         fingerprint=version.fingerprint or reading.dataset.place.partition,
+        offsets=version.streamed.offsets if version.streamed else None,
         version_basis=version.basis,
         schema_hash=schema.schema_hash if schema else None,
-        rows_read=_sum(scan.rows for scan in scans),
+        rows_read=_rows_read(version),
         bytes_read=_sum(scan.bytes for scan in scans),
         files_read=_sum(scan.files for scan in scans),
         columns_read=tuple(dict.fromkeys(column for scan in scans for column in scan.columns)) if scans else None,
@@ -232,6 +278,13 @@ def _input(
     )
 
 
+def _rows_read(version: Version) -> int | None:
+    rows = _sum(scan.rows for scan in version.scans)
+    return version.streamed.rows if rows is None and version.streamed else rows
+
+
+_OF_STREAMS: Final = ("MicroBatchScanExec", "RealTimeStreamScanExec")
+"""Scans of a stream's sources, which the plan names: one that no leaf owns counts up numbers."""
 _ROWS: Final = {
     "MERGE": ("numTargetRowsInserted", "numTargetRowsUpdated"),
     "UPDATE": ("numUpdatedRows",),

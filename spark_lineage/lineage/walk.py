@@ -108,6 +108,14 @@ class Walk:
             columns[expression_id] = Column(passed(bits))
         return Relation(columns=columns, output=node.output, datasets=sum(1 << number for number in added))
 
+    def behind(self, groups: Iterable[Iterable[DatasetRef]]) -> int:
+        """Readings of datasets that no column is known to come from; as the bits of a relation's `datasets`."""
+        bits = 0
+        for dataset in dict.fromkeys(one for group in groups for one in group):
+            bits |= 1 << len(self.readings)
+            self.readings.append(Reading(dataset, inferred=True))
+        return bits
+
     def made(self, node: Node, influence: Influence) -> Relation:
         """A leaf that has no dataset below it: every column alike."""
         column = Column(influence, step=node.kind)

@@ -22,7 +22,10 @@ from .values import (
     Name,
     Opaque,
     PlanRef,
+    Rdd,
+    RddSource,
     Stated,
+    StreamSource,
     StructSchema,
     TextMap,
     V2Table,
@@ -219,6 +222,26 @@ def _decode_delta(raw: Any) -> DeltaTable | None:
     )
 
 
+def _decode_stream(raw: Any) -> StreamSource:
+    stream = _object(raw, "stream")
+    return StreamSource(_text(stream.get("class")), stream.get("description"))
+
+
+def _decode_rdd(raw: Any) -> Rdd:
+    rdd = _object(raw, "rdd")
+    sources = (_object(source, "source of an rdd") for source in rdd.get("sources") or ())
+    found = tuple(
+        RddSource(
+            _text(source.get("class")),
+            tuple(_text(path) for path in source.get("paths") or ()),
+            source.get("url"),
+            source.get("table"),
+        )
+        for source in sources
+    )
+    return Rdd(_text(rdd.get("class")), found, rdd.get("whole") is not False)
+
+
 def _text_map(raw: Any) -> dict[str, str]:
     return {} if raw is None else {str(key).lower(): str(value) for key, value in _object(raw, "options").items()}
 
@@ -232,6 +255,9 @@ _PLAIN: dict[str, Any] = {
     "v2table": _decode_v2table,
     "path": lambda raw: Location(_text(raw)),
     "object": lambda raw: Opaque(_text(raw)),
+    "stream": _decode_stream,
+    "offset": lambda raw: raw,
+    "rdd": _decode_rdd,
 }
 
 

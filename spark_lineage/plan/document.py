@@ -134,6 +134,32 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceProgress:
+    """How far a source of a stream was read: from `start` (None: its beginning) to `end`, offsets as the source writes them."""
+
+    description: str | None
+    start: str | None = None
+    end: str | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The stream that an execution is a micro-batch of, or several in a row: `batches`, from `first_batch_id` on."""
+
+    query_id: str
+    run_id: str | None = None
+    name: str | None = None
+    batch_id: int | None = None
+    first_batch_id: int | None = None
+    batches: int = 1
+    started_ms: int | None = None
+    sources: tuple[SourceProgress, ...] = ()
+    sink: str | None = None
+    sink_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionDocument:
     """One top-level execution with everything that its lineage is derived from."""
 
@@ -161,6 +187,7 @@ class ExecutionDocument:
     scans: tuple[Scan, ...] = ()
     writes: tuple[Write, ...] = ()
     commits: tuple[Commit, ...] = ()
+    stream: Stream | None = None
     incomplete: tuple[str, ...] = ()
 
 
@@ -334,6 +361,7 @@ def _read_execution(reader: _Reader) -> ExecutionDocument:
         scans=tuple(_read_scan(_Reader(raw)) for raw in reader.list("scans")),
         writes=tuple(_read_write(_Reader(raw)) for raw in reader.list("writes")),
         commits=tuple(_read_commit(_Reader(raw)) for raw in reader.list("commits")),
+        stream=None if reader.raw.get("stream") is None else _read_stream(_Reader(reader.raw["stream"])),
         incomplete=reader.texts("incomplete"),
     )
 
@@ -343,6 +371,31 @@ def _read_nested(reader: _Reader) -> Nested:
         sql_id=reader.integer_or_none("sql_id"),
         name=reader.text_or_none("name"),
         analyzed=decode_plan(reader.raw["analyzed"]),
+    )
+
+
+def _read_stream(reader: _Reader) -> Stream:
+    sink = _Reader(reader.raw.get("sink") or {})
+    sources = (_Reader(raw) for raw in reader.list("sources"))
+    return Stream(
+        query_id=reader.text("query_id"),
+        run_id=reader.text_or_none("run_id"),
+        name=reader.text_or_none("name"),
+        batch_id=reader.integer_or_none("batch_id"),
+        first_batch_id=reader.integer_or_none("first_batch_id"),
+        batches=reader.integer_or_none("batches") or 1,
+        started_ms=reader.integer_or_none("started_ms"),
+        sources=tuple(
+            SourceProgress(
+                description=source.text_or_none("description"),
+                start=source.text_or_none("from"),
+                end=source.text_or_none("to"),
+                rows=source.integer_or_none("rows"),
+            )
+            for source in sources
+        ),
+        sink=sink.text_or_none("description"),
+        sink_rows=sink.integer_or_none("rows"),
     )
 
 

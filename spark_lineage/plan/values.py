@@ -107,6 +107,33 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamSource:
+    """The source of a stream that a leaf reads, and what its batches' progress calls it by."""
+
+    class_name: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RddSource:
+    """An RDD that begins with data: files, a table behind JDBC, or what the class alone tells."""
+
+    class_name: str
+    paths: tuple[str, ...] = ()
+    url: str | None = None
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rdd:
+    """An RDD and what those behind it begin with. `whole` is False where there were too many to look at."""
+
+    class_name: str
+    sources: tuple[RddSource, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """An object that the bridge names by its class only."""
 
@@ -136,6 +163,8 @@ Value: TypeAlias = (
     | V2Table
     | Location
     | Opaque
+    | StreamSource
+    | Rdd
     | TextMap
     | None
 )

@@ -84,4 +84,11 @@ def _parameters_and_fingerprints(location: str) -> None:
     add_columns(location, "outputs", "fingerprint", "offsets")
 
 
-STEPS: tuple[Step, ...] = (Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),)
+def _streams(location: str) -> None:
+    add_columns(location, "executions", "stream_name", "stream_run_id", "batches")
+
+
+STEPS: tuple[Step, ...] = (
+    Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
+    Step(3, "executions.stream_name, stream_run_id and batches", _streams),
+)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -276,6 +276,9 @@ TABLES: dict[str, TableSchema] = {
                 tags=_STRINGS,
                 stream_query_id=_STRING,
                 batch_id=_LONG,
+                stream_name=_STRING,
+                stream_run_id=_STRING,
+                batches=_LONG,
                 lineage_id=_STRING,
                 plan_id=_STRING,
                 session_confs_id=_STRING,

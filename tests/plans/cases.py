@@ -197,6 +197,14 @@ WRITES: dict[str, Case] = {
         lambda spark, root: _stream(spark, root),
         picks=lambda document: is_write(document),
     ),
+    "stream_restarted": Case(lambda spark, root: _stream_of_files(spark, root, 2), lambda spark, root: _stream_of_files(spark, root, 1), picks=lambda document: bool(document.get("stream"))),
+    "stream_console": Case(lambda spark, root: _stream_to_console(spark), picks=lambda document: bool(document.get("stream"))),
+    "stream_rate": Case(lambda spark, root: _stream_of_numbers(spark, root), picks=lambda document: is_write(document) and document["stream"]["batch_id"] == 1),
+    "foreach_batch_several": Case(lambda spark, root: _foreach_batch_several(spark, root), lambda spark, root: [spark.sql(one) for one in target("totals", TOTALS)], picks=is_write),
+    "checkpointed": frame(lambda spark, root: spark.sql("SELECT order_id, amount * 2 AS twice FROM orders WHERE status = 'paid'").localCheckpoint()),
+    "checkpointed_twice": frame(lambda spark, root: spark.sql("SELECT order_id, amount FROM orders").localCheckpoint().where("amount > 5").localCheckpoint()),
+    "rdd_of_files": frame(lambda spark, root: _rows_of_files(spark, root)),
+    "local_rows": frame(lambda spark, root: spark.createDataFrame([(1, 2.0)], "order_id BIGINT, amount DOUBLE")),
     "foreach_batch": Case(lambda spark, root: _foreach_batch(spark, root), picks=lambda document: is_write(document)),
     "optimize": statement("OPTIMIZE totals", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)", "INSERT INTO totals VALUES (2, 1.0)", picks=is_write),
     "create_view": statement("CREATE OR REPLACE TEMP VIEW v AS SELECT order_id FROM returned"),
@@ -258,6 +266,58 @@ def _foreach_batch(spark: Any, root: str) -> None:
     rows.writeStream.foreachBatch(write).option("checkpointLocation", f"{root}/checkpoint2").trigger(
         availableNow=True
     ).start().awaitTermination()
+
+
+def _stream_of_files(spark: Any, root: str, number: int) -> None:
+    """Two files that are no part files; the batch after a restart reads the second alone."""
+    from pathlib import Path
+
+    folder = Path(root, "raw", "events")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"day{number}.csv").write_text(f"{number},{number}.5\n")
+    rows = spark.readStream.schema("order_id BIGINT, amount DOUBLE").csv(str(folder))
+    rows.writeStream.queryName("events").format("parquet").option("checkpointLocation", f"{root}/checkpoint_events").trigger(
+        availableNow=True
+    ).start(f"{root}/events").awaitTermination()
+
+
+def _stream_to_console(spark: Any) -> None:
+    rows = spark.readStream.table("returned").groupBy("order_id").count()
+    rows.writeStream.format("console").outputMode("complete").trigger(availableNow=True).start().awaitTermination()
+
+
+def _stream_of_numbers(spark: Any, root: str) -> None:
+    rows = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 3).option("numPartitions", 1).load()
+    query = rows.writeStream.format("delta").option("checkpointLocation", f"{root}/checkpoint_rate").start(f"{root}/numbers")
+    while (query.lastProgress or {"batchId": 0})["batchId"] < 2:
+        query.awaitTermination(0.2)
+    query.stop()
+
+
+def _foreach_batch_several(spark: Any, root: str) -> None:
+    """A batch that goes to files, to a Delta table by MERGE, and is joined with a table at rest."""
+
+    def write(batch: Any, number: int) -> None:
+        batch.persist()
+        batch.select("order_id").write.mode("append").parquet(f"{root}/batch_files")
+        batch.createOrReplaceTempView("batch")
+        batch.sparkSession.sql(
+            "MERGE INTO totals t USING (SELECT o.customer_id, b.amount AS total FROM batch b JOIN orders o ON o.order_id = b.order_id) s "
+            "ON t.customer_id = s.customer_id WHEN MATCHED THEN UPDATE SET total = s.total WHEN NOT MATCHED THEN INSERT *"
+        )
+        batch.unpersist()
+
+    rows = spark.readStream.table("returned")
+    rows.writeStream.foreachBatch(write).option("checkpointLocation", f"{root}/checkpoint3").trigger(
+        availableNow=True
+    ).start().awaitTermination()
+
+
+def _rows_of_files(spark: Any, root: str) -> Any:
+    """Rows of RDDs over text files and a Delta table, united."""
+    lines = spark.sparkContext.textFile(f"{root}/raw/orders_json").map(lambda line: (len(line), 1.0))
+    rows = lines.union(spark.table("returned").rdd.map(tuple))
+    return spark.createDataFrame(rows, "order_id BIGINT, amount DOUBLE")
 
 
 def _fails(spark: Any, root: str) -> None:

@@ -10,6 +10,7 @@ A dataset is told by the last part of its name.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from spark_lineage.model import ColumnEdge, Input, Output, Records
@@ -27,6 +28,11 @@ def described(records: Records) -> dict[str, Any]:
         ),
         "inputs": sorted(_input(one) for one in records.inputs),
         "outputs": [_output(one) for one in records.outputs],
+        "offsets": {
+            **{f"in {short(one.name)}": json.loads(one.offsets) for one in records.inputs if one.offsets},
+            **{f"out {short(one.name)}": json.loads(one.offsets) for one in records.outputs if one.offsets},
+        },
+        "stream": None if execution.stream_query_id is None else [execution.stream_name, execution.batch_id, execution.batches],
         "aliases": {short(one.name): list(one.aliases) for one in records.datasets if one.aliases},
         "incomplete": list(execution.incomplete_reasons),
     }

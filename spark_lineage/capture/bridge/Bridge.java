@@ -21,6 +21,7 @@ public final class Bridge extends SparkListener {
     private final Commits commits;
     private final Open open;
     private final BusDrops drops;
+    private final Streams streams;
     private long listenerNanos;
     private long listenerEvents;
     private final long stopMillis;
@@ -36,6 +37,7 @@ public final class Bridge extends SparkListener {
         this.worker = new Worker(context, options);
         this.open = new Open(worker);
         this.drops = new BusDrops(context, QUEUE);
+        this.streams = new Streams(worker);
     }
 
     /** Starts listening, on a queue of its own. Returns a warning, or null. */
@@ -52,7 +54,7 @@ public final class Bridge extends SparkListener {
         if (ended) {
             return;
         }
-        if (event instanceof SparkListenerSQLExecutionStart || event instanceof SparkListenerSQLExecutionEnd) {
+        if (event instanceof SparkListenerSQLExecutionStart || event instanceof SparkListenerSQLExecutionEnd || Streams.isEvent(event)) {
             long begin = System.nanoTime();
             try {
                 Faults.point("listener");
@@ -67,6 +69,8 @@ public final class Bridge extends SparkListener {
     private void hear(SparkListenerEvent event) {
         if (event instanceof SparkListenerSQLExecutionStart) {
             started((SparkListenerSQLExecutionStart) event);
+        } else if (Streams.isEvent(event)) {
+            streams.hear(event);
         } else {
             finished((SparkListenerSQLExecutionEnd) event);
         }
@@ -93,6 +97,7 @@ public final class Bridge extends SparkListener {
         }
         Object root = Reflect.unwrap(start.rootExecutionId());
         Finished one = new Finished(start, new Ended(event));
+        Origins.note(one);
         if (root instanceof Long && !root.equals(id)) {
             open.keepNested((Long) root, one);
             return;
@@ -101,7 +106,9 @@ public final class Bridge extends SparkListener {
         one.commits = commits.take(id.longValue());
         one.commitsLost = commits.lost() > lostBefore;
         lostBefore = commits.lost();
-        worker.offer(one);
+        if (!streams.takes(one)) {
+            worker.offer(one);
+        }
     }
 
     public void onApplicationEnd(SparkListenerApplicationEnd event) {
@@ -113,6 +120,8 @@ public final class Bridge extends SparkListener {
                 error = "exit code " + exitCode;
             }
             commits.uninstall();
+            streams.settle(0L);
+            Origins.forget();
             drops.count(worker, open);
             worker.end(error, true, stopMillis);
             open.clear();
@@ -143,6 +152,9 @@ public final class Bridge extends SparkListener {
             }
         } catch (Exception e) {
             return -1L;
+        }
+        if (!ended) {
+            streams.settle(Math.min(2000L, timeoutMillis));
         }
         drops.count(worker, open);
         return worker.drain(deadline - System.currentTimeMillis());
@@ -194,6 +206,8 @@ public final class Bridge extends SparkListener {
         List nested;
         List commits;
         boolean commitsLost;
+        /** Of a stream's micro-batch; null for anything else. */
+        Batch batch;
 
         /** What of it was given up (Load), and how much it keeps in memory while it waits. */
         int cut;

@@ -58,6 +58,9 @@ final class Document {
         Json out = new Json();
         out.open('{');
         head(out, one);
+        if (one.batch != null) {
+            one.batch.write(out, redaction);
+        }
         out.key("analyzed").raw(analyzed == null ? "null" : plan(analyzed, header, incomplete, reasons)).comma();
         nested(out, one, header, incomplete, reasons);
         physical(out, one, incomplete, reasons);
@@ -243,7 +246,8 @@ final class Document {
             }
             LogicalPlan plan = analyzed(inner.end.qe());
             String name = Reflect.text(inner.end.executionName());
-            if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !"deltaTransactionalWrite".equals(name)) {
+            if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !"deltaTransactionalWrite".equals(name)
+                && !Reflect.simpleName(plan).startsWith("WriteToMicroBatch")) {
                 out.open('{').field("sql_id", inner.end.executionId()).field("name", name);
                 out.key("analyzed").raw(plan(plan, header, incomplete, reasons)).close('}').comma();
             }
@@ -252,6 +256,19 @@ final class Document {
     }
 
     private void physical(Json out, Bridge.Finished one, List incomplete, Reasons reasons) {
+        ScanReader reader = scanned(one, incomplete, reasons);
+        out.key("scans").open('[').raw(one.batch == null ? new Json() : one.batch.scans).raw(reader.scans).close(']').comma();
+        out.key("writes").open('[').raw(one.batch == null ? new Json() : one.batch.writes).raw(reader.writes).close(']').comma();
+    }
+
+    /** As `scanned`, of a batch that has no document of its own: with a time budget of its own. */
+    ScanReader scannedAlone(Bridge.Finished one, Reasons reasons) {
+        begun = System.nanoTime();
+        return scanned(one, new ArrayList(), reasons);
+    }
+
+    /** What the physical plans of an execution and of those inside it read and wrote. */
+    private ScanReader scanned(Bridge.Finished one, List incomplete, Reasons reasons) {
         ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos, begun, pace));
         try {
             Faults.point("scans");
@@ -266,8 +283,7 @@ final class Document {
             incomplete.add(reason);
             reasons.add(reason);
         }
-        out.key("scans").open('[').raw(reader.scans).close(']').comma();
-        out.key("writes").open('[').raw(reader.writes).close(']').comma();
+        return reader;
     }
 
     private static void commits(Json out, Bridge.Finished one) {

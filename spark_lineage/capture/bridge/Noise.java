@@ -31,7 +31,7 @@ final class Noise {
             return true;
         }
         if (isCommand(plan)) {
-            return collectsAResult(one);
+            return collectsAResult(one) || Streams.isSinkView(plan);
         }
         if (!reads || startsLikeDelta(one.start.description())) {
             return true;

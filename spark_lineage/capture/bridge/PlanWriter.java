@@ -52,6 +52,7 @@ final class PlanWriter {
     private final IdentityHashMap ids = new IdentityHashMap();
     private final LinkedHashMap attributes = new LinkedHashMap();
     private final Json nodes = new Json();
+    private final Origins origins = new Origins();
     private int nextId = 1;
 
     PlanWriter(Budget budget, Redaction redaction) {
@@ -159,7 +160,17 @@ final class PlanWriter {
                 }
             }
         }
+        origin(node, plan);
         node.close('}').comma();
+    }
+
+    /** What a checkpointed frame was made from. */
+    private void origin(Json node, LogicalPlan plan) {
+        LogicalPlan origin = origins.enter(plan);
+        if (origin != null) {
+            node.key("origin").open('{').key("plan").number(plan(origin)).close('}').comma();
+            origins.leave(plan);
+        }
     }
 
     private static boolean isMode(Object value) {

@@ -39,6 +39,23 @@ final class Reflect {
         }
     }
 
+    /** The value of a private field whose name ends so (Scala puts the class before it), null where there is none. */
+    static Object field(Object owner, Class type, String name) {
+        java.lang.reflect.Field[] fields = type.getDeclaredFields();
+        for (int i = 0; i < fields.length; i++) {
+            String called = fields[i].getName();
+            if (called.equals(name) || called.endsWith("$$" + name)) {
+                try {
+                    fields[i].setAccessible(true);
+                    return fields[i].get(owner);
+                } catch (Exception e) {
+                    return null;
+                }
+            }
+        }
+        return null;
+    }
+
     /** What an Option holds, or null; anything else as it is. */
     static Object unwrap(Object value) {
         if (value instanceof Option) {

@@ -60,7 +60,8 @@ final class ScanReader {
             walk(Reflect.tryCall(plan, "commandPhysicalPlan"));
         } else if (kind.equals("FileSourceScanExec")) {
             fileScan(plan);
-        } else if (kind.equals("RowDataSourceScanExec") || kind.equals("BatchScanExec") || kind.equals("HiveTableScanExec")) {
+        } else if (kind.equals("RowDataSourceScanExec") || kind.equals("BatchScanExec") || kind.equals("HiveTableScanExec")
+            || kind.equals("MicroBatchScanExec") || kind.equals("RealTimeStreamScanExec")) {
             namedScan(plan);
         } else if (kind.equals("DataWritingCommandExec")) {
             write(plan);

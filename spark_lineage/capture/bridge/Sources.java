@@ -20,6 +20,9 @@ final class Sources {
 
     /** Writes the value if it is a source, a target or a name. False if it is none of these. */
     static boolean write(Json out, Object value, Redaction redaction) {
+        if (StreamSources.write(out, value, redaction) || Rdds.write(out, value, redaction)) {
+            return true;
+        }
         if (value instanceof CatalogTable) {
             table(out, (CatalogTable) value, redaction);
         } else if (value instanceof TableIdentifier) {

@@ -18,6 +18,7 @@ final class Worker implements Runnable {
 
     private final LinkedBlockingQueue queue = new LinkedBlockingQueue();
     private final Document documentWriter;
+    private final Periods periods;
     private final Inbox inbox;
     private final String runId;
     private final Thread thread;
@@ -45,6 +46,7 @@ final class Worker implements Runnable {
         this.inbox = new Inbox((String) options.get("folder"), Long.parseLong((String) options.get("inbox_max_bytes")),
             "group".equals(options.get("inbox_mode")), context.hadoopConfiguration());
         this.documentWriter = new Document(context, options, pace);
+        this.periods = new Periods((String) options.get("streams_record"), this, documentWriter);
         this.thread = new Thread(null, this, "spark-lineage", STACK_BYTES);
         this.thread.setDaemon(true);
         this.thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
@@ -96,6 +98,11 @@ final class Worker implements Runnable {
         put(new String[] {kind, json});
     }
 
+    /** Behind everything that was offered before it. */
+    void offerEnd(Streams.Over end) {
+        put(end);
+    }
+
     public void run() {
         while (!stopped || !queue.isEmpty()) {
             Object next = null;
@@ -104,6 +111,7 @@ final class Worker implements Runnable {
                 if (next != null) {
                     handle(next);
                 }
+                periods.tick();
             } catch (InterruptedException e) {
                 return;
             } catch (Throwable e) {
@@ -130,15 +138,19 @@ final class Worker implements Runnable {
         } else if (next instanceof String[]) {
             String[] note = (String[]) next;
             write(note[0], note[1], null);
-        } else {
-            Bridge.Finished one = (Bridge.Finished) next;
-            String text = document(one);
-            if (text != null) {
-                write("execution", text, null);
-                delayMillis += System.currentTimeMillis() - one.end.time();
-            }
+        } else if (!periods.takes(next)) {
+            record((Bridge.Finished) next);
         }
         workNanos += System.nanoTime() - begin;
+    }
+
+    /** Writes the document of an execution, unless it is not the user's. */
+    void record(Bridge.Finished one) throws Exception {
+        String text = document(one);
+        if (text != null) {
+            write("execution", text, null);
+            delayMillis += System.currentTimeMillis() - one.end.time();
+        }
     }
 
     /** Its text, null when it is not the user's. One that cannot be made leaves a gap in the numbers. */

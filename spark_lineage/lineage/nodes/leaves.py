@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
-from ...plan.values import DeltaTable
-from ..datasets import Reading
+from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource
+from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
 from ..relation import Relation, derived
 from ..walk import Walk
@@ -19,8 +20,18 @@ def logical_relation(node: Node, walk: Walk) -> Relation:
     relation = node.relation("relation")
     if relation is None:
         raise MissingFieldError(f"{node.kind} has no relation")
+    source = node.fields.get("stream")
+    if isinstance(source, StreamSource):
+        datasets = _streamed_files(source, relation, walk) or walk.naming.of_files(relation, node.table("catalogTable"))
+        return walk.read(node, (Reading(dataset, stream=FromStream(source.description)) for dataset in datasets))
     datasets = walk.naming.of_files(relation, node.table("catalogTable"))
     return walk.read(node, (_reading(Reading(dataset), relation.delta) for dataset in datasets))
+
+
+def _streamed_files(source: StreamSource, relation: FileRelation, walk: Walk) -> tuple[DatasetRef, ...]:
+    """The folder that a stream watches: its batches list only the files that are new. Nothing for a source that is no folder."""
+    match = re.fullmatch(r"FileStreamSource\[(.*)\]", source.description or "")
+    return (walk.naming.of_path(match[1], relation.format),) if match else ()
 
 
 def v2_relation(node: Node, walk: Walk) -> Relation:
@@ -57,8 +68,36 @@ def rdd(node: Node, walk: Walk) -> Relation:
         if names == tuple(walk.plan.name_of(item) for item in node.output):
             columns = dict(zip(node.output, rows.output_columns(), strict=True))
             return derived((rows,), columns, node.output)
+    origin = node.plan("origin")
+    if origin is not None:
+        return checkpointed(node, walk.relation(origin))
+    made = node.fields.get("rdd")
+    sources = made.sources if isinstance(made, Rdd) else ()
+    if sources and all(source.class_name == "EmptyRDD" for source in sources):
+        return literal_rows(node, walk)
+    if sources and all(source.class_name == "ParallelCollectionRDD" for source in sources):
+        walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
+        return unknown_rows(node, walk)
     walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
-    return unknown_rows(node, walk)
+    if isinstance(made, Rdd) and not made.whole:
+        walk.reason("more RDDs behind a frame than are looked at: its sources may be more")
+    rows = unknown_rows(node, walk)
+    return replace(rows, datasets=walk.behind(_behind(source, walk) for source in sources))
+
+
+def _behind(source: RddSource, walk: Walk) -> tuple[DatasetRef, ...]:
+    """The datasets that an RDD begins with; none for one that holds its rows itself."""
+    if source.url:
+        return (walk.naming.of_options({"url": source.url, "dbtable": source.table or ""}, "jdbc"),)
+    return tuple(walk.naming.of_path(path, None) for path in source.paths)
+
+
+def checkpointed(node: Node, origin: Relation) -> Relation:
+    """A checkpointed frame: column by column the plan that it was made from, though its rows were stored since."""
+    if node.output is None:
+        raise MissingFieldError(f"{node.kind} has no output")
+    columns = dict(zip(node.output, origin.output_columns(), strict=True))
+    return derived((origin,), columns, node.output)
 
 
 def unknown_rows(node: Node, walk: Walk) -> Relation:
@@ -85,8 +124,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "LogicalRelation": logical_relation,
     "DataSourceV2Relation": v2_relation,
     "DataSourceV2ScanRelation": v2_relation,
-    "StreamingDataSourceV2Relation": v2_relation,
-    "StreamingDataSourceV2ScanRelation": v2_relation,
     "HiveTableRelation": catalog_relation,
     "UnresolvedCatalogRelation": catalog_relation,
     "LocalRelation": literal_rows,

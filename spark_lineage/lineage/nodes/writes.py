@@ -86,15 +86,22 @@ def microbatch(node: Node, walk: Walk) -> Relation:
     """One batch of a stream, to a v1 sink."""
     sink = node.fields.get("sink")
     table = node.table("catalogTable")
-    path = node.path("sink") or _text_of(sink, "path") or node.options("writeOptions").get("path")
+    table_sink = node.v2table("sink")
+    properties = table_sink.properties if table_sink else {}
+    path = node.path("sink") or _text_of(sink, "path") or properties.get("path") or node.options("writeOptions").get("path")
     if table is not None:
         target = walk.naming.of_table(table)
     elif path is not None:
-        table_sink = node.v2table("sink")
-        target = walk.at_path(path, _source_format(table_sink.class_name if table_sink else _class_or_text(sink)))
+        provider = properties.get("provider") or _source_format(table_sink.class_name if table_sink else _class_or_text(sink))
+        target = walk.at_path(path, provider)
     else:
         return walk.query(node)
-    return _write(node, walk, target, "stream", mode=_output_mode(node))
+    return written(node, walk, target, "stream")
+
+
+def written(node: Node, walk: Walk, target: DatasetRef, operation: str) -> Relation:
+    """Report that a stream's batch goes to a sink, in its output mode."""
+    return _write(node, walk, target, operation, mode=_output_mode(node))
 
 
 def _into_table(node: Node, walk: Walk, operation: str, mode: str) -> Relation:

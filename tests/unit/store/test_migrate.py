@@ -57,7 +57,7 @@ def test_the_steps_lead_to_this_version() -> None:
 
 
 def test_an_old_store_is_refused_and_the_way_out_named(old: str) -> None:
-    with pytest.raises(SchemaVersionError, match=r"version 1.*needs 2.*spark-lineage maintain --migrate"):
+    with pytest.raises(SchemaVersionError, match=rf"version 1.*needs {SCHEMA_VERSION}.*spark-lineage maintain --migrate"):
         Store.open(old, create=True)
 
 

@@ -1,0 +1,39 @@
+package org.sparklineage.bridge;
+
+import org.apache.spark.sql.connector.read.streaming.Offset;
+import org.apache.spark.sql.connector.read.streaming.SparkDataStream;
+
+/** Writes which source of a stream a leaf reads, and how far: what its batch's progress calls it by. */
+final class StreamSources {
+    private StreamSources() {
+    }
+
+    /** False if the value is none of a stream's source, an offset, a sink of files. */
+    static boolean write(Json out, Object value, Redaction redaction) {
+        if (value instanceof SparkDataStream) {
+            out.open('{').key("stream").open('{').field("class", value.getClass().getName());
+            int mark = out.mark();
+            try {
+                out.field("description", Reflect.cut(redaction.text(value.toString()), 2000));
+            } catch (RuntimeException e) {
+                out.reset(mark);
+            }
+            out.close('}').close('}');
+        } else if (value instanceof Offset) {
+            out.open('{').key("offset").string(Reflect.cut(Reflect.text(Reflect.tryCall(value, "json")), 100000)).close('}');
+        } else if (Reflect.simpleName(value).equals("FileStreamSink")) {
+            fileSink(out, value, redaction);
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+    /** As the table that it is, with what it does not tell itself: where it writes, in which format. */
+    private static void fileSink(Json out, Object sink, Redaction redaction) {
+        out.open('{').key("v2table").open('{').field("class", sink.getClass().getName()).key("properties").open('{');
+        out.field("path", redaction.path(Reflect.field(sink, sink.getClass(), "path")));
+        out.field("provider", Sources.format(Reflect.field(sink, sink.getClass(), "fileFormat")));
+        out.close('}').close('}').close('}');
+    }
+}

@@ -1,0 +1,88 @@
+"""What a stream's batches read, from the offsets that Spark tells of each source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..plan.document import Stream
+from .datasets import Reading
+from .naming import DatasetKey
+
+_DELTA_FILES_BEFORE: Final = (-1, -100)
+"""Indexes of a Delta offset that stand before the first file of its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """How far a batch, or several in a row, read one dataset. `offsets` is the JSON text of the tables' column."""
+
+    offsets: str
+    delta_version: int | None = None
+    rows: int | None = None
+
+
+def streamed_of(stream: Stream | None, readings: Iterable[Reading]) -> dict[DatasetKey, Streamed]:
+    """For each dataset that is a source of the stream, how far it was read."""
+    told = {} if stream is None else {source.description: source for source in stream.sources}
+    found: dict[DatasetKey, Streamed] = {}
+    for reading in readings:
+        if reading.stream is None or reading.dataset.key in found:
+            continue
+        source = told.get(reading.stream.description)
+        start, end = (source.start, source.end) if source else (reading.stream.start, reading.stream.end)
+        before, after = _part(_parsed(start), reading), _part(_parsed(end), reading)
+        if before is None and after is None:
+            continue
+        offsets: dict[str, Any] = {"from": before, "to": after}
+        first, last = _first_version(before, after), _last_version(after)
+        if last is not None:
+            offsets["versions"] = {"from": min(last, first or 0), "to": last}
+        found[reading.dataset.key] = Streamed(_text(offsets), last, source.rows if source else None)
+    return found
+
+
+def sink_offsets(stream: Stream | None) -> str | None:
+    """Which batches of the stream are in an output: what a sink that commits each batch once calls them by."""
+    if stream is None or stream.batch_id is None:
+        return None
+    first = stream.batch_id if stream.first_batch_id is None else stream.first_batch_id
+    return _text({"from": {"batch": first}, "to": {"batch": stream.batch_id}})
+
+
+def _parsed(text: str | None) -> Any:
+    """An offset as JSON; a source may have one that is not, and keeps it as text."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _part(offset: Any, reading: Reading) -> Any:
+    """Of a source with several topics, the partitions of the one that is read."""
+    if isinstance(offset, Mapping) and reading.dataset.format == "kafka":
+        return {reading.dataset.key[1]: offset[reading.dataset.key[1]]} if reading.dataset.key[1] in offset else None
+    return offset
+
+
+def _last_version(offset: Any) -> int | None:
+    """The last version of a Delta table that has been read, whole or in part. -1 where none has."""
+    if not isinstance(offset, Mapping) or not isinstance(offset.get("reservoirVersion"), int):
+        return None
+    version: int = offset["reservoirVersion"]
+    return version - 1 if offset.get("index") in _DELTA_FILES_BEFORE else version
+
+
+def _first_version(before: Any, after: Any) -> int | None:
+    """The first version of which something was read: where the batch before stopped. A stream's first batch reads a snapshot."""
+    if isinstance(before, Mapping) and isinstance(before.get("reservoirVersion"), int):
+        return int(before["reservoirVersion"])
+    return _last_version(after)
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
