@@ -268,7 +268,7 @@ def test_a_socket(spark: Any, capture: Capture) -> None:
 def _flood(spark: Any, capture: Capture, batches: int, sink: str) -> None:
     source = str(capture.data / "source")
     detach(spark)
-    spark.range(batches).repartition(batches).write.format("delta").save(source)
+    spark.range(0, batches, 1, batches).write.format("delta").save(source)
     attachment = attach(spark, inbox=str(capture.inbox), ingest="none", strict=True)
     assert attachment is not None
     rows = spark.readStream.format("delta").option("maxFilesPerTrigger", 1).load(source).where("id >= 0")
