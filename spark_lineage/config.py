@@ -65,6 +65,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("stop.wait.seconds", "float", 3.0, "How long `spark.stop()` waits for documents that are not written yet, in its second half without their plans. What is left then is given up, and counted."),
     Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too."),
     Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to a local inbox: `private` (its owner alone) or `group`."),
+    Option("executables", "str", "writes", "Which plans are kept in a form that can be run again: `off`, `writes` or `all` (reads too)."),
+    Option("executables.max.bytes", "int", 1_048_576, "Plans that are larger in that form, compressed, are not kept in it."),
+    Option("executables.store", "str", "", "Folder or object store URI of the tables that hold them, for rights of their own. Empty: beside the other tables."),
+    Option("executables.key", "str", "", "File with the keys that sign them. Empty: `~/.config/spark-lineage/executables.key`, made where it is missing."),
     Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
 )  # fmt: skip
 

@@ -11,6 +11,8 @@ from typing import Any
 from ..config import Settings
 
 BRIDGE_OPTIONS: dict[str, tuple[str, str]] = {
+    "executables": ("str", "executables"),
+    "executables_max_bytes": ("int", "executables.max.bytes"),
     "queue_max": ("int", "queue.max"),
     "queue_max_bytes": ("int", "queue.max.bytes"),
     "inbox_max_bytes": ("int", "inbox.max.bytes"),

@@ -20,7 +20,8 @@ LISTENER = PACKAGE + ".LineageListener"
 """What the jar gives to `spark.extraListeners`."""
 FILES = (
     "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "StreamSources", "Rdds", "Origins", "Sources", "PlanWriter", "ScanReader",
-    "Observer", "Commits", "Noise", "Rights", "Inbox", "Started", "Ended", "Weight", "Load", "Batch", "Document", "Streams", "Periods", "Worker",
+    "Observer", "Commits", "Noise", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "PlanStream",
+    "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Bridge",
 )  # fmt: skip
 JAR_FILES = ("Options", "Globs", "Pipes", "Program", "Launch", "RunStart", "LineageListener")

@@ -96,6 +96,7 @@ public final class Bridge extends SparkListener {
             return;
         }
         Object root = Reflect.unwrap(start.rootExecutionId());
+        start.hear(event.qe());
         Finished one = new Finished(start, new Ended(event));
         Origins.note(one);
         if (root instanceof Long && !root.equals(id)) {

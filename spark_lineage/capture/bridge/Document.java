@@ -22,6 +22,7 @@ final class Document {
     private final long maxNanos;
     private final Pace pace;
     private long begun;
+    private final Executable executable;
     volatile String commitsUnseen;
 
     Document(SparkContext context, Map options, Pace pace) {
@@ -34,6 +35,7 @@ final class Document {
         this.maxBytes = Integer.parseInt((String) options.get("max_bytes"));
         this.maxNanos = Long.parseLong((String) options.get("max_millis")) * 1000000L;
         this.redaction = Redaction.of(options);
+        this.executable = new Executable(options, context.sparkUser(), redaction, pace);
     }
 
     /** The document as JSON, or null when the execution is not the user's. Never throws for what a plan holds. */
@@ -65,6 +67,7 @@ final class Document {
         nested(out, one, header, incomplete, reasons);
         physical(out, one, incomplete, reasons);
         commits(out, one);
+        executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         if (isWrite && commitsUnseen != null && !commitsUnseen.startsWith("no Delta")) {
             incomplete.add("versions written are not known: " + commitsUnseen);
         }
@@ -98,7 +101,7 @@ final class Document {
         out.field("started_ms", start.time()).field("ended_ms", one.end.time());
         failure(out, one);
         confs(out, start);
-        catalog(out, one.end.qe());
+        catalog(out, one.start.names());
     }
 
     /** The run in whose job(...) the execution was started: our own tag, which is kept out of `tags`. */
@@ -192,20 +195,16 @@ final class Document {
         return result;
     }
 
-    private static void catalog(Json out, QueryExecution execution) {
-        int mark = out.mark();
-        if (execution == null) {
+    private static void catalog(Json out, String[] names) {
+        if (names == null) {
             return;
         }
-        try {
-            Object manager = Reflect.call(execution.sparkSession().sessionState(), "catalogManager");
-            String catalog = String.valueOf(Reflect.call(Reflect.call(manager, "currentCatalog"), "name"));
-            String[] namespace = (String[]) Reflect.call(manager, "currentNamespace");
-            out.key("catalog").open('{').field("catalog", catalog);
-            out.field("database", namespace.length == 0 ? null : namespace[namespace.length - 1]).close('}').comma();
-        } catch (Exception e) {
-            out.reset(mark);
+        out.key("catalog").open('{').field("catalog", names[0]);
+        out.field("database", names.length == 1 ? null : names[names.length - 1]).key("namespace").open('[');
+        for (int i = 1; i < names.length; i++) {
+            out.string(names[i]).comma();
         }
+        out.close(']').close('}').comma();
     }
 
     private String plan(LogicalPlan plan, boolean header, List incomplete, Reasons reasons) {

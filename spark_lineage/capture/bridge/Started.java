@@ -17,6 +17,7 @@ final class Started {
     private final scala.collection.immutable.Map modifiedConfigs;
     private final Object jobTags;
     private final Object jobGroupId;
+    private String[] names;
 
     Started(SparkListenerSQLExecutionStart event) {
         this.executionId = event.executionId();
@@ -27,6 +28,19 @@ final class Started {
         this.modifiedConfigs = event.modifiedConfigs();
         this.jobTags = Reflect.tryCall(event, "jobTags");
         this.jobGroupId = Reflect.tryCall(event, "jobGroupId");
+        hear(org.apache.spark.sql.execution.SQLExecution.getQueryExecution(executionId));
+    }
+
+    /** Takes the current catalog and schema from the query execution, unless they are known. */
+    void hear(org.apache.spark.sql.execution.QueryExecution execution) {
+        if (names == null && execution != null) {
+            names = Names.of(execution);
+        }
+    }
+
+    /** The catalog, then the parts of the schema's name, that were current when it began; null where they are not known. */
+    String[] names() {
+        return names;
     }
 
     public long executionId() {

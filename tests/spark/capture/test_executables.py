@@ -1,0 +1,150 @@
+"""What a document keeps of an execution so that it can be run again. That it does run again: tests/spark/replay."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from captured import Capture
+
+from spark_lineage.capture.attach import attach, detach
+
+Capturing = Callable[..., Capture]
+
+
+@pytest.fixture
+def capturing(spark: Any, tmp_path: Path) -> Iterator[Capturing]:
+    """Attaches with options of the test's own."""
+    (tmp_path / "data").mkdir()
+
+    def start(**options: Any) -> Capture:
+        attachment = attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True, **options)
+        assert attachment is not None
+        return Capture(spark, attachment, tmp_path / "inbox", tmp_path / "data")
+
+    yield start
+    detach(spark)
+
+
+def save(capture: Capture, query: str) -> dict[str, Any]:
+    """The document of a query that is saved."""
+    capture.spark.sql(query).write.format("parquet").mode("overwrite").save(f"{capture.data}/out")
+    return capture.executions()[-1]
+
+
+def test_writes_have_one_and_reads_do_not(capture: Capture) -> None:
+    written = save(capture, "SELECT id FROM range(3)")
+    assert len(base64.b64decode(written["executable"]["blob"])) < 5000
+    assert written["executable"]["commands"][0]["class"] == "InsertIntoHadoopFsRelationCommand"
+    assert written["executable"]["commands"][0]["mode"] == "Overwrite"
+    capture.spark.range(3).collect()
+    assert "executable" not in capture.executions()[-1]
+
+
+def test_reads_have_one_where_the_policy_says_so_and_nothing_has_one_where_it_is_off(
+    capturing: Capturing, spark: Any, tmp_path: Path
+) -> None:
+    capture = capturing(executables="all")
+    spark.range(3).collect()
+    assert capture.executions()[-1]["executable"]["commands"] == [None]
+    detach(spark)
+    capture = capturing(executables="off")
+    document = save(capture, "SELECT id FROM range(3)")
+    assert "executable" not in document
+    assert document["incomplete"] == []
+
+
+def test_what_has_no_rows_has_none_and_that_is_no_shortcoming(capture: Capture) -> None:
+    capture.spark.sql(f"CREATE TABLE delta.`{capture.data}/t` (id BIGINT) USING delta")
+    capture.spark.sql(f"ALTER TABLE delta.`{capture.data}/t` SET TBLPROPERTIES ('a' = 'b')")
+    documents = capture.executions()
+    assert len(documents) == 2
+    assert all("executable" not in document and document["incomplete"] == [] for document in documents)
+
+
+def test_one_over_its_budget_is_left_out_with_a_reason(capturing: Capturing) -> None:
+    document = save(capturing(executables_max_bytes=200), "SELECT id FROM range(3)")
+    assert "executable" not in document
+    assert document["incomplete"] == ["executable: over its byte budget (200)"]
+
+
+def test_one_with_a_literal_that_looks_like_a_secret_is_left_out(capture: Capture) -> None:
+    document = save(capture, "SELECT id, 'password=hunter2' AS note FROM range(3)")
+    assert document["incomplete"] == ["executable: one of its literals looks like a secret"]
+    assert "executable" not in document
+
+
+def test_one_that_lives_in_this_process_says_which_leaf_must_be_given(capture: Capture) -> None:
+    rows = capture.spark.createDataFrame(capture.spark.sparkContext.parallelize([(1,)]), "id BIGINT")
+    rows.write.format("parquet").save(f"{capture.data}/out")
+    [leaf] = capture.executions()[-1]["executable"]["leaves"]
+    assert leaf["class"] == "LogicalRDD"
+    assert leaf["columns"] == ["id"]
+
+
+def test_the_instant_that_current_timestamp_took(capture: Capture) -> None:
+    document = save(capture, "SELECT id, current_timestamp() AS at FROM range(2)")
+    clock = document["executable"]["clock"]
+    [taken] = {
+        row.us for row in capture.spark.read.parquet(f"{capture.data}/out").selectExpr("unix_micros(at) AS us").collect()
+    }
+    assert clock["basis"] == "exact"
+    assert clock["instant_us"] == taken
+
+
+def test_an_instant_that_went_into_something_else_is_known_within_bounds(capture: Capture) -> None:
+    before = time.time() * 1000
+    document = save(capture, "SELECT id, current_date() AS today FROM range(2)")
+    clock = document["executable"]["clock"]
+    assert clock["basis"] == "bounded"
+    assert before - 1 <= clock["from_ms"] <= clock["to_ms"] <= document["ended_ms"]
+
+
+def test_the_user_that_current_user_took(capture: Capture) -> None:
+    assert save(capture, "SELECT id, current_user() AS me FROM range(2)")["executable"]["user"] == getpass.getuser()
+
+
+def test_the_views_on_the_way(capture: Capture) -> None:
+    capture.spark.sql("CREATE OR REPLACE TEMP VIEW small AS SELECT id FROM range(3) WHERE id < 2")
+    capture.spark.range(5).createOrReplaceTempView("made")
+    document = save(capture, "SELECT id FROM small JOIN made USING (id)")
+    assert sorted(document["executable"]["views"], key=lambda view: str(view["name"])) == [
+        {"name": "made", "temporary": True, "sql": None},
+        {"name": "small", "temporary": True, "sql": "SELECT id FROM range(3) WHERE id < 2"},
+    ]
+
+
+def test_the_schema_that_was_current_is_the_executions_own(capture: Capture) -> None:
+    spark = capture.spark
+    spark.sql("CREATE DATABASE IF NOT EXISTS elsewhere")
+    try:
+        for name in ("elsewhere", "default") * 5:
+            spark.sql(f"USE {name}")
+            spark.range(1).write.format("parquet").mode("overwrite").save(f"{capture.data}/{name}")
+            spark.catalog.setCurrentDatabase("default")
+        writes = [document for document in capture.executions() if document["writes"]]
+        expected = [
+            {"catalog": "spark_catalog", "database": name, "namespace": [name]} for name in ("elsewhere", "default") * 5
+        ]
+        assert [document["catalog"] for document in writes] == expected
+    finally:
+        spark.sql("USE default")
+        spark.sql("DROP DATABASE elsewhere CASCADE")
+
+
+def test_a_stream_has_none(capture: Capture) -> None:
+    source = f"{capture.data}/source"
+    capture.spark.range(3).write.format("delta").save(source)
+    stream = capture.spark.readStream.format("delta").load(source).writeStream.format("delta")
+    stream.option("checkpointLocation", f"{capture.data}/checkpoint").trigger(availableNow=True).start(
+        f"{capture.data}/sink"
+    ).awaitTermination()
+    streamed = [document for document in capture.executions() if document["name"] is None]
+    assert streamed
+    assert all("executable" not in document for document in streamed)
+    assert streamed[-1]["incomplete"] == ["executable: a stream's micro-batch is run again from its offsets"]
