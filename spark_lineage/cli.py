@@ -209,6 +209,8 @@ def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retr
         retry_quarantine=retry_quarantine,
         progress=_told if watch else None,
         stop=_stopped_by_signal() if watch else None,
+        executables_store=settings.executables_store,
+        executables_key=settings.executables_key,
     )
     call.page().ingested(report)
 
@@ -249,9 +251,12 @@ def maintain(ctx: click.Context, vacuum_hours: int, expire_days: int | None, mig
     from .store import migrate as migration
 
     call: Call = ctx.obj
-    location = call.settings().store
+    settings = call.settings()
+    location = settings.store
     migrated = migration.migrate(location) if migrate else None
-    report = maintenance.maintain(location, keep_days=expire_days, retention_hours=vacuum_hours)
+    report = maintenance.maintain(
+        location, keep_days=expire_days, retention_hours=vacuum_hours, executables=settings.executables_store
+    )
     call.page().maintained(report, migrated)
 
 

@@ -10,6 +10,7 @@
     ├── StoreError              the lineage tables cannot be used
     │   ├── StoreNotFound       there are no lineage tables at that place
     │   └── SchemaVersionError  the tables are of another schema version
+    ├── ExecutableError         a stored plan cannot be run: its signature, its Spark version, or something it needs is not there
     └── QueryError              a question that cannot be answered
         ├── NotFound            nothing of that name is recorded
         └── Ambiguous           the name fits more than one thing; the message lists them
@@ -51,6 +52,10 @@ class StoreNotFound(StoreError):
 
 class SchemaVersionError(StoreError):
     """The lineage tables are of a schema version that this release cannot use as they are."""
+
+
+class ExecutableError(LineageError):
+    """A stored plan cannot be run here: its signature, its Spark version, or something that it needs is not there."""
 
 
 class QueryError(LineageError):

@@ -38,6 +38,7 @@ from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
 from .store.rows import arrow_of
 from .store.schemas import TABLES
+from .store.signing import Signer
 from .store.tables import Store, Transaction, literal
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,12 @@ CONTENT_NAMED = {
     "session_confs": "session_confs_id",
     "dataset_lineage": "lineage_id",
     "column_lineage": "lineage_id",
+    "executable_blobs": "executable_id",
 }
 """Tables whose rows are named by their content, with the column that names them: only what is not there is appended."""
 UPSERTED = ("datasets", "runs")
 READ_OR_WRITTEN = ("inputs", "outputs")
-APPENDED = (*READ_OR_WRITTEN, "executions")
+APPENDED = (*READ_OR_WRITTEN, "plan_executables", "executions")
 """In this order after the ones above, so that an execution is seen only when everything about it is there."""
 
 LOST_AFTER_SECONDS = 3600.0
@@ -91,6 +93,8 @@ def ingest(
     lost_after_seconds: float = LOST_AFTER_SECONDS,
     progress: Callable[[IngestReport], None] | None = None,
     stop: threading.Event | None = None,
+    executables_store: str = "",
+    executables_key: str = "",
 ) -> IngestReport:
     """Brings the documents of `inbox` into the tables of `store`, making the tables where there are none.
 
@@ -98,6 +102,7 @@ def ingest(
     run has ended, or the driver of `driver_pid` is gone and its folder has been quiet for three seconds; what is
     found of other runs comes in as well. `final` says that no driver is alive any more: runs without an end are lost at once,
     others once their last document is older than `lost_after_seconds`. `progress` is called after each batch.
+    `executables_store` and `executables_key` are the options of these names.
 
     Any number of processes may do this to the same inbox and store at once. Raises `InboxError` and `StoreError` where
     one of them cannot be used; with `watch` or `follow` this is logged and tried again instead. In either case
@@ -106,7 +111,7 @@ def ingest(
     folder = open_inbox(inbox, create=watch or follow is not None)
     # who waits for the report reads the warnings there; nobody waits for a watcher's
     tell = log.warning if watch or follow is not None else log.info
-    ingester = _Ingester(folder, store, progress or (lambda report: None), tell)
+    ingester = _Ingester(folder, store, progress or (lambda report: None), tell, executables_store, executables_key)
     turns = Turns(folder, ingester, stop or threading.Event(), poll_seconds, lost_after_seconds)
     if retry_quarantine:
         turns.once(ingester.put_back)
@@ -128,7 +133,11 @@ class _Ingester:
         store_location: str,
         progress: Callable[[IngestReport], None],
         tell: Callable[[str, str], None],
+        executables_store: str,
+        executables_key: str,
     ) -> None:
+        self._executables_store = executables_store
+        self._signer = Signer(executables_key, self._warn)
         self.inbox = inbox
         self._tell = tell
         self.report = IngestReport()
@@ -208,7 +217,8 @@ class _Ingester:
         When a batch is applied again, it is written down which document is being read, so that one that kills its reader
         (it takes all the memory, say) is found out.
         """
-        rows = _BatchRows(self._store, {run: self._ledger(batch, run) for run in batch.runs}, batch, checked=checked)
+        ledgers = {run: self._ledger(batch, run) for run in batch.runs}
+        rows = _BatchRows(self._store, ledgers, batch, self._signer, checked=checked)
         try:
             for document in batch.documents:
                 if batch.attempts:
@@ -274,7 +284,7 @@ class _Ingester:
     @property
     def _store(self) -> Store:
         if self._opened is None:
-            self._opened = Store.open(self._store_location, create=True)
+            self._opened = Store.open(self._store_location, create=True, executables=self._executables_store)
         return self._opened
 
     def _numbers_used(self) -> int:
@@ -316,12 +326,13 @@ class _BatchRows:
     Nothing here looks at the clock: what comes out depends on the documents, the ledgers before, and the tables.
     """
 
-    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch, *, checked: bool) -> None:
+    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch, signer: Signer, *, checked: bool) -> None:
         self.by_table: dict[str, list[Any]] = {table: [] for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)}
         self.ledgers = {run: dataclasses.replace(ledger, batch=batch.number) for run, ledger in before.items()}
         self.documents = 0
         self.quarantined = 0
         self._store = store
+        self._signer = signer
         self._checked = checked
         self._sealed_ms = batch.sealed_ms
         self._named: dict[str, set[str]] = {table: set() for table in CONTENT_NAMED}
@@ -417,7 +428,7 @@ class _BatchRows:
             datasets_deny=ledger.datasets_deny,
             reads=lambda: self._reads(execution),
         )
-        records = records_of_execution(execution, context)
+        records = self._signer.signed(records_of_execution(execution, context))
         return ledger.heard(execution.run_id, job_name, execution.time_ms), records
 
     def _recorded_job_name(self, run: str) -> str | None:
@@ -482,6 +493,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--follow", metavar="RUN")
     parser.add_argument("--driver-pid", type=int)
     parser.add_argument("--poll-seconds", type=float, default=0.2)
+    parser.add_argument("--executables-store", default="")
+    parser.add_argument("--executables-key", default="")
     given = parser.parse_args(arguments)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -499,6 +512,8 @@ def main(arguments: list[str] | None = None) -> int:
             driver_pid=given.driver_pid,
             poll_seconds=given.poll_seconds,
             stop=stop,
+            executables_store=given.executables_store,
+            executables_key=given.executables_key,
         )
     except (LineageError, OSError) as error:
         log.error("gave up: %s (run `spark-lineage ingest` once this is mended; nothing is lost)", error)

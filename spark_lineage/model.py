@@ -2,7 +2,7 @@
 
 All times are UTC, as timezone-aware `datetime` with microseconds. `event_date` is the UTC date of the execution's end.
 Ids: runs are UUIDv7 text; `execution_id` is ``<application run id>:<SQL execution id>``; everything that names content
-(`lineage_id`, `plan_id`, `schema_hash`, `session_confs_id`, `edge_id`) is the first 32 hex digits of a SHA-256.
+(`lineage_id`, `plan_id`, `schema_hash`, `session_confs_id`, `edge_id`, `executable_id`) is the first 32 hex digits of a SHA-256.
 
 The meaning of each column is in ``docs/tables.md``; the Arrow schemas are in ``store/schemas.py`` and a test holds that
 the three agree.
@@ -20,6 +20,8 @@ Completeness = Literal["complete", "partial"]
 VersionBasis = Literal["exact", "inferred"]
 Certainty = Literal["plan", "inferred"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
+LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
+InstantBasis = Literal["exact", "bounded"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
@@ -247,6 +249,62 @@ class SessionConfs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutableLeaf:
+    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md)."""
+
+    number: int
+    kind: LeafKind
+    location: str | None = None
+    name: str | None = None
+    format: str | None = None
+    paths: tuple[str, ...] = ()
+    options: dict[str, str] | None = None
+    columns: tuple[str, ...] = ()
+    schema: str | None = None
+    table_id: str | None = None
+    delta_version: int | None = None
+    version_basis: VersionBasis = "exact"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutableView:
+    """A view between a stored plan and its leaves; `sql` None: it was made from a DataFrame."""
+
+    name: str
+    temporary: bool
+    sql: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanExecutable:
+    """What is needed to run an execution's plan again, beside the plan itself; `signature` is over all of it and the plan."""
+
+    execution_id: str
+    run_id: str
+    executable_id: str
+    spark_version: str
+    commands: tuple[str | None, ...] = ()
+    leaves: tuple[ExecutableLeaf, ...] = ()
+    views: tuple[ExecutableView, ...] = ()
+    session_confs_id: str | None = None
+    current_catalog: str | None = None
+    current_namespace: tuple[str, ...] | None = None
+    user_name: str | None = None
+    instant: datetime | None = None
+    instant_basis: InstantBasis | None = None
+    signature: str | None = None
+    event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutableBlob:
+    """A stored plan, named by its content."""
+
+    executable_id: str
+    blob: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Records:
     """What one document, or one batch of documents, adds to the lineage tables."""
 
@@ -260,6 +318,8 @@ class Records:
     column_lineage: tuple[ColumnEdge, ...] = ()
     plans: tuple[Plan, ...] = ()
     session_confs: tuple[SessionConfs, ...] = ()
+    executable_blobs: tuple[ExecutableBlob, ...] = ()
+    plan_executables: tuple[PlanExecutable, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -187,7 +187,7 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
         _tell_the_launcher(attachment)
         if settings.ingest == "child":
-            attachment.process = child.start(inbox, store, run_id, attachment.warnings)
+            attachment.process = child.start(inbox, store, run_id, attachment.warnings, _of_executables(settings))
     except BaseException:
         bridge.stop(0)  # else the next session would get a second one, and each execution two documents
         raise
@@ -345,6 +345,12 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
     arguments[0] = context._jsc.sc()
     arguments[1] = options
     return java_class.getConstructor(types).newInstance(arguments)
+
+
+def _of_executables(settings: Settings) -> list[str]:
+    """What the ingester is told of executables; its working directory is another one."""
+    told = {"--executables-store": settings.executables_store, "--executables-key": settings.executables_key}
+    return [part for flag, place in told.items() if place for part in (flag, _absolute(place))]
 
 
 def _run_start(

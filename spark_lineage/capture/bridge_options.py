@@ -11,7 +11,7 @@ from typing import Any
 from ..config import Settings
 
 BRIDGE_OPTIONS: dict[str, tuple[str, str]] = {
-    "executables": ("str", "executables"),
+    "executables": ("text", "executables"),
     "executables_max_bytes": ("int", "executables.max.bytes"),
     "queue_max": ("int", "queue.max"),
     "queue_max_bytes": ("int", "queue.max.bytes"),

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ class Ingester:
         return True
 
 
-def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> Ingester | None:
-    """Starts ``python -m spark_lineage.ingest`` for this run; None, with a warning, where it cannot run here.
+def start(inbox: str, store: str, run_id: str, warnings: list[str], options: Sequence[str] = ()) -> Ingester | None:
+    """Starts ``python -m spark_lineage.ingest`` for this run, with further `options`; None, with a warning, where it cannot run here.
 
     It has its own session (a Ctrl-C in the driver's terminal does not reach it), no terminal, and none of the job's
     streams.
@@ -53,7 +54,7 @@ def start(inbox: str, store: str, run_id: str, warnings: list[str]) -> Ingester 
     if "://" in inbox:
         warnings.append(f"the inbox is remote: run `spark-lineage ingest {inbox}` where it can be read")
         return None
-    command = [python, "-m", "spark_lineage.ingest", "--inbox", inbox, "--store", store, "--follow", run_id, "--driver-pid", str(os.getpid())]  # fmt: skip
+    command = [python, "-m", "spark_lineage.ingest", "--inbox", inbox, "--store", store, "--follow", run_id, "--driver-pid", str(os.getpid()), *options]  # fmt: skip
     try:
         return Ingester(_detached(command, _environment(python, package)))
     except (OSError, ValueError, subprocess.SubprocessError) as error:

@@ -12,6 +12,7 @@ from ..plan.document import ExecutionDocument, RunEnd, RunStart
 from .datasets import DatasetRef, Naming, Reading
 from .dispatch import walk_plan
 from .edges import Edge, Lineage, content_id, edges_of, lineage_of
+from .executables import REASON, executable_of
 from .influence import numbers
 from .limits import Limits
 from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
@@ -89,7 +90,14 @@ def records_of_execution(document: ExecutionDocument, run: RunContext) -> Record
     """
     resolved = _resolve(document, run)
     execution = _execution(document, run, resolved)
-    return replace(resolved.records, executions=(execution,))
+    executable = executable_of(document, execution)
+    if executable is None:
+        return replace(resolved.records, executions=(execution,))
+    if resolved.denied:
+        reasons = (*execution.incomplete_reasons, f"{REASON}it reads or writes a dataset that is not recorded")
+        return replace(resolved.records, executions=(replace(execution, incomplete_reasons=reasons),))
+    kept, blob = executable
+    return replace(resolved.records, executions=(execution,), plan_executables=(kept,), executable_blobs=(blob,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,8 @@ class _Resolved:
     attempted: tuple[Written, ...]
     lineage: Lineage
     reasons: tuple[str, ...]
+    denied: bool
+    """Whether a dataset was left out, as the limits want."""
 
 
 def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
@@ -115,6 +125,7 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     written = tuple(one for one in done if limits.admits(one.target))
     extra = tuple(one for one in unclaimed_scans(facts, known) if limits.admits(one.dataset))
     readings = tuple(one for one in _readings(document, walk, facts) if limits.admits(one.dataset))
+    denied = any(not limits.admits(one.target) for one in done) or any(not limits.admits(one.dataset) for one in known)
 
     at = moment(document.ended_ms or document.time_ms)
     heading = _heading(document, run, at)
@@ -133,7 +144,7 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     )
     reasons = (*document.incomplete, *(walk.reasons if walk else ()))
     attempted = done or (tuple(walk.written) if walk else ())
-    return _Resolved(records, attempted, lineage, reasons)
+    return _Resolved(records, attempted, lineage, reasons, denied)
 
 
 def _walk(document: ExecutionDocument) -> Walk | None:
@@ -263,7 +274,7 @@ def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved
         session_confs_id=records.session_confs[0].session_confs_id if records.session_confs else None,
         rows_written=sum(rows) if rows else None,
         bytes_written=sum(size) if size else None,
-        completeness="partial" if resolved.reasons else "complete",
+        completeness="partial" if any(not reason.startswith(REASON) for reason in resolved.reasons) else "complete",
         incomplete_reasons=resolved.reasons,
         event_date=at.date(),
     )

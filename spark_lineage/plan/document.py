@@ -5,7 +5,9 @@ Everything that is wrong with the bytes is a `DocumentError`; what a document me
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,6 +104,48 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """What a leaf of an executable reads. `output` are expression ids as scans have them."""
+
+    class_name: str
+    output: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    format: str | None = None
+    paths: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    catalog: str | None = None
+    options: Mapping[str, str] | None = None
+    schema: str | None = None
+    delta_path: str | None = None
+    table_id: str | None = None
+    version_at_analysis: int | None = None
+    time_travel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A view between an executable and its leaves; `sql` None: made from a DataFrame."""
+
+    name: str
+    temporary: bool
+    sql: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """A plan that can be run again. `blob` is as docs/documents.md says; `commands` are JSON objects, None for a query."""
+
+    blob: bytes
+    spark_version: str
+    leaves: tuple[Leaf, ...] = ()
+    views: tuple[View, ...] = ()
+    commands: tuple[str | None, ...] = ()
+    user: str | None = None
+    instant_us: int | None = None
+    instant_exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """A write of a physical plan, with its metrics."""
 
@@ -182,6 +226,8 @@ class ExecutionDocument:
     confs: Mapping[str, str] = field(default_factory=dict)
     current_catalog: str | None = None
     current_database: str | None = None
+    current_namespace: tuple[str, ...] = ()
+    executable: Executable | None = None
     analyzed: Plan | None = None
     nested: tuple[Nested, ...] = ()
     scans: tuple[Scan, ...] = ()
@@ -356,6 +402,8 @@ def _read_execution(reader: _Reader) -> ExecutionDocument:
         confs=reader.map_or_none("confs") or {},
         current_catalog=catalog.text_or_none("catalog"),
         current_database=catalog.text_or_none("database"),
+        current_namespace=catalog.texts("namespace"),
+        executable=None if reader.raw.get("executable") is None else _read_executable(_Reader(reader.raw["executable"])),
         analyzed=None if analyzed is None else decode_plan(analyzed),
         nested=tuple(_read_nested(_Reader(raw)) for raw in reader.list("nested") if raw.get("analyzed") is not None),
         scans=tuple(_read_scan(_Reader(raw)) for raw in reader.list("scans")),
@@ -419,6 +467,51 @@ def _read_scan(reader: _Reader) -> Scan:
         committed_ms=reader.integer_or_none("committed_ms"),
         version_basis=_basis(reader, "version_basis"),
     )
+
+
+def _read_executable(reader: _Reader) -> Executable:
+    clock = _Reader(reader.raw.get("clock") or {})
+    try:
+        blob = base64.b64decode(reader.text("blob"), validate=True)
+    except ValueError as error:
+        raise DocumentError(f"the executable's blob is no base64: {error}") from error
+    return Executable(
+        blob=blob,
+        spark_version=reader.text("spark_version"),
+        leaves=tuple(_read_leaf(_Reader(raw)) for raw in reader.list("leaves")),
+        views=tuple(_read_view(_Reader(raw)) for raw in reader.list("views")),
+        commands=tuple(None if raw is None else json.dumps(raw, sort_keys=True) for raw in reader.list("commands")),
+        user=reader.text_or_none("user"),
+        instant_us=clock.integer_or_none("instant_us"),
+        instant_exact=clock.text_or_none("basis") == "exact",
+    )
+
+
+def _read_leaf(reader: _Reader) -> Leaf:
+    source = reader.raw.get("source") or {}
+    relation = _Reader(source.get("relation") or source.get("v2table") or {})
+    delta = _Reader(relation.raw.get("delta") or {})
+    table = (reader.raw.get("table") or {}).get("table") or {}
+    name = table.get("name") or (reader.raw.get("identifier") or {}).get("name") or delta.list("table_name")
+    return Leaf(
+        class_name=reader.text("class"),
+        output=reader.integers("output"),
+        columns=reader.texts("columns"),
+        format=reader.text_or_none("format") or relation.text_or_none("format"),
+        paths=relation.texts("paths"),
+        name=tuple(str(part) for part in name),
+        catalog=reader.text_or_none("catalog"),
+        options=reader.map_or_none("options") or relation.map_or_none("options"),
+        schema=reader.text_or_none("schema"),
+        delta_path=delta.text_or_none("path"),
+        table_id=delta.text_or_none("table_id"),
+        version_at_analysis=delta.integer_or_none("version_at_analysis"),
+        time_travel=bool(delta.flag_or_none("time_travel")),
+    )
+
+
+def _read_view(reader: _Reader) -> View:
+    return View(name=reader.text("name"), temporary=bool(reader.flag_or_none("temporary")), sql=reader.text_or_none("sql"))
 
 
 def _read_write(reader: _Reader) -> Write:

@@ -38,11 +38,12 @@ _REFERENCES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "dataset_lineage": ("lineage_id", (("executions", "lineage_id"),)),
     "plans": ("plan_id", (("executions", "plan_id"),)),
     "session_confs": ("session_confs_id", (("executions", "session_confs_id"),)),
+    "executable_blobs": ("executable_id", (("plan_executables", "executable_id"),)),
     "schemas": ("schema_hash", (("inputs", "schema_hash"), ("outputs", "schema_hash"), ("datasets", "schema_hash"))),
 }
 """Of each table of named content: the name, and the columns that refer to it."""
 
-_DATED = ("executions", "inputs", "outputs")
+_DATED = ("executions", "inputs", "outputs", "plan_executables")
 """In the order in which expiry deletes: executions first, so that a reader never finds half of one."""
 
 
@@ -78,15 +79,16 @@ def maintain(
     keep_days: int | None = None,
     retention_hours: int = 168,
     now: datetime | None = None,
+    executables: str | os.PathLike[str] | None = None,
 ) -> MaintenanceReport:
     """Expire, remove duplicates, compact and cluster, checkpoint, vacuum, clean the log; each table in turn.
 
     `keep_days`: forget executions that ended more than so many days ago; None keeps all. `retention_hours`: files that
-    no version since then needs are deleted; a reader or writer slower than this would miss them. Raises StoreError and
-    its kinds.
+    no version since then needs are deleted; a reader or writer slower than this would miss them. `executables`: the
+    place of the tables of executables, where that is another one. Raises StoreError and its kinds.
     """
     started = time.monotonic()
-    store = Store.open(location)
+    store = Store.open(location, executables=executables)
     tallies = {name: _Tally(*_files_and_bytes(store.delta_table(name))) for name in TABLES}
     if keep_days is not None:
         _expire(store, (now or datetime.now(UTC)).date() - timedelta(days=keep_days), tallies)

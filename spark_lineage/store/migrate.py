@@ -84,11 +84,17 @@ def _parameters_and_fingerprints(location: str) -> None:
     add_columns(location, "outputs", "fingerprint", "offsets")
 
 
-def _streams(location: str) -> None:
+def _streams_and_executables(location: str) -> None:
     add_columns(location, "executions", "stream_name", "stream_run_id", "batches")
+    create_table(location, TABLES["executable_blobs"])
+    create_table(location, TABLES["plan_executables"])
 
 
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
-    Step(3, "executions.stream_name, stream_run_id and batches", _streams),
+    Step(
+        3,
+        "executions.stream_name, stream_run_id and batches; the tables plan_executables and executable_blobs",
+        _streams_and_executables,
+    ),
 )

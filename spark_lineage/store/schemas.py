@@ -31,6 +31,26 @@ _MAP = pa.map_(_STRING, _STRING)
 _FIELDS = pa.list_(
     pa.struct([("path", _STRING), ("data_type", _STRING), ("nullable", _BOOL), ("ordinal", _INT), ("comment", _STRING)])
 )
+_BYTES = pa.binary()
+_LEAVES = pa.list_(
+    pa.struct(
+        {
+            "number": _INT,
+            "kind": _STRING,
+            "location": _STRING,
+            "name": _STRING,
+            "format": _STRING,
+            "paths": _STRINGS,
+            "options": _MAP,
+            "columns": _STRINGS,
+            "schema": _STRING,
+            "table_id": _STRING,
+            "delta_version": _LONG,
+            "version_basis": _STRING,
+        }
+    )
+)
+_VIEWS = pa.list_(pa.struct([("name", _STRING), ("temporary", _BOOL), ("sql", _STRING)]))
 _OPERATORS = pa.list_(
     pa.struct([("id", _INT), ("inputs", pa.list_(_INT)), ("kind", _STRING), ("description", _STRING), ("fields", _STRINGS)])
 )
@@ -54,6 +74,8 @@ class TableSchema:
     upserted: bool = False
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
+    apart: bool = False
+    """It may lie in a place of its own, with rights of its own (the option `executables.store`)."""
 
     @property
     def file_bytes(self) -> int:
@@ -252,6 +274,41 @@ TABLES: dict[str, TableSchema] = {
             key=("execution_id", "namespace", "name", "table_id", "delta_version"),
             statistics=("execution_id", "run_id", "name", "event_time"),
             partition_by=("event_date",),
+        ),
+        TableSchema(
+            "executable_blobs",
+            model.ExecutableBlob,
+            _schema("executable_id", executable_id=_STRING, blob=_BYTES),
+            key=("executable_id",),
+            statistics=("executable_id",),
+            content_named=True,
+            apart=True,
+        ),
+        TableSchema(
+            "plan_executables",
+            model.PlanExecutable,
+            _schema(
+                "execution_id run_id event_date",
+                execution_id=_STRING,
+                run_id=_STRING,
+                executable_id=_STRING,
+                spark_version=_STRING,
+                commands=_STRINGS,
+                leaves=_LEAVES,
+                views=_VIEWS,
+                session_confs_id=_STRING,
+                current_catalog=_STRING,
+                current_namespace=_STRINGS,
+                user_name=_STRING,
+                instant=_TIME,
+                instant_basis=_STRING,
+                signature=_STRING,
+                event_date=_DATE,
+            ),
+            key=("execution_id",),
+            statistics=("execution_id", "run_id", "executable_id"),
+            partition_by=("event_date",),
+            apart=True,
         ),
         TableSchema(
             "executions",

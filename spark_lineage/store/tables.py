@@ -72,22 +72,30 @@ class Store:
 
     location: str
     schema_version: int
+    executables: str
+    """Where the tables of plans that can be run again are: `location`, or a place of their own."""
 
-    def __init__(self, location: str, schema_version: int) -> None:
+    def __init__(self, location: str, schema_version: int, executables: str | None = None) -> None:
         self.location = location
         self.schema_version = schema_version
+        self.executables = executables or location
         self._handles: dict[str, DeltaTable] = {}
         self._known: dict[tuple[str, str], tuple[int | None, set[str]]] = {}
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str], create: bool = False) -> Store:
+    def open(
+        cls, location: str | os.PathLike[str], create: bool = False, executables: str | os.PathLike[str] | None = None
+    ) -> Store:
         """The store at a folder or object store URI, its tables made first where `create` says so.
+
+        `executables`: the place of the tables of plans that can be run again, where that is another one.
 
         Raises StoreNotFound where there is none, SchemaVersionError where it is of another schema version, StoreError
         where it cannot be read (or, with `create`, written).
         """
         place = absolute(location)
+        apart = absolute(executables) if executables else place
         version = stored_version(place)
         if version is None:
             if not create:
@@ -98,7 +106,9 @@ class Store:
             create_tables(place)
             version = stored_version(place) or SCHEMA_VERSION
         _check_version(place, version)
-        return cls(place, version)
+        if create and apart != place:
+            create_apart(apart)
+        return cls(place, version, apart)
 
     def append(self, table: str, rows: Sequence[Any], transaction: Transaction | None) -> int:
         """Rows written: all, or 0 where there are none or the table has the transaction. Raises StoreError."""
@@ -232,8 +242,13 @@ class Store:
                 return handle
             except (DeltaError, OSError):
                 del self._handles[table]
-        self._handles[table] = DeltaTable(uri(self.location, table))
+        self._handles[table] = DeltaTable(self.place(table))
         return self._handles[table]
+
+    def place(self, table: str) -> str:
+        """The location of a table."""
+        apart = table in TABLES and TABLES[table].apart
+        return uri(self.executables if apart else self.location, table)
 
     def _guard(self, table: str, read: Callable[[], _Result]) -> _Result:
         try:
@@ -289,11 +304,26 @@ def create_tables(location: str) -> None:
         raise unwritable(location, "lineage tables", error) from error
 
 
+def create_apart(location: str) -> None:
+    """Make what is missing of the tables that have a place of their own. Raises StoreError."""
+    path = local_path(location)
+    try:
+        if path is not None:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for table in TABLES.values():
+            if table.apart:
+                create_table(location, table)
+    except (DeltaError, OSError) as error:
+        raise unwritable(location, "the tables of executables", error) from error
+
+
 def create_table(location: str, table: TableSchema) -> None:
     """Make a table where it is missing. Raises what deltalake raises."""
     place = uri(location, table.name)
     if DeltaTable.is_deltatable(place):
         return
+    if table.apart and (path := local_path(place)) is not None:
+        path.mkdir(mode=0o700, exist_ok=True)
     try:
         DeltaTable.create(
             place,

@@ -167,6 +167,7 @@ final class Executable {
             deflater.end();
         }
         out.key("executable").open('{').field("format", (long) FORMAT);
+        out.field("spark_version", org.apache.spark.package$.MODULE$.SPARK_VERSION());
         out.field("blob", Base64.getEncoder().encodeToString(bytes.toByteArray()));
         out.key("leaves").open('[');
         for (int i = 0; i < stream.leaves.size(); i++) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from spark_lineage.model import ColumnEdge, Dataset, DatasetEdge, Execution, Input, Output
+from spark_lineage.model import ColumnEdge, Dataset, DatasetEdge, ExecutableLeaf, Execution, Input, Output, PlanExecutable
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -71,6 +71,13 @@ def dataset_edge(lineage_id: str, source: str, target: str) -> DatasetEdge:
     return DatasetEdge(
         lineage_id=lineage_id, target_namespace="file", target_name=target, source_namespace="file", source_name=source
     )
+
+
+def executable(execution_id: str, executable_id: str, minutes: float = 0, **values: Any) -> PlanExecutable:
+    """One that reads a Delta table."""
+    leaf = ExecutableLeaf(number=0, kind="delta", location="/data/orders", options={"a": "b"}, columns=("id",), delta_version=3)
+    made = {"execution_id": execution_id, "run_id": "run", "executable_id": executable_id, "spark_version": "4.1.4"}
+    return PlanExecutable(**{**made, "commands": (None,), "leaves": (leaf,), "event_date": at(minutes).date(), **values})
 
 
 def dataset(name: str, minutes: float = 0, **values: Any) -> Dataset:

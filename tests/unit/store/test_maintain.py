@@ -13,14 +13,14 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from spark_lineage.errors import StoreNotFound
-from spark_lineage.model import Plan, Run, Schema, SessionConfs
+from spark_lineage.model import ExecutableBlob, Plan, Run, Schema, SessionConfs
 from spark_lineage.store import maintain as module
 from spark_lineage.store.maintain import maintain
 from spark_lineage.store.rows import arrow_of
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import MOST_KEYS, Store, Transaction, uri
 
-from .made import at, column_edge, dataset, dataset_edge, execution, input_, output
+from .made import at, column_edge, dataset, dataset_edge, executable, execution, input_, output
 
 DAY = 24 * 60
 
@@ -45,8 +45,10 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
         store.append("session_confs", [SessionConfs(session_confs_id=content, confs={})], transaction)
         store.append("dataset_lineage", [dataset_edge(lineage, "source", "target")], transaction)
         store.append("column_lineage", [column_edge(lineage, f"source.{n}", f"target.{n}") for n in "ab"], transaction)
+        store.append("executable_blobs", [ExecutableBlob(executable_id=content, blob=b"plan")], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
     store.append("outputs", [output(name, "target", minutes, schema_hash=content)], transaction)
+    store.append("plan_executables", [executable(name, content, minutes)], transaction)
     named = {"lineage_id": lineage, "plan_id": content, "session_confs_id": content, "run_id": run.run_id}
     store.append("executions", [execution(name, minutes, **named)], transaction)
 
@@ -165,6 +167,8 @@ class TestExpiry:
             "column_lineage": 2,
             "inputs": 2,
             "outputs": 2,
+            "executable_blobs": 1,
+            "plan_executables": 2,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]

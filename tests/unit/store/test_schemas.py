@@ -69,6 +69,8 @@ def fits(hint: object, arrow: pa.DataType) -> bool:
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return len(options) == 1 and fits(options[0], arrow)
+    if hint == dict[str, str]:
+        return arrow == pa.map_(pa.string(), pa.string())
     if typing.get_origin(hint) is typing.Literal:
         return arrow == pa.string()
     if typing.get_origin(hint) is tuple:
@@ -78,7 +80,7 @@ def fits(hint: object, arrow: pa.DataType) -> bool:
     if is_dataclass(hint):
         nested = typing.get_type_hints(hint)
         return list(nested) == [f.name for f in arrow.fields] and all(fits(nested[f.name], f.type) for f in arrow.fields)
-    plain = {str: [pa.string()], bool: [pa.bool_()], int: [pa.int32(), pa.int64()], date: [pa.date32()]}
+    plain = {str: [pa.string()], bool: [pa.bool_()], int: [pa.int32(), pa.int64()], date: [pa.date32()], bytes: [pa.binary()]}
     return arrow in (plain | {datetime: [pa.timestamp("us", tz="UTC")]})[hint]  # type: ignore[index]
 
 
@@ -90,7 +92,14 @@ def type_name(arrow: pa.DataType) -> str:
         return f"map<{type_name(arrow.key_type)},{type_name(arrow.item_type)}>"
     if pa.types.is_struct(arrow):
         return "struct<" + ",".join(f"{f.name}:{type_name(f.type)}" for f in arrow.fields) + ">"
-    names = {pa.string(): "string", pa.int64(): "bigint", pa.int32(): "int", pa.bool_(): "boolean", pa.date32(): "date"}
+    names = {
+        pa.string(): "string",
+        pa.int64(): "bigint",
+        pa.int32(): "int",
+        pa.bool_(): "boolean",
+        pa.date32(): "date",
+        pa.binary(): "binary",
+    }
     return (names | {pa.timestamp("us", tz="UTC"): "timestamp"})[arrow]
 
 
