@@ -65,10 +65,10 @@ final class Executable {
             LinkedHashMap arguments = new LinkedHashMap();
             ArrayList commands = new ArrayList();
             take(analyzed, plans, arguments, commands);
-            if (plans.isEmpty()) {
+            if (plans.isEmpty() || isOfAStream(analyzed)) {
                 return;
             }
-            String refused = policy.equals("redacted") ? "literals are redacted" : hurried ? "left out under load" : streams(analyzed);
+            String refused = policy.equals("redacted") ? "literals are redacted" : hurried ? "left out under load" : null;
             if (refused == null) {
                 write(out, one, plans, arguments, commands, new Budget(0, 0, maxNanos, begun, pace));
                 return;
@@ -88,8 +88,9 @@ final class Executable {
         out.reset(mark);
     }
 
-    private static String streams(LogicalPlan plan) {
-        return Reflect.simpleName(plan).startsWith("WriteToMicroBatch") ? "a stream's micro-batch is run again from its offsets" : null;
+    /** A micro-batch is run again from its offsets: that it has no executable is no shortcoming. */
+    private static boolean isOfAStream(LogicalPlan plan) {
+        return Reflect.simpleName(plan).startsWith("WriteToMicroBatch");
     }
 
     /** The plans to be run, with the commands they are for; nothing for a command without rows (ALTER, OPTIMIZE). */

@@ -147,4 +147,4 @@ def test_a_stream_has_none(capture: Capture) -> None:
     streamed = [document for document in capture.executions() if document["name"] is None]
     assert streamed
     assert all("executable" not in document for document in streamed)
-    assert streamed[-1]["incomplete"] == ["executable: a stream's micro-batch is run again from its offsets"]
+    assert not any("executable" in reason for document in streamed for reason in document["incomplete"])
