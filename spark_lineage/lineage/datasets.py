@@ -131,9 +131,10 @@ class Naming:
         table = options.get("dbtable") or options.get("query") or options.get("table")
         if "url" in options:
             return DatasetRef(Place(*jdbc_key(options["url"], table or "")), self.aliases(parts), table, "jdbc")
-        if "topic" in options or "subscribe" in options:
-            broker = options.get("kafka.bootstrap.servers", "").split(",")[0]
-            return DatasetRef(Place(f"kafka://{broker}", options.get("topic") or options["subscribe"]), format="kafka")
+        if "kafka.bootstrap.servers" in options:
+            broker = options["kafka.bootstrap.servers"].split(",")[0]
+            topic = options.get("topic") or options.get("subscribe") or "*"  # each row says its own topic
+            return DatasetRef(Place(f"kafka://{broker}", topic), format="kafka")
         return DatasetRef(Place(source, table or ".".join(parts) or source), self.aliases(parts), table, source)
 
     def _v2_parts(self, table: V2Table) -> tuple[str, ...]:

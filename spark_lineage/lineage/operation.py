@@ -90,7 +90,7 @@ def _without_plan(document: ExecutionDocument) -> str:
 
 
 def _read(document: ExecutionDocument) -> str:
-    if document.name is None and "toPythonIterator at" in (document.description or ""):
+    if document.name is None and re.search(r"\.to(Python|Local)Iterator\(", document.call_site or ""):
         return "iterate"
     name = document.name or "query"
     return _READS.get(name, name)

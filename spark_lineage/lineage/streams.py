@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,9 +22,13 @@ class Streamed:
     offsets: str
     delta_version: int | None = None
     rows: int | None = None
+    shared: bool = False
+    """Whether the source has other datasets too: then its own figures are not this dataset's."""
+    exact: bool = True
+    """False where the offsets are those that were asked for: `earliest`, `latest`."""
 
 
-def streamed_of(stream: Stream | None, readings: Iterable[Reading]) -> dict[DatasetKey, Streamed]:
+def streamed_of(stream: Stream | None, readings: Sequence[Reading]) -> dict[DatasetKey, Streamed]:
     """For each dataset that is a source of the stream, how far it was read."""
     told = {} if stream is None else {source.description: source for source in stream.sources}
     found: dict[DatasetKey, Streamed] = {}
@@ -33,6 +37,8 @@ def streamed_of(stream: Stream | None, readings: Iterable[Reading]) -> dict[Data
             continue
         source = told.get(reading.stream.description)
         start, end = (source.start, source.end) if source else (reading.stream.start, reading.stream.end)
+        if source is not None and start is None and stream is not None and stream.batches == 1:
+            start = reading.stream.start
         before, after = _part(_parsed(start), reading), _part(_parsed(end), reading)
         if before is None and after is None:
             continue
@@ -40,7 +46,9 @@ def streamed_of(stream: Stream | None, readings: Iterable[Reading]) -> dict[Data
         first, last = _first_version(before, after), _last_version(after)
         if last is not None:
             offsets["versions"] = {"from": min(last, first or 0), "to": last}
-        found[reading.dataset.key] = Streamed(_text(offsets), last, source.rows if source else None)
+        shared = sum(one.stream == reading.stream for one in readings) > 1
+        rows = _rows_between(before, after) if shared else source.rows if source else None
+        found[reading.dataset.key] = Streamed(_text(offsets), last, rows, shared, not isinstance(after, str))
     return found
 
 
@@ -64,9 +72,17 @@ def _parsed(text: str | None) -> Any:
 
 def _part(offset: Any, reading: Reading) -> Any:
     """Of a source with several topics, the partitions of the one that is read."""
-    if isinstance(offset, Mapping) and reading.dataset.format == "kafka":
+    if isinstance(offset, Mapping) and offset and reading.dataset.format == "kafka":
         return {reading.dataset.key[1]: offset[reading.dataset.key[1]]} if reading.dataset.key[1] in offset else None
     return offset
+
+
+def _rows_between(before: Any, after: Any) -> int | None:
+    """The records between two offsets of Kafka, ``{"topic": {"partition": number}}``."""
+    try:
+        return sum(int(end) - int(before[topic][number]) for topic, parts in after.items() for number, end in parts.items())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _last_version(offset: Any) -> int | None:

@@ -242,7 +242,8 @@ def _of_offsets(streamed: Streamed, scans: tuple[Scan, ...]) -> Version:
     committed = None
     if streamed.delta_version is not None:
         committed = next((scan.committed_ms for scan in scans if scan.delta_version == streamed.delta_version), None)
-    return Version(streamed.delta_version, listings[0] if len(listings) == 1 else None, "exact", scans, committed, streamed)
+    fingerprint = listings[0] if len(listings) == 1 else None
+    return Version(streamed.delta_version, fingerprint, "exact" if streamed.exact else "inferred", scans, committed, streamed)
 
 
 def _of_scans(delta_version: int | None, fingerprint: str | None, scans: Iterable[Scan]) -> Version:
@@ -280,7 +281,8 @@ def _input(
 
 def _rows_read(version: Version) -> int | None:
     rows = _sum(scan.rows for scan in version.scans)
-    return version.streamed.rows if rows is None and version.streamed else rows
+    streamed = version.streamed
+    return streamed.rows if streamed and (streamed.shared or rows is None) else rows
 
 
 _OF_STREAMS: Final = ("MicroBatchScanExec", "RealTimeStreamScanExec")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def write(target: Path, document: dict[str, Any], root: Path) -> None:
     for field in NOISE:
         document.pop(field, None)
     text = laid_out(document).replace(str(root), "/data").replace(str(HERE.parents[1]), "/data/jobs")
+    text = text.replace(os.environ.get("KAFKA_BROKER", "127.0.0.1:9092"), "broker:9092")
     text = re.sub(r"\$\$Lambda[^\"]*", "$$Lambda", text)
     text = re.sub(r"(\"(?:time|started|ended|timestamp|committed)_ms\": )\d+", r"\g<1>1767225600000", text)
     target.parent.mkdir(exist_ok=True)

@@ -220,7 +220,50 @@ MODELS: dict[str, Case] = {
     "metadata_folder": Case(lambda spark, root: spark.sql("SELECT status FROM orders").write.mode("overwrite").text(f"{root}/files/metadata")),
 }  # fmt: skip
 
-CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS}
+KAFKA: dict[str, Case] = {
+    "kafka_write": Case(lambda spark, root: _to_kafka(spark.sql("SELECT CAST(order_id AS STRING) AS key, status AS value FROM orders")).option("topic", "orders").save()),
+    "kafka_write_topics": Case(lambda spark, root: _to_kafka(spark.sql("SELECT status AS topic, name AS value FROM orders JOIN customers USING (customer_id)")).save()),
+    "kafka_read": Case(lambda spark, root: save(_from_kafka(spark.read, "orders").selectExpr("CAST(value AS STRING) AS status", "offset"), root), picks=is_write),
+    "kafka_stream": Case(
+        lambda spark, root: _kafka_stream(_from_kafka(spark.readStream, "orders,paid").selectExpr("topic", "CAST(value AS STRING) AS status"), root, "delta"),
+        lambda spark, root: _to_kafka(spark.sql("SELECT 'paid' AS topic, 'x' AS value")).save(),
+        picks=lambda document: bool(document.get("stream")),
+    ),
+    "kafka_to_kafka": Case(
+        lambda spark, root: _kafka_stream(_from_kafka(spark.readStream, None).selectExpr("key", "upper(CAST(value AS STRING)) AS value"), root, "kafka"),
+        picks=lambda document: bool(document.get("stream")),
+    ),
+}  # fmt: skip
+"""Captured with a broker at `KAFKA_BROKER`, and Spark's Kafka jars in the folder `KAFKA_JARS`."""
+
+CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS, **KAFKA}
+
+
+def _broker() -> str:
+    import os
+
+    return os.environ.get("KAFKA_BROKER", "127.0.0.1:9092")
+
+
+def _to_kafka(frame: Any) -> Any:
+    return frame.write.format("kafka").option("kafka.bootstrap.servers", _broker())
+
+
+def _from_kafka(reader: Any, topics: str | None) -> Any:
+    """The topics from their beginning; None: by a pattern that `orders` matches."""
+    source = reader.format("kafka").option("kafka.bootstrap.servers", _broker()).option("startingOffsets", "earliest")
+    asked = source.option("subscribe", topics) if topics else source.option("subscribePattern", "ord.*")
+    return asked.load()
+
+
+def _kafka_stream(rows: Any, root: str, sink: str) -> None:
+    writer = (
+        rows.writeStream.format(sink).option("checkpointLocation", f"{root}/checkpoint_kafka_{sink}").trigger(availableNow=True)
+    )
+    if sink == "kafka":
+        writer.option("kafka.bootstrap.servers", _broker()).option("topic", "loud").start().awaitTermination()
+    else:
+        writer.start(f"{root}/from_kafka").awaitTermination()
 
 
 def _with_udf(spark: Any) -> Any:

@@ -25,6 +25,8 @@ def start(warehouse: Path) -> SparkSession:
         if any(jars.glob("delta-spark*.jar"))
         else {"spark.jars.packages": DELTA_PACKAGE}
     )
+    if "KAFKA_JARS" in os.environ:
+        delta["spark.driver.extraClassPath"] = f"{jars}/*:{os.environ['KAFKA_JARS']}/*"
     builder = SparkSession.builder.appName("plans").config("spark.sql.warehouse.dir", str(warehouse))
     for line in (ROOT / "conf" / "spark-local.conf").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):

@@ -21,12 +21,30 @@ final class StreamSources {
             out.close('}').close('}');
         } else if (value instanceof Offset) {
             out.open('{').key("offset").string(Reflect.cut(Reflect.text(Reflect.tryCall(value, "json")), 100000)).close('}');
+        } else if (Reflect.simpleName(value).equals("KafkaRelation")) {
+            kafka(out, value, redaction);
         } else if (Reflect.simpleName(value).equals("FileStreamSink")) {
             fileSink(out, value, redaction);
         } else {
             return false;
         }
         return true;
+    }
+
+    /** A read of Kafka that is no stream: the relation itself tells only of its topics, the options of the broker too. */
+    private static void kafka(Json out, Object relation, Redaction redaction) {
+        out.open('{').key("relation").open('{').field("class", relation.getClass().getName()).field("format", "kafka");
+        out.key("options").open('{');
+        Object options = Reflect.field(relation, relation.getClass(), "sourceOptions");
+        if (options instanceof scala.collection.Map) {
+            scala.collection.Iterator entries = ((scala.collection.Map) options).iterator();
+            while (entries.hasNext()) {
+                scala.Tuple2 entry = (scala.Tuple2) entries.next();
+                String key = String.valueOf(entry._1());
+                out.field(key, Reflect.cut(redaction.value(key, Reflect.text(entry._2())), 4000));
+            }
+        }
+        out.close('}').close('}').close('}');
     }
 
     /** As the table that it is, with what it does not tell itself: where it writes, in which format. */

@@ -10,6 +10,7 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
+from ..kafka import asked_offsets, topics_of
 from ..relation import Relation, derived
 from ..walk import Walk
 from .handler import Handler
@@ -20,6 +21,9 @@ def logical_relation(node: Node, walk: Walk) -> Relation:
     relation = node.relation("relation")
     if relation is None:
         raise MissingFieldError(f"{node.kind} has no relation")
+    if relation.format == "kafka":
+        told = FromStream(None, *asked_offsets(relation.options))
+        return walk.read(node, (Reading(dataset, stream=told) for dataset in topics_of(relation.options)))
     source = node.fields.get("stream")
     if isinstance(source, StreamSource):
         datasets = _streamed_files(source, relation, walk) or walk.naming.of_files(relation, node.table("catalogTable"))
@@ -75,7 +79,7 @@ def rdd(node: Node, walk: Walk) -> Relation:
     sources = made.sources if isinstance(made, Rdd) else ()
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
         return literal_rows(node, walk)
-    if sources and all(source.class_name == "ParallelCollectionRDD" for source in sources):
+    if isinstance(made, Rdd) and made.whole and sources and all(one.class_name == "ParallelCollectionRDD" for one in sources):
         walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
         return unknown_rows(node, walk)
     walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")

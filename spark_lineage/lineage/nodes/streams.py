@@ -9,6 +9,7 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import StreamSource, TextMap, V2Table, Value
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
+from ..kafka import topics_of
 from ..naming import Place
 from ..relation import Relation
 from ..walk import Walk
@@ -60,23 +61,10 @@ def _datasets(
 ) -> tuple[DatasetRef, ...]:
     kind = _kind(table.class_name)
     if kind == "KafkaTable":
-        broker = options.get("kafka.bootstrap.servers", "").split(",")[0]
-        return tuple(
-            DatasetRef(Place(f"kafka://{broker}", topic), format="kafka") for topic in _topics(options, told.description or "")
-        )
+        return topics_of(options, told.end)
     if kind == "TextSocketTable":
         return (DatasetRef(Place("socket", f"{options.get('host', '')}:{options.get('port', '')}"), format="socket"),)
     return (walk.naming.of_v2(table, parts),)
-
-
-def _topics(options: Mapping[str, str], description: str) -> tuple[str, ...]:
-    """The topics that a Kafka source was asked for; a pattern stands for itself."""
-    named = options.get("subscribe")
-    if named:
-        return tuple(dict.fromkeys(topic.strip() for topic in named.split(",") if topic.strip()))
-    if options.get("subscribepattern"):
-        return (options["subscribepattern"],)
-    return (options.get("assign") or description or "unknown",)
 
 
 def _source(value: Value) -> str | None:
@@ -94,8 +82,9 @@ def _lower(value: Value) -> dict[str, str]:
 
 
 def _kind(class_name: str) -> str:
-    """The class without its package, of a Scala object without its mark, of a class within another the one around it."""
-    return class_name.rsplit(".", 1)[-1].split("$", 1)[0]
+    """The class without its package and what is around it; of a class without a name the one around it."""
+    parts = class_name.rsplit(".", 1)[-1].split("$")
+    return next((part for part in reversed(parts) if part and part != "anon" and not part.isdigit()), class_name)
 
 
 HANDLERS: Final[dict[str, Handler]] = {
