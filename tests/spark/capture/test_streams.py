@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,20 @@ def test_a_period_that_is_none_is_refused(text: str, spark: Any, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"streams\.record"):
         attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True, streams_record=text)
     assert load(streams_record="every").streams_record == "every"
+
+
+def test_continuous_processing_is_one_execution_of_which_little_is_known(spark: Any, capture: Capture) -> None:
+    """A blind spot that the docs tell of."""
+    rows = spark.readStream.format("rate").option("rowsPerSecond", 5).option("numPartitions", 1).load().select("value")
+    query = checkpointed(rows, capture).format("noop").trigger(continuous="1 second").start()
+    commits = capture.data / "checkpoint" / "commits"
+    deadline = time.monotonic() + TIMEOUT
+    while not (commits.is_dir() and any(commits.glob("[0-9]*"))) and query.isActive and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert capture.executions() == [], "none for an epoch"
+    query.stop()
+    (document,) = capture.executions()
+    (execution,) = records_of(document).executions
+    assert "stream" not in document
+    assert execution.incomplete_reasons == ("unknown node WriteToContinuousDataSource",)
+    assert records_of(document).outputs == ()
