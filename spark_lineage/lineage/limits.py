@@ -17,10 +17,14 @@ class Limits:
 
     def admits(self, dataset: DatasetRef) -> bool:
         """Whether a dataset may be recorded."""
-        if not self.allow and not self.deny:
-            return True
         namespace, name = dataset.key
-        texts = tuple(filter(None, (name, f"{namespace}/{name}", *dataset.aliases, dataset.alias, dataset.location)))
+        return self.admits_place(name, f"{namespace}/{name}", *dataset.aliases, dataset.alias, dataset.location)
+
+    def admits_place(self, *spellings: str | None) -> bool:
+        """Whether what is spelt so may be recorded; what has no name at all may."""
+        texts = tuple(filter(None, spellings))
+        if not texts or (not self.allow and not self.deny):
+            return True
         if _any_fits(self.deny, texts):
             return False
         return not self.allow or _any_fits(self.allow, texts)

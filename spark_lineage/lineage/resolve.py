@@ -93,7 +93,8 @@ def records_of_execution(document: ExecutionDocument, run: RunContext) -> Record
     executable = executable_of(document, execution)
     if executable is None:
         return replace(resolved.records, executions=(execution,))
-    if resolved.denied:
+    limits = Limits(run.datasets_allow, run.datasets_deny)
+    if resolved.denied or not all(limits.admits_place(leaf.location, leaf.name, *leaf.paths) for leaf in executable[0].leaves):
         reasons = (*execution.incomplete_reasons, f"{REASON}it reads or writes a dataset that is not recorded")
         return replace(resolved.records, executions=(replace(execution, incomplete_reasons=reasons),))
     kept, blob = executable

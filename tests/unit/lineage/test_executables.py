@@ -1,0 +1,100 @@
+"""Which version each leaf of an executable is bound to, and how it is read again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.model import ExecutableLeaf
+from spark_lineage.plan.document import Commit, Executable, ExecutionDocument, Leaf, Scan
+
+ORDERS = Leaf(
+    class_name="LogicalRelation",
+    output=(1, 2),
+    columns=("id", "amount"),
+    format="delta",
+    delta_path="/orders",
+    version_at_analysis=3,
+)
+
+
+def document(*leaves: Leaf, **values: Any) -> ExecutionDocument:
+    made = {
+        "application_run_id": "run",
+        "run_id": "run",
+        "sequence": 1,
+        "time_ms": 1_767_225_600_000,
+        "sql_id": 7,
+        "name": "command",
+    }
+    executable = Executable(blob=b"plan", spark_version="4.1.4", leaves=leaves, commands=(None,))
+    return ExecutionDocument(**{**made, "executable": executable, **values})
+
+
+def leaf_of(*leaves: Leaf, number: int = 0, **values: Any) -> ExecutableLeaf:
+    [executable] = records_of_execution(document(*leaves, **values), RunContext()).plan_executables
+    return executable.leaves[number]
+
+
+def scan(version: int, *output: int, path: str = "/orders") -> Scan:
+    return Scan(class_name="FileSourceScanExec", format="delta", paths=(path,), delta_version=version, output=output)
+
+
+def test_the_version_that_was_scanned_and_not_the_one_of_the_analysis() -> None:
+    leaf = leaf_of(ORDERS, scans=(scan(5, 2),))
+    assert (leaf.kind, leaf.delta_version, leaf.version_basis) == ("delta", 5, "exact")
+
+
+def test_one_table_at_two_versions() -> None:
+    older = replace(ORDERS, output=(8, 9))
+    scans = (scan(5, 1), scan(4, 8))
+    assert [leaf_of(ORDERS, older, number=number, scans=scans).delta_version for number in (0, 1)] == [5, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "version", "basis"),
+    [
+        ({"scans": (scan(6, 77),)}, 6, "exact"),
+        ({}, 3, "inferred"),
+        ({"commits": (Commit(path="/orders", version=9, version_before=8),)}, 8, "inferred"),
+    ],
+)
+def test_where_no_scan_has_its_columns(values: dict[str, Any], version: int, basis: str) -> None:
+    leaf = leaf_of(ORDERS, **values)
+    assert (leaf.delta_version, leaf.version_basis) == (version, basis)
+
+
+def test_a_version_that_was_asked_for_is_exact() -> None:
+    leaf = leaf_of(replace(ORDERS, time_travel=True))
+    assert (leaf.delta_version, leaf.version_basis) == (3, "exact")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "kind"),
+    [
+        (Leaf(class_name="LogicalRelation", format="csv", paths=("/a",), schema="{}"), "files"),
+        (Leaf(class_name="LogicalRelation", format="jdbc"), "jdbc"),
+        (Leaf(class_name="DataSourceV2Relation", name=("db", "t"), catalog="cat"), "table"),
+        (Leaf(class_name="LogicalRDD", columns=("id",)), "rows"),
+        (Leaf(class_name="LogicalRelation"), "unknown"),
+    ],
+)
+def test_how_it_is_read_again(leaf: Leaf, kind: str) -> None:
+    assert leaf_of(leaf).kind == kind
+
+
+def test_why_there_is_none_says_nothing_against_the_lineage() -> None:
+    [execution] = records_of_execution(
+        document(executable=None, incomplete=("executable: too large",)), RunContext()
+    ).executions
+    assert execution.incomplete_reasons == ("executable: too large",)
+    assert execution.completeness == "complete"
+
+
+def test_one_that_reads_what_is_not_to_be_recorded_is_left_out() -> None:
+    records = records_of_execution(document(ORDERS), RunContext(datasets_deny=("/ord*",)))
+    assert records.plan_executables == records.executable_blobs == ()
+    assert records.executions[0].incomplete_reasons == ("executable: it reads or writes a dataset that is not recorded",)
