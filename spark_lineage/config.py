@@ -70,6 +70,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("executables.store", "str", "", "Folder or object store URI of the tables that hold them, for rights of their own. Empty: beside the other tables."),
     Option("executables.key", "str", "", "File with the keys that sign them. Empty: `~/.config/spark-lineage/executables.key`, made where it is missing."),
     Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
+    Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`."),
+    Option("redact.literals.datasets", "list", (), "Globs of dataset names or locations; where given, literals are redacted in executions that touch one of them."),
+    Option("redact.literals.columns", "list", (), "Globs of column names; where given, literals are redacted in expressions that name one of them, and in all texts of such an execution."),
+    Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying."),
 )  # fmt: skip
 
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -532,6 +532,7 @@ def _log_to(inbox: InboxFolder, run: str) -> None:
 
     folder = Path(inbox.location) / "logs"
     folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{run}.log").touch(mode=0o600)
     logging.raiseExceptions = False
     logging.basicConfig(
         level=logging.INFO,

@@ -28,7 +28,7 @@ from ..errors import AttachError, ConfigError, LineageError
 from . import child, identity, orchestrators, shipped
 from .bridge_options import bridge_options
 from .bridge_sources import bridge_class
-from .launch import REPORT_VARIABLE, claim_of
+from .launch import REPORT_VARIABLE, claim_of, write_exit
 from .redaction import Redaction, with_patterns
 
 log = logging.getLogger("spark_lineage")
@@ -461,9 +461,7 @@ def _tell_the_failure(attachment: Attachment, error: str) -> None:
     elif "://" not in attachment.inbox:
         end = {"exit_code": 1, "signal": None, "error": error, "time_ms": int(time.time() * 1000)}
         Path(attachment.folder).mkdir(mode=0o700, exist_ok=True)
-        hidden = Path(attachment.folder) / ".exit.json"
-        hidden.write_text(json.dumps(end), encoding="utf-8")
-        hidden.rename(Path(attachment.folder) / "exit.json")
+        write_exit(Path(attachment.folder), end)
 
 
 @functools.lru_cache(maxsize=1)

@@ -23,6 +23,10 @@ BRIDGE_OPTIONS: dict[str, tuple[str, str]] = {
     "max_nodes": ("int", "plan.max.nodes"),
     "max_bytes": ("int", "plan.max.bytes"),
     "max_millis": ("millis", "plan.max.seconds"),
+    "redact_literals": ("text", "redact.literals"),
+    "redact_literals_datasets": ("list", "redact.literals.datasets"),
+    "redact_literals_columns": ("list", "redact.literals.columns"),
+    "redact_literals_secret": ("text", "redact.literals.secret"),
 }
 """The bridge's name -> (kind, option). Kinds: bool, int, text, list (comma separated), and millis for an option in seconds."""
 

@@ -19,7 +19,7 @@ BRIDGE_CLASS = PACKAGE + ".Bridge"
 LISTENER = PACKAGE + ".LineageListener"
 """What the jar gives to `spark.extraListeners`."""
 FILES = (
-    "Faults", "Json", "Reflect", "Redaction", "Pace", "Budget", "Reasons", "StreamSources", "Rdds", "Origins", "Sources", "PlanWriter", "ScanReader",
+    "Faults", "Json", "Reflect", "SqlText", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources", "Rdds", "Origins", "Sources", "Branches", "PlanWriter", "ScanReader",
     "Observer", "Commits", "Noise", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "PlanStream",
     "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Bridge",

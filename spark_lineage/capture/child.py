@@ -114,7 +114,7 @@ def _ask(inbox: str, run_id: str) -> None:
     state = Path(inbox) / "state"
     try:
         state.mkdir(mode=0o700, exist_ok=True)
-        (state / f"{run_id}.asked").touch()
+        (state / f"{run_id}.asked").touch(mode=0o600)
     except OSError:
         return  # it is only slower then
 

@@ -126,12 +126,21 @@ def _tell_the_end(report: Path, status: int) -> None:
             folder = Path(attached["folder"])
             if local_path(str(folder)) is not None:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                hidden = folder / ".exit.json"
-                hidden.write_text(json.dumps(end), encoding="utf-8")
-                hidden.rename(folder / "exit.json")
+                write_exit(folder, end)
                 _ingest_the_end(attached)
         except (OSError, ValueError, KeyError) as error:
             print(f"spark-lineage: how the command ended is not recorded: {error}", file=sys.stderr)
+
+
+def write_exit(folder: Path, end: Mapping[str, object]) -> None:
+    """exit.json, whole or not at all, for the owner alone: an error text may hold anything. Raises OSError."""
+    hidden = folder / ".exit.json"
+    hidden.unlink(missing_ok=True)
+    with os.fdopen(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(json.dumps(end))
+    if folder.stat().st_mode & 0o020:  # made for the group (`inbox.mode`), which takes the file away
+        hidden.chmod(0o660)
+    hidden.rename(folder / "exit.json")
 
 
 def _ingest_the_end(attached: dict[str, str]) -> None:

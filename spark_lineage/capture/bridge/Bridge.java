@@ -163,7 +163,14 @@ public final class Bridge extends SparkListener {
 
     /** Stops listening (detach): what was heard is written, then an end document. */
     public void stop(long timeoutMillis) {
-        flush(timeoutMillis);
+        long deadline = System.currentTimeMillis() + timeoutMillis;
+        if (!ended) {
+            try {
+                context.listenerBus().waitUntilEmpty(Math.max(1L, timeoutMillis));
+            } catch (Exception e) {
+                worker.reasons.add("events that were not heard before the end");
+            }
+        }
         try {
             context.listenerBus().removeListener(this);
         } catch (RuntimeException e) {
@@ -173,7 +180,7 @@ public final class Bridge extends SparkListener {
             ended = true;
             commits.uninstall();
             drops.count(worker, open);
-            worker.end(null, true, timeoutMillis);
+            worker.end(null, true, Math.max(1L, deadline - System.currentTimeMillis()));
             open.clear();
         }
     }

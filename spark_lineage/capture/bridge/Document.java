@@ -23,6 +23,8 @@ final class Document {
     private final Pace pace;
     private long begun;
     private final Executable executable;
+    /** Whether something of the document was given up: then not all of its datasets are known. */
+    private boolean partial;
     volatile String commitsUnseen;
 
     Document(SparkContext context, Map options, Pace pace) {
@@ -40,6 +42,13 @@ final class Document {
 
     /** The document as JSON, or null when the execution is not the user's. Never throws for what a plan holds. */
     String execution(Bridge.Finished one, Reasons reasons) {
+        Literals literals = redaction.literals;
+        literals.begin();
+        String text = write(one, reasons);
+        return text != null && literals.again(partial) ? write(one, reasons) : text;
+    }
+
+    private String write(Bridge.Finished one, Reasons reasons) {
         begun = System.nanoTime();
         QueryExecution execution = one.end.qe();
         LogicalPlan analyzed = execution == null ? null : analyzed(execution);
@@ -74,6 +83,10 @@ final class Document {
         if (isWrite && one.commitsLost) {
             incomplete.add("a commit was not heard");
         }
+        partial = !incomplete.isEmpty();
+        if (redaction.literals.taken() > 0) {
+            incomplete.add("literals are redacted: it cannot be run again");
+        }
         out.key("incomplete");
         texts(out, incomplete);
         out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begun) / 1000L).close('}').comma();
@@ -93,8 +106,8 @@ final class Document {
         ArrayList tags = new ArrayList();
         out.field("run_id", tags(start, tags)).field("time_ms", one.end.time()).field("sql_id", start.executionId());
         out.field("name", Reflect.text(one.end.executionName()));
-        out.field("description", Reflect.cut(redaction.text(start.description()), 2000));
-        out.field("call_site", firstLines(start.details(), 3)).field("statement", statement(one.end.qe()));
+        out.field("description", Reflect.cut(redaction.text(redaction.literals.description(start.description())), 2000));
+        out.field("call_site", redaction.literals.callSite(firstLines(start.details(), 3))).field("statement", statement(one.end.qe()));
         out.key("tags");
         texts(out, tags);
         out.comma().field("job_group", redaction.text(Reflect.text(Reflect.tryCall(start, "jobGroupId"))));
@@ -123,7 +136,7 @@ final class Document {
     private String statement(QueryExecution execution) {
         LogicalPlan plan = execution == null ? null : analyzed(execution);
         Object text = Reflect.unwrap(Reflect.tryCall(Reflect.tryCall(plan, "origin"), "sqlText"));
-        return text == null ? null : Reflect.cut(redaction.text(text.toString()), 10000);
+        return text == null ? null : Reflect.cut(redaction.sql(text.toString()), 10000);
     }
 
     private static String firstLines(String text, int count) {
@@ -148,6 +161,7 @@ final class Document {
             message = message((Throwable) failure);
         }
         if (failed) {
+            message = redaction.literals.failure(failure instanceof Throwable ? (Throwable) failure : null, message);
             out.field("error_message", Reflect.cut(redaction.text(message), 4000));
         }
     }
@@ -175,7 +189,8 @@ final class Document {
         while (entries.hasNext()) {
             Map.Entry entry = (Map.Entry) entries.next();
             String key = (String) entry.getKey();
-            out.field(key, Reflect.cut(redaction.value(key, (String) entry.getValue()), 500));
+            String value = redaction.value(key, (String) entry.getValue());
+            out.field(key, Reflect.cut(key.startsWith("spark.") || value == null ? value : redaction.literals.argument(value), 500));
         }
         out.close('}').comma();
     }
@@ -219,16 +234,20 @@ final class Document {
                 incomplete.add("plan too deep");
                 reasons.add("plan too deep");
             } catch (RuntimeException e) {
-                incomplete.add("plan: " + e);
-                reasons.add("plan: " + e);
+                incomplete.add("plan: " + thrown(e));
+                reasons.add("plan: " + thrown(e));
             }
         }
         try {
             return new PlanWriter(new Budget(10, maxBytes, maxNanos, System.nanoTime(), new Pace()), redaction).writeHeader(plan);
         } catch (RuntimeException e) {
-            incomplete.add("plan header: " + e);
+            incomplete.add("plan header: " + thrown(e));
             return "null";
         }
+    }
+
+    private String thrown(Throwable e) {
+        return redaction.literals.inTexts() ? e.getClass().getName() : e.toString();
     }
 
     private Budget budget() {
@@ -268,7 +287,7 @@ final class Document {
 
     /** What the physical plans of an execution and of those inside it read and wrote. */
     private ScanReader scanned(Bridge.Finished one, List incomplete, Reasons reasons) {
-        ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos, begun, pace));
+        ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos, begun, new Pace()));
         try {
             Faults.point("scans");
             boolean counted = !"rdd".equals(Reflect.text(one.end.executionName()));
@@ -278,7 +297,7 @@ final class Document {
                 reader.read(inner.end.executionId(), inner.end.qe(), true);
             }
         } catch (RuntimeException e) {
-            String reason = "physical plan: " + (e instanceof Budget.Over ? e.getMessage() : e.toString());
+            String reason = "physical plan: " + (e instanceof Budget.Over ? e.getMessage() : thrown(e));
             incomplete.add(reason);
             reasons.add(reason);
         }

@@ -1,5 +1,6 @@
 package org.sparklineage.bridge;
 
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.Iterator;
@@ -53,11 +54,23 @@ final class PlanWriter {
     private final LinkedHashMap attributes = new LinkedHashMap();
     private final Json nodes = new Json();
     private final Origins origins = new Origins();
+    private final Literals literals;
+    /** Names that Spark made of expressions, and what stands for them without the literals. */
+    private final HashMap madeNames = new HashMap();
+    private final Branches branches;
+    private boolean redacting;
     private int nextId = 1;
 
     PlanWriter(Budget budget, Redaction redaction) {
+        this(budget, redaction, null);
+    }
+
+    /** `branches`: how a branch of a union numbers its columns; null for a whole plan. */
+    PlanWriter(Budget budget, Redaction redaction, Branches branches) {
         this.budget = budget;
         this.redaction = redaction;
+        this.literals = redaction.literals;
+        this.branches = branches;
     }
 
     /** The whole plan as one JSON object. Throws Budget.Over. */
@@ -97,16 +110,13 @@ final class PlanWriter {
         }
         budget.node();
         List children = Reflect.list(plan.children());
-        int[] childIds = new int[children.size()];
-        for (int i = 0; i < childIds.length; i++) {
-            childIds[i] = plan((LogicalPlan) children.get(i));
-        }
+        Json childIds = new Json();
+        int copies = children(childIds, plan, children);
         Json node = new Json();
-        node.open('{').key("class").string(plan.getClass().getName()).comma().key("children").open('[');
-        for (int i = 0; i < childIds.length; i++) {
-            node.number(childIds[i]).comma();
+        node.open('{').key("class").string(plan.getClass().getName()).comma().key("children").open('[').raw(childIds).close(']').comma();
+        if (copies > 0) {
+            node.field("copies", copies);
         }
-        node.close(']').comma();
         if (!DERIVED.contains(Reflect.simpleName(plan))) {
             output(node, plan);
         }
@@ -119,12 +129,34 @@ final class PlanWriter {
         return id;
     }
 
+    /** Writes the children and their ids. Equal branches of a union are one: gives how many were left out. */
+    private int children(Json out, LogicalPlan plan, List children) {
+        HashMap written = branches == null && Branches.isUnionOfQueries(plan, children) ? new HashMap() : null;
+        int copies = 0;
+        for (int i = 0; i < children.size(); i++) {
+            LogicalPlan child = (LogicalPlan) children.get(i);
+            String key = written == null || ids.containsKey(child) ? null : Branches.key(child, budget, redaction);
+            if (key != null && written.containsKey(key)) {
+                ids.put(child, written.get(key));
+                copies++;
+                continue;
+            }
+            int id = plan(child);
+            if (key != null) {
+                written.put(key, Integer.valueOf(id));
+            }
+            out.number(id).comma();
+        }
+        return copies;
+    }
+
     private void output(Json node, LogicalPlan plan) {
         int mark = node.mark();
         try {
             List output = Reflect.list(plan.output());
             node.key("output").open('[');
             for (int i = 0; i < output.size(); i++) {
+                define(((Attribute) output.get(i)).exprId());
                 node.number(attribute((Attribute) output.get(i))).comma();
             }
             node.close(']').comma();
@@ -144,13 +176,13 @@ final class PlanWriter {
                 if (isChild(value, children) || QUIET.contains(name) && !(value instanceof Enum) && !isMode(value)) {
                     continue;
                 }
-                if (name.equals("output") && children.isEmpty() || name.equals("data")) {
+                if (name.equals("output") && children.isEmpty() || name.equals("data") || literals.everywhere() && isRange(plan, name)) {
                     continue;
                 }
                 int mark = node.mark();
                 try {
                     node.key(name);
-                    value(node, value, 0);
+                    field(node, name, value);
                     node.comma();
                 } catch (RuntimeException e) {
                     rethrowOver(e);
@@ -171,6 +203,28 @@ final class PlanWriter {
             node.key("origin").open('{').key("plan").number(plan(origin)).close('}').comma();
             origins.leave(plan);
         }
+    }
+
+    /** The values of partitions are data, and stand in plain maps. */
+    private void field(Json node, String name, Object value) {
+        if (literals.inTexts() && (name.toLowerCase(java.util.Locale.ROOT).indexOf("partition") >= 0 || name.startsWith("spec"))
+            && !(value instanceof Expression) && !(value instanceof LogicalPlan) && holdsMaps(value)) {
+            node.open('{').key("object").string("partition values").close('}');
+        } else {
+            value(node, value, 0);
+        }
+    }
+
+    private static boolean holdsMaps(Object value) {
+        if (value instanceof scala.collection.Map) {
+            return true;
+        }
+        List list = value instanceof scala.collection.Seq ? Reflect.list(value) : java.util.Collections.EMPTY_LIST;
+        return !list.isEmpty() && list.get(0) instanceof scala.collection.Map;
+    }
+
+    private static boolean isRange(LogicalPlan plan, String name) {
+        return Reflect.simpleName(plan).equals("Range") && (name.equals("start") || name.equals("end") || name.equals("step"));
     }
 
     private static boolean isMode(Object value) {
@@ -219,7 +273,7 @@ final class PlanWriter {
             schema(out, plan);
             out.close('}');
         } else if (value instanceof String) {
-            out.string(Reflect.cut(redaction.text((String) value), 4000));
+            out.string(Reflect.cut(literals.argument(redaction.text((String) value)), 4000));
         } else if (value instanceof Number || value instanceof Boolean) {
             String text = value.toString();
             out.raw(text.equals("NaN") || text.endsWith("Infinity") ? "null" : text);
@@ -237,7 +291,7 @@ final class PlanWriter {
         } else if (value instanceof scala.collection.Iterable) {
             list(out, Reflect.list(value), depth);
         } else if (value instanceof ExprId) {
-            out.number(((ExprId) value).id());
+            out.number(number((ExprId) value));
         } else if (!Sources.write(out, value, redaction)) {
             other(out, value, depth);
         }
@@ -315,18 +369,34 @@ final class PlanWriter {
         StructField[] fields = schema.fields();
         out.open('[');
         for (int i = 0; i < fields.length; i++) {
-            out.open('[').string(fields[i].name()).comma().string(fields[i].dataType().catalogString()).comma();
+            out.open('[').string(name(fields[i].name())).comma().string(fields[i].dataType().catalogString()).comma();
             out.raw(fields[i].nullable() ? "true" : "false").close(']').comma();
         }
         out.close(']');
     }
 
+    private void define(ExprId id) {
+        if (branches != null) {
+            branches.define(id.id());
+        }
+    }
+
+    private long number(ExprId id) {
+        return branches == null ? id.id() : branches.number(id.id());
+    }
+
+    /** A column's name as it is written. */
+    private String name(String name) {
+        String made = (String) madeNames.get(name);
+        return made == null ? name : made;
+    }
+
     private long attribute(Attribute attribute) {
-        long id = attribute.exprId().id();
+        long id = number(attribute.exprId());
         Long key = Long.valueOf(id);
         if (!attributes.containsKey(key)) {
             Json text = new Json();
-            text.open('[').string(attribute.name()).comma().string(attribute.dataType().catalogString()).comma();
+            text.open('[').string(name(attribute.name())).comma().string(attribute.dataType().catalogString()).comma();
             text.raw(attribute.nullable() ? "true" : "false").close(']');
             attributes.put(key, text.toString());
         }
@@ -335,14 +405,29 @@ final class PlanWriter {
 
     /** What an alias gives: the types of computed columns are known from it alone. */
     private void given(Alias alias) {
+        define(alias.exprId());
+        String made = redacting ? Blank.madeName(alias, literals, madeNames) : null;
+        if (made != null) {
+            madeNames.put(alias.name(), made);
+        }
         try {
             attribute(alias.toAttribute());
         } catch (RuntimeException e) {
-            attributes.remove(Long.valueOf(alias.exprId().id()));
+            attributes.remove(Long.valueOf(number(alias.exprId())));
         }
     }
 
     private void topExpression(Json out, Expression expression) {
+        boolean before = redacting;
+        redacting = Blank.isIn(expression, literals);
+        try {
+            topExpression(out, expression, redacting);
+        } finally {
+            redacting = before;
+        }
+    }
+
+    private void topExpression(Json out, Expression expression, boolean without) {
         out.open('{').key("expr");
         int before = out.mark();
         expression(out, expression);
@@ -351,7 +436,8 @@ final class PlanWriter {
         if (!(named instanceof Attribute) && size < 20000) {
             int mark = out.mark();
             try {
-                out.comma().key("sql").string(Reflect.cut(redaction.text(named.sql()), SQL_LIMIT));
+                String sql = without ? Blank.without(named, literals, madeNames) : named.sql();
+                out.comma().key("sql").string(Reflect.cut(redaction.text(sql), SQL_LIMIT));
             } catch (RuntimeException e) {
                 out.reset(mark);
             } catch (LinkageError e) {
@@ -371,7 +457,7 @@ final class PlanWriter {
         } else if (expression instanceof Alias) {
             Alias alias = (Alias) expression;
             given(alias);
-            out.open('{').field("as", alias.exprId().id()).field("n", alias.name()).key("c").open('[');
+            out.open('{').field("as", number(alias.exprId())).field("n", name(alias.name())).key("c").open('[');
             expression(out, alias.child());
             out.close(']').close('}');
         } else {
@@ -381,7 +467,8 @@ final class PlanWriter {
 
     private void literal(Json out, Literal literal) {
         Object value = literal.value();
-        out.open('{').key("l").string(value == null ? null : Reflect.cut(redaction.text(literal.toString()), 200));
+        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(literal.toString());
+        out.open('{').key("l").string(Reflect.cut(text, 200));
         out.comma().key("t").string(literal.dataType().catalogString()).close('}');
     }
 

@@ -15,8 +15,15 @@ final class Redaction {
     private final Pattern keys;
     private final Pattern text;
     private final Pattern urls;
+    final Literals literals;
 
+    /** Of secrets alone. */
     Redaction(String keyPattern, String textPattern, String urlPattern) {
+        this(keyPattern, textPattern, urlPattern, new Literals(java.util.Collections.EMPTY_MAP));
+    }
+
+    Redaction(String keyPattern, String textPattern, String urlPattern, Literals literals) {
+        this.literals = literals;
         this.keys = Pattern.compile(keyPattern);
         this.text = Pattern.compile(textPattern);
         this.urls = Pattern.compile(urlPattern);
@@ -24,7 +31,8 @@ final class Redaction {
 
     /** The patterns that Python gave. */
     static Redaction of(Map options) {
-        return new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"), (String) options.get("redact_urls"));
+        return new Redaction((String) options.get("redact_keys"), (String) options.get("redact_text"), (String) options.get("redact_urls"),
+            new Literals(options));
     }
 
     /** The pattern of secret keys with these besides; one that begins with flags for the whole, as Spark's own does, keeps them. */
@@ -60,6 +68,7 @@ final class Redaction {
     /** A path or location: the password of a URL goes, the rest names a dataset and must be the same wherever it stands. */
     String path(Object location) {
         String value = location == null ? null : location.toString();
+        literals.dataset(value);
         return value == null || value.indexOf("://") < 0 ? value : replace(urls, value);
     }
 
@@ -70,7 +79,12 @@ final class Redaction {
         if (key.equalsIgnoreCase("path")) {
             return path(value);
         }
-        return keys.matcher(key).find() ? REPLACEMENT : text(value);
+        return keys.matcher(key).find() ? REPLACEMENT : literals.argument(text(value));
+    }
+
+    /** SQL text without secrets, and without literals where they are to be taken out. */
+    String sql(String value) {
+        return text(literals.sql(value));
     }
 
     String text(String value) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.QueryPlan;
 import org.apache.spark.sql.execution.QueryExecution;
 import org.apache.spark.sql.execution.SparkPlan;
@@ -182,7 +183,8 @@ final class ScanReader {
             Object relation = Reflect.tryCall(plan, "relation");
             Object scan = Reflect.tryCall(plan, "scan");
             Object named = relation != null ? relation : table != null ? Reflect.tryCall(table, "name") : Reflect.tryCall(scan, "description");
-            scans.field("name", Reflect.cut(redaction.text(String.valueOf(named)), 1000));
+            redaction.literals.dataset(String.valueOf(named));
+            scans.field("name", Reflect.cut(redaction.literals.argument(redaction.text(String.valueOf(named))), 1000));
             output(plan);
             metric(scans, "rows", metrics(plan), "numOutputRows");
             scans.close('}').comma();
@@ -207,11 +209,21 @@ final class ScanReader {
         for (int n = 0; n < names.length; n++) {
             List filters = Reflect.list(Reflect.tryCall(plan, names[n]));
             for (int i = 0; i < filters.size() && i < 100; i++) {
-                Object sql = Reflect.tryCall(filters.get(i), "sql");
-                scans.string(Reflect.cut(redaction.text(sql == null ? filters.get(i).toString() : sql.toString()), 500)).comma();
+                scans.string(Reflect.cut(redaction.text(filter(filters.get(i))), 500)).comma();
             }
         }
         scans.close(']').comma();
+    }
+
+    private String filter(Object filter) {
+        if (!(filter instanceof Expression)) {
+            return redaction.literals.inTexts() ? Literals.DROPPED : filter.toString();
+        }
+        try {
+            return Blank.sql((Expression) filter, redaction.literals, java.util.Collections.EMPTY_MAP);
+        } catch (RuntimeException e) {
+            return redaction.literals.inTexts() ? Literals.DROPPED : filter.toString();
+        }
     }
 
     private void strings(String key, Object array) {

@@ -26,9 +26,9 @@ final class Sources {
         if (value instanceof CatalogTable) {
             table(out, (CatalogTable) value, redaction);
         } else if (value instanceof TableIdentifier) {
-            name(out, Reflect.list(((TableIdentifier) value).nameParts()));
+            name(out, Reflect.list(((TableIdentifier) value).nameParts()), redaction);
         } else if (value instanceof Identifier) {
-            identifier(out, (Identifier) value);
+            identifier(out, (Identifier) value, redaction);
         } else if (value instanceof BaseRelation) {
             relation(out, (BaseRelation) value, redaction);
         } else if (value instanceof Table) {
@@ -55,7 +55,22 @@ final class Sources {
         return true;
     }
 
-    private static void name(Json out, List parts) {
+    /** A name, told to who looks for the datasets of the document. */
+    private static void seen(List parts, Redaction redaction) {
+        StringBuilder name = new StringBuilder();
+        for (int i = 0; i < parts.size(); i++) {
+            name.append(i == 0 ? "" : ".").append(parts.get(i));
+            redaction.literals.dataset(String.valueOf(parts.get(i)));
+        }
+        redaction.literals.dataset(name.toString());
+        for (int i = 1; i < parts.size(); i++) {
+            name.delete(0, name.indexOf(".") + 1);
+            redaction.literals.dataset(name.toString());
+        }
+    }
+
+    private static void name(Json out, List parts, Redaction redaction) {
+        seen(parts, redaction);
         out.open('{').key("name").open('[');
         for (int i = 0; i < parts.size(); i++) {
             out.string(String.valueOf(parts.get(i))).comma();
@@ -63,19 +78,20 @@ final class Sources {
         out.close(']').close('}');
     }
 
-    private static void identifier(Json out, Identifier identifier) {
+    private static void identifier(Json out, Identifier identifier, Redaction redaction) {
         java.util.ArrayList parts = new java.util.ArrayList();
         String[] namespace = identifier.namespace();
         for (int i = 0; i < namespace.length; i++) {
             parts.add(namespace[i]);
         }
         parts.add(identifier.name());
-        name(out, parts);
+        name(out, parts, redaction);
     }
 
     private static void table(Json out, CatalogTable table, Redaction redaction) {
         out.open('{').key("table").open('{').key("name").open('[');
         List parts = Reflect.list(table.identifier().nameParts());
+        seen(parts, redaction);
         for (int i = 0; i < parts.size(); i++) {
             out.string(String.valueOf(parts.get(i))).comma();
         }
@@ -86,7 +102,7 @@ final class Sources {
         out.field("kind", table.tableType().name());
         String view = Reflect.text(table.viewText());
         if (view != null) {
-            out.field("view_text", Reflect.cut(redaction.text(view), 4000));
+            out.field("view_text", Reflect.cut(redaction.sql(view), 4000));
         }
         out.close('}').close('}');
     }
@@ -96,7 +112,8 @@ final class Sources {
         if (relation instanceof HadoopFsRelation) {
             files(out, (HadoopFsRelation) relation, redaction);
         } else {
-            out.field("name", Reflect.cut(redaction.text(relation.toString()), 1000));
+            redaction.literals.dataset(relation.toString());
+            out.field("name", Reflect.cut(redaction.literals.argument(redaction.text(relation.toString())), 1000));
         }
         out.close('}').close('}');
     }
@@ -163,7 +180,8 @@ final class Sources {
         boolean delta = table.getClass().getName().startsWith(DELTA);
         int mark = out.mark();
         try {
-            out.field("name", redaction.text(table.name()));
+            redaction.literals.dataset(table.name());
+            out.field("name", redaction.literals.argument(redaction.text(table.name())));
         } catch (RuntimeException e) {
             out.reset(mark);
         }

@@ -172,7 +172,7 @@ final class Worker implements Runnable {
                 giveUp("reads given up, memory was short");
                 return null;
             }
-            one.cut = Math.max(one.cut, room == Inbox.WRITES ? Load.PLAN : Math.min(load.cut(writes), Load.PLAN));
+            one.cut = Math.max(one.cut, room == Inbox.WRITES ? Load.PLAN : Load.NOTHING);
             return documentWriter.execution(one, reasons);
         } catch (Throwable e) {
             giveUp("a document could not be made: " + e);

@@ -1,0 +1,44 @@
+package org.sparklineage.bridge;
+
+import java.security.MessageDigest;
+import java.util.HashMap;
+import java.util.List;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+
+/**
+ * The branches of a union. A frame that is unioned with itself in a loop gives one flat union whose branches are equal but
+ * for the numbers of their columns, which Spark makes afresh: two branches are the same when their texts are, with the
+ * columns that each defines numbered from one. A column of a query around the union keeps its number.
+ */
+final class Branches {
+    private final HashMap numbers = new HashMap();
+
+    /** A column that the branch defines. */
+    void define(long id) {
+        Long key = Long.valueOf(id);
+        if (!numbers.containsKey(key)) {
+            numbers.put(key, Long.valueOf(-1L - numbers.size()));
+        }
+    }
+
+    /** The column's number within the branch, below zero; its own where the branch does not define it. */
+    long number(long id) {
+        Long known = (Long) numbers.get(Long.valueOf(id));
+        return known == null ? id : known.longValue();
+    }
+
+    static boolean isUnionOfQueries(LogicalPlan plan, List children) {
+        return children.size() > 1 && Reflect.simpleName(plan).equals("Union") && !Noise.writes(Reflect.simpleName(children.get(0)));
+    }
+
+    /** What equal branches have in common; null where it cannot be told. Throws Budget.Over. */
+    static String key(LogicalPlan branch, Budget budget, Redaction redaction) {
+        String text = new PlanWriter(budget.withoutNodes(), redaction, new Branches()).write(branch);
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes("UTF-8"));
+            return new java.math.BigInteger(digest).toString(36);
+        } catch (Exception e) {
+            return null;
+        }
+    }
+}
