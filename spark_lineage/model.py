@@ -149,6 +149,7 @@ class Input:
     offsets: str | None = None
     version_basis: VersionBasis = "exact"
     schema_hash: str | None = None
+    scans: int | None = None
     rows_read: int | None = None
     bytes_read: int | None = None
     files_read: int | None = None
@@ -178,6 +179,7 @@ class Output:
     schema_hash: str | None = None
     write_mode: str | None = None
     rows_written: int | None = None
+    rows_deleted: int | None = None
     bytes_written: int | None = None
     files_written: int | None = None
     event_date: date

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..plan.nodes import Node, Plan
+from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
+from .naming import DatasetKey
 from .nodes import columns, combining, commands, dml, leaves, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
@@ -36,19 +38,24 @@ def walk_plan(
     hints: Sequence[DatasetRef] = (),
     confs: Mapping[str, str] | None = None,
     outer: Walk | None = None,
+    committed: Mapping[DatasetKey, tuple[Field, ...]] | None = None,
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
     `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
-    walk = Walk(plan, naming, Sources(), [], hints, confs or {}) if outer is None else _inside(plan, naming, hints, outer)
+    walk = (
+        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {})
+        if outer is None
+        else _inside(plan, naming, hints, outer)
+    )
     for node_id, node in plan.nodes.items():
         walk.relations[node_id] = _resolve(node, walk)
     return walk
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
-    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs)
+    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs, outer.committed)
     root = outer.plan.nodes[outer.plan.root]
     if root.kind.startswith("WriteToMicroBatch"):
         rows = outer.relations[root.id]

@@ -18,7 +18,7 @@ from .limits import Limits
 from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
 from .naming import DatasetKey, place_of
 from .nodes.columns import any_of
-from .nodes.commands import OPERATIONS
+from .nodes.commands import OPERATIONS, name_of_target
 from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
 from .relation import Relation
@@ -124,8 +124,9 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     facts = Facts.of(document, known, models)
     done = _written(document, walk, models)
     written = tuple(one for one in done if limits.admits(one.target))
-    extra = tuple(one for one in unclaimed_scans(facts, known) if limits.admits(one.dataset))
-    readings = tuple(one for one in _readings(document, walk, facts) if limits.admits(one.dataset))
+    taken = _readings(document, walk, facts)
+    extra = tuple(one for one in unclaimed_scans(facts, taken, known) if limits.admits(one.dataset))
+    readings = tuple(one for one in taken if limits.admits(one.dataset))
     denied = any(not limits.admits(one.target) for one in done) or any(not limits.admits(one.dataset) for one in known)
 
     at = moment(document.ended_ms or document.time_ms)
@@ -143,9 +144,15 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
         plans=() if walk is None else (plan_of(walk),),
         session_confs=_session_confs(document),
     )
-    reasons = (*document.incomplete, *(walk.reasons if walk else ()))
+    reasons = (*document.incomplete, *(walk.reasons if walk else ()), *_half_done(document))
     attempted = done or (tuple(walk.written) if walk else ())
     return _Resolved(records, attempted, lineage, reasons, denied)
+
+
+def _half_done(document: ExecutionDocument) -> tuple[str, ...]:
+    """A failed overwrite of files: Spark deletes what is there before it writes, and no metric tells how far it came."""
+    overwrites = document.status == "failed" and any((write.mode or "").lower() == "overwrite" for write in document.writes)
+    return ("a failed overwrite of files may have deleted what was there",) if overwrites else ()
 
 
 def _walk(document: ExecutionDocument) -> Walk | None:
@@ -153,7 +160,8 @@ def _walk(document: ExecutionDocument) -> Walk | None:
     if document.analyzed is None:
         return None
     naming, hints = Naming(document.current_database), hints_of(document)
-    walk = walk_plan(document.analyzed, naming, hints, document.confs)
+    committed = {place_of(commit.path).key: commit.columns for commit in document.commits if commit.columns}
+    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed)
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
@@ -183,7 +191,10 @@ def _untold(document: ExecutionDocument, target: DatasetRef, walk: Walk | None) 
         if reading.dataset.key == target.key:
             target = reading.dataset
     if root.kind in OPERATIONS:
-        return Written(target, OPERATIONS[root.kind], mode, (), Relation(), root)
+        parts = name_of_target(root, walk)
+        named = target.also_called(walk.naming.aliases(parts)) if parts else target
+        named = replace(named, alias=named.alias or ".".join(parts) or None)
+        return Written(named, OPERATIONS[root.kind], mode, (), Relation(), root, upkeep=True)
     below = tuple(walk.relations[item] for item in root.references)
     column = any_of(root, walk, below)
     relation = walk.relations[root.id]
@@ -211,9 +222,11 @@ def _edges(
     """Column edges, and dataset edges as (target, source, certainty)."""
     edges: list[Edge] = []
     pairs: list[tuple[DatasetKey, DatasetKey, Certainty]] = []
+    written = tuple(written)
+    targets = {one.target.key for one in written}
     for one in written:
         target = one.target.key
-        pairs.extend((target, reading.dataset.key, "inferred") for reading in extra if reading.dataset.key != target)
+        pairs.extend((target, reading.dataset.key, "inferred") for reading in extra if reading.dataset.key not in targets)
         if walk is None:
             continue
         edges.extend(edges_of(one, walk, limits.admits))

@@ -60,9 +60,11 @@ class Facts:
         known = {reading.dataset.key for reading in readings}
         columns = {item: reading.dataset.key for reading in readings for item in reading.output}
         scans: dict[DatasetKey, list[Scan]] = {}
+        compacted = {(place_of(one.path).key, one.version_before) for one in _compactions(document)}
         for scan in document.scans:
             for key, one in _scanned(scan, known, columns, models):
-                scans.setdefault(key, []).append(one)
+                if (key, one.delta_version) not in compacted:
+                    scans.setdefault(key, []).append(one)
         commits: dict[DatasetKey, tuple[Commit, ...]] = {}
         for commit in document.commits:
             key = _model_or_self(place_of(commit.path).key, models)
@@ -74,6 +76,12 @@ class Facts:
                 writes[key] = (*writes.get(key, ()), write)
         streamed = streamed_of(document.stream, readings)
         return Facts({key: tuple(group) for key, group in scans.items()}, commits, writes, streamed, document.stream)
+
+
+def _compactions(document: ExecutionDocument) -> Iterable[Commit]:
+    """Delta's automatic compactions of what the execution has just written: what they read was no input of it."""
+    root = document.analyzed.nodes[document.analyzed.root].kind if document.analyzed else ""
+    return () if root == "OptimizeTableCommand" else (one for one in document.commits if one.operation == "OPTIMIZE")
 
 
 def hints_of(document: ExecutionDocument) -> tuple[DatasetRef, ...]:
@@ -146,17 +154,22 @@ def _both(before: Output, after: Output) -> Output:
         after,
         delta_version_before=before.delta_version_before,
         rows_written=_sum((before.rows_written, after.rows_written)),
+        rows_deleted=_sum((before.rows_deleted, after.rows_deleted)),
         bytes_written=_sum((before.bytes_written, after.bytes_written)),
         files_written=_sum((before.files_written, after.files_written)),
     )
 
 
-def unclaimed_scans(facts: Facts, readings: Iterable[Reading]) -> tuple[Reading, ...]:
-    """Datasets that were scanned and that no leaf of the plan reads: below an RDD, or when the plan was given up."""
-    known = {reading.dataset.key for reading in readings}
+def unclaimed_scans(facts: Facts, readings: Iterable[Reading], known: Iterable[Reading] = ()) -> tuple[Reading, ...]:
+    """Datasets that were scanned and that no leaf below a query reads: below an RDD, when the plan was given up, and the target of
+    a partial overwrite, whose rows are looked at. `known`: leaves that are not below a query, for their names."""
+    taken = {reading.dataset.key for reading in readings}
+    leaves = {reading.dataset.key: reading for reading in known}
     found: dict[DatasetKey, Reading] = {}
     for key, scans in facts.scans.items():
-        if key not in known:
+        if key not in taken and key in leaves:
+            found[key] = leaves[key]
+        elif key not in taken:
             scan = scans[0]
             location = scan.paths[0] if scan.paths else None
             dataset = DatasetRef(Place(*key), format=short_format(scan.format), location=location, table_id=scan.table_id)
@@ -271,6 +284,7 @@ def _input(
         offsets=version.streamed.offsets if version.streamed else None,
         version_basis=version.basis,
         schema_hash=schema.schema_hash if schema else None,
+        scans=len(scans) or None,
         rows_read=_rows_read(version),
         bytes_read=_sum(scan.bytes for scan in scans),
         files_read=_sum(scan.files for scan in scans),
@@ -293,6 +307,7 @@ _ROWS: Final = {
     "DELETE": (),
 }
 """Metrics that count the rows a commit put there by its operation, where `numOutputRows` counts rows merely copied too."""
+_DELETED: Final = ("numTargetRowsDeleted", "numDeletedRows")
 _BYTES: Final = ("numOutputBytes", "numTargetBytesAdded", "numAddedBytes")
 _FILES: Final = ("numFiles", "numTargetFilesAdded", "numAddedFiles")
 
@@ -319,9 +334,9 @@ def _output(
         files_written=_sum(one.files for one in writes),
     )
     if commit is not None:
-        return _committed(output, commit)
+        return _committed(replace(output, write_mode=_mode(write, commit)), commit)
     if write.rewrites:
-        return replace(output, rows_written=0, bytes_written=0, files_written=0)
+        return replace(output, rows_written=0, rows_deleted=0, bytes_written=0, files_written=0)
     return replace(output, version_basis="exact" if output.fingerprint else "inferred")
 
 
@@ -333,6 +348,13 @@ def _fingerprint(write: Written, writes: tuple[Write, ...]) -> str | None:
     return next((one.fingerprint for one in writes if one.fingerprint), None) or partition
 
 
+def _mode(write: Written, commit: Commit) -> str | None:
+    """What a commit did to the rows that were there: of an automatic compaction behind a write, nothing."""
+    operation = (commit.operation or "").lower()
+    compacts = operation == "optimize" and write.operation != "optimize"
+    return operation if operation and (write.upkeep or compacts) else write.mode
+
+
 def _committed(output: Output, commit: Commit) -> Output:
     rows = _rows_of(commit)
     return replace(
@@ -342,6 +364,7 @@ def _committed(output: Output, commit: Commit) -> Output:
         committed_at=None if commit.timestamp_ms is None else moment(commit.timestamp_ms),
         version_basis=commit.basis,
         rows_written=output.rows_written if rows is None else rows,
+        rows_deleted=_first(commit, _DELETED, None),
         bytes_written=_first(commit, _BYTES, output.bytes_written),
         files_written=_first(commit, _FILES, output.files_written),
     )
@@ -350,7 +373,8 @@ def _committed(output: Output, commit: Commit) -> Output:
 def _rows_of(commit: Commit) -> int | None:
     names = _ROWS.get((commit.operation or "").upper())
     if names is None:
-        return _number(commit.metrics.get("numOutputRows"))
+        written = _number(commit.metrics.get("numOutputRows"))
+        return None if written is None else written - (_number(commit.metrics.get("numCopiedRows")) or 0)
     found = [number for name in names if (number := _number(commit.metrics.get(name))) is not None]
     return sum(found) if found or not names else None
 

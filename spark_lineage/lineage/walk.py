@@ -12,7 +12,7 @@ from ..plan.values import Field, Stated
 from .datasets import DatasetRef, Naming, Reading
 from .expressions import Evaluated, evaluate
 from .influence import Influence, Source, Sources, passed
-from .naming import is_absolute
+from .naming import DatasetKey, is_absolute
 from .relation import Column, Condition, Relation
 
 _UNTYPED: Final = Field("", "unknown")
@@ -33,6 +33,8 @@ class Written:
     """The schema of what is written, empty where a type is not known."""
     rewrites: bool = False
     """Whether the target's own rows are read for it (MERGE, UPDATE, DELETE)."""
+    upkeep: bool = False
+    """Whether it leaves every value as it was; its commits say what each of them did."""
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Walk:
     """Datasets that physical plans and commits say were written, for commands that name only a table."""
     confs: Mapping[str, str] = field(default_factory=dict)
     """The session's SQL settings."""
+    committed: Mapping[DatasetKey, tuple[Field, ...]] = field(default_factory=dict)
+    """The schemas that commits left, for commands whose plan does not tell one."""
     relations: dict[int, Relation] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     reasons: dict[str, None] = field(default_factory=dict)
@@ -115,6 +119,13 @@ class Walk:
             bits |= 1 << len(self.readings)
             self.readings.append(Reading(dataset, inferred=True))
         return bits
+
+    def copied(self, reading: Reading, fields: tuple[Field, ...]) -> tuple[tuple[tuple[str, Column], ...], Relation]:
+        """The columns of a table that is copied whole, each from the column of its name, and the relation that it is."""
+        number = len(self.readings)
+        self.readings.append(replace(reading, fields=fields))
+        bits = ((field.name, self.sources.bit(Source("column", number, field.name))) for field in fields)
+        return tuple((name, Column(passed(bit))) for name, bit in bits), Relation(datasets=1 << number)
 
     def made(self, node: Node, influence: Influence) -> Relation:
         """A leaf that has no dataset below it: every column alike."""

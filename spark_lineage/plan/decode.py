@@ -179,6 +179,11 @@ def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:
     return tuple(flat)
 
 
+def decode_fields(raw: Any) -> tuple[Field, ...]:
+    """A schema: a list of [name, type, nullable]."""
+    return _decode_schema(raw).fields
+
+
 def _decode_schema(raw: Any) -> StructSchema:
     return StructSchema(tuple(Field(_text(item[0]), _text(item[1]), bool(item[2])) for item in _list(raw, "schema")))
 
@@ -219,6 +224,7 @@ def _decode_delta(raw: Any) -> DeltaTable | None:
         version_at_analysis=None if version is None else _integer(version, "version_at_analysis"),
         time_travel=delta.get("time_travel") not in (None, False),
         table_name=tuple(_text(part) for part in delta.get("table_name") or ()),
+        managed=delta.get("managed") is True,
     )
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import DocumentError
-from .decode import decode_plan
+from .decode import decode_fields, decode_plan
 from .json_text import loads
 from .nodes import Plan
+from .values import Field
 
 FORMAT: Final = 1
 """The latest document format that this release reads."""
@@ -171,6 +172,8 @@ class Commit:
     version_before: int | None = None
     operation: str | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[Field, ...] = ()
+    """The table's schema after the commit, where no plan tells it."""
     timestamp_ms: int | None = None
     sql_id: int | None = None
     root_sql_id: int | None = None
@@ -454,7 +457,7 @@ def _read_scan(reader: _Reader) -> Scan:
         sql_id=reader.integer_or_none("sql_id"),
         format=reader.text_or_none("format"),
         paths=reader.texts("paths") or ((path,) if path else ()),
-        delta_version=reader.integer_or_none("delta_version"),
+        delta_version=_version(reader.integer_or_none("delta_version")),
         table_id=reader.text_or_none("table_id"),
         output=reader.integers("output"),
         fingerprint=reader.text_or_none("fingerprint"),
@@ -514,6 +517,11 @@ def _read_view(reader: _Reader) -> View:
     return View(name=reader.text("name"), temporary=bool(reader.flag_or_none("temporary")), sql=reader.text_or_none("sql"))
 
 
+def _version(number: int | None) -> int | None:
+    """Delta calls a table that is being made from files version -1."""
+    return None if number is None or number < 0 else number
+
+
 def _read_write(reader: _Reader) -> Write:
     return Write(
         class_name=reader.text("class"),
@@ -537,6 +545,7 @@ def _read_commit(reader: _Reader) -> Commit:
         version_before=reader.integer_or_none("version_before"),
         operation=reader.text_or_none("operation"),
         metrics=reader.map_or_none("metrics") or {},
+        columns=decode_fields(reader.list("columns")),
         timestamp_ms=reader.integer_or_none("timestamp_ms"),
         sql_id=reader.integer_or_none("sql_id"),
         root_sql_id=reader.integer_or_none("root_sql_id"),

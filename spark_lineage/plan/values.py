@@ -75,6 +75,7 @@ class DeltaTable:
     version_at_analysis: int | None = None
     time_travel: bool = False
     table_name: tuple[str, ...] = ()
+    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,13 @@ WRITES: dict[str, Case] = {
     "rdd_of_files": frame(lambda spark, root: _rows_of_files(spark, root)),
     "local_rows": frame(lambda spark, root: spark.createDataFrame([(1, 2.0)], "order_id BIGINT, amount DOUBLE")),
     "foreach_batch": Case(lambda spark, root: _foreach_batch(spark, root), picks=lambda document: is_write(document)),
+    "restore": statement("RESTORE TABLE totals TO VERSION AS OF 1", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)", "DELETE FROM totals"),
+    "rename_table": statement("ALTER TABLE totals_before RENAME TO totals_after", "DROP TABLE IF EXISTS totals_after", *target("totals_before", TOTALS)),
+    "convert": statement("CONVERT TO DELTA parquet.`{root}/raw/orders_converted`", "INSERT OVERWRITE DIRECTORY '{root}/raw/orders_converted' USING parquet SELECT order_id, amount FROM orders", picks=is_write),
+    "replace_where_table": statement("INSERT INTO totals REPLACE WHERE customer_id = 1 SELECT customer_id, amount FROM orders WHERE customer_id = 1", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (2, 2.0)", picks=is_write),
+    "automatic_compaction": Case(
+        lambda spark, root: _compacted(spark, root), lambda spark, root: None, picks=is_write
+    ),
     "optimize": statement("OPTIMIZE totals", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)", "INSERT INTO totals VALUES (2, 1.0)", picks=is_write),
     "create_view": statement("CREATE OR REPLACE TEMP VIEW v AS SELECT order_id FROM returned"),
     "failed": Case(lambda spark, root: _fails(spark, root)),
@@ -264,6 +271,14 @@ def _kafka_stream(rows: Any, root: str, sink: str) -> None:
         writer.option("kafka.bootstrap.servers", _broker()).option("topic", "loud").start().awaitTermination()
     else:
         writer.start(f"{root}/from_kafka").awaitTermination()
+
+
+def _compacted(spark: Any, root: str) -> None:
+    spark.conf.set("spark.databricks.delta.autoCompact.enabled", "true")
+    spark.conf.set("spark.databricks.delta.autoCompact.minNumFiles", "2")
+    spark.table("orders").select("order_id").repartition(3).write.format("delta").save(f"{root}/compacted")
+    spark.conf.unset("spark.databricks.delta.autoCompact.enabled")
+    spark.conf.unset("spark.databricks.delta.autoCompact.minNumFiles")
 
 
 def _with_udf(spark: Any) -> Any:

@@ -25,7 +25,6 @@ public final class Bridge extends SparkListener {
     private long listenerNanos;
     private long listenerEvents;
     private final long stopMillis;
-    private long lostBefore;
     private volatile boolean ended;
     private volatile String failure;
 
@@ -33,8 +32,8 @@ public final class Bridge extends SparkListener {
     public Bridge(SparkContext context, Map options) throws Exception {
         this.context = context;
         this.stopMillis = Long.parseLong((String) options.get("stop_millis"));
-        this.commits = new Commits(context, Redaction.of(options));
         this.worker = new Worker(context, options);
+        this.commits = new Commits(context, worker);
         this.open = new Open(worker);
         this.drops = new BusDrops(context, QUEUE);
         this.streams = new Streams(worker);
@@ -105,8 +104,6 @@ public final class Bridge extends SparkListener {
         }
         one.nested = open.takeNested(id);
         one.commits = commits.take(id.longValue());
-        one.commitsLost = commits.lost() > lostBefore;
-        lostBefore = commits.lost();
         if (!streams.takes(one)) {
             worker.offer(one);
         }
@@ -213,7 +210,6 @@ public final class Bridge extends SparkListener {
         final Ended end;
         List nested;
         List commits;
-        boolean commitsLost;
         /** Of a stream's micro-batch; null for anything else. */
         Batch batch;
 
@@ -230,7 +226,7 @@ public final class Bridge extends SparkListener {
         long lightWeight() {
             long result = 1000L + start.weight();
             for (int i = 0; commits != null && i < commits.size(); i++) {
-                result += 2L * ((String) commits.get(i)).length();
+                result += ((DeltaCommit) commits.get(i)).weight();
             }
             return result + 500L * (nested == null ? 0 : nested.size());
         }

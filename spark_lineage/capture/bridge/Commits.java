@@ -30,18 +30,18 @@ final class Commits {
     private ThreadLocal ours;
     private Constructor constructor;
     private boolean installed;
-    private volatile long lost;
 
-    private final Redaction redaction;
+    private final Worker worker;
 
-    Commits(SparkContext context, Redaction redaction) {
+    Commits(SparkContext context, Worker worker) {
         this.context = context;
-        this.redaction = redaction;
+        this.worker = worker;
     }
 
     /** Hooks into Delta. Returns null, or the reason why it could not. */
     String install(ClassLoader loader) {
         try {
+            Faults.point("commits");
             constructor = Observer.constructor(Class.forName(OBSERVER, true, loader));
             Class moduleClass = Class.forName(OBSERVER + "$", true, loader);
             module = moduleClass.getField("MODULE$").get(null);
@@ -71,7 +71,7 @@ final class Commits {
                     setter.invoke(module, new Object[] {before});
                 }
             } catch (Exception e) {
-                lost++;
+                worker.reasons.add("Delta's observer was not put back: " + e);
             }
         }
     }
@@ -104,43 +104,47 @@ final class Commits {
 
     /** Called on the committing thread. Never throws. */
     void committed(Object transaction) {
+        SparkContext context = this.context;
+        if (context == null) {
+            return;
+        }
+        String key = null;
         try {
-            SparkContext context = this.context;
-            if (context == null) {
-                return;
-            }
-            Faults.point("commit");
             String id = context.getLocalProperty("spark.sql.execution.id");
             String root = context.getLocalProperty("spark.sql.execution.root.id");
-            String key = root != null ? root : id;
-            if (key == null || transaction == null) {
-                lost++;
-                return;
-            }
-            String text = describe(transaction, id, key);
-            synchronized (byRoot) {
-                List list = (List) byRoot.get(key);
-                if (list == null) {
-                    list = new ArrayList();
-                    byRoot.put(key, list);
-                    if (byRoot.size() > LIMIT) {
-                        Iterator eldest = byRoot.keySet().iterator();
-                        eldest.next();
-                        eldest.remove();
-                    }
-                }
-                if (list.size() < LIMIT) {
-                    list.add(text);
-                }
+            key = root != null ? root : id;
+            Faults.point("commit");
+            DeltaCommit commit = DeltaCommit.of(transaction, id, key);
+            if (key == null) {
+                worker.offerCommit(new Outside(commit, context.getLocalProperty("spark.job.tags")));
+            } else {
+                keep(key, commit);
             }
         } catch (Throwable e) {
-            lost++;
+            if (key == null) {
+                worker.reasons.add("a commit outside of any execution was not understood");
+            } else {
+                keep(key, DeltaCommit.UNHEARD);
+            }
         }
     }
 
-    /** How many commits could not be tied to an execution so far. */
-    long lost() {
-        return lost;
+    private void keep(String root, DeltaCommit commit) {
+        synchronized (byRoot) {
+            List list = (List) byRoot.get(root);
+            if (list == null) {
+                list = new ArrayList();
+                byRoot.put(root, list);
+                if (byRoot.size() > LIMIT) {
+                    Iterator eldest = byRoot.keySet().iterator();
+                    eldest.next();
+                    eldest.remove();
+                }
+            }
+            if (list.size() < LIMIT) {
+                list.add(commit);
+            }
+        }
     }
 
     /** How many root executions have commits that were not taken. */
@@ -150,58 +154,12 @@ final class Commits {
         }
     }
 
-    /** The commits of a root execution, as JSON texts; they are forgotten here. */
+    /** The commits of a root execution (DeltaCommit); they are forgotten here. */
     List take(long root) {
         synchronized (byRoot) {
             List list = (List) byRoot.remove(String.valueOf(root));
             return list == null ? new ArrayList() : list;
         }
-    }
-
-    private String describe(Object transaction, String id, String root) throws Exception {
-        Object committed = Reflect.unwrap(Reflect.call(transaction, "getCommitted"));
-        Json out = new Json();
-        out.open('{').field("path", redaction.path(Reflect.call(transaction, "dataPath")));
-        Object snapshot = Reflect.tryCall(committed, "postCommitSnapshot");
-        String tableId = Sources.tableId(snapshot);
-        out.field("table_id", tableId != null ? tableId : Sources.tableId(transaction));
-        Long version = Reflect.number(Reflect.tryCall(committed, "committedVersion"));
-        if (version != null) {
-            out.field("version", version.longValue());
-        }
-        Long read = Reflect.number(Reflect.tryCall(transaction, "readVersion"));
-        out.field("version_before", read == null ? -1L : read.longValue());
-        operation(out, transaction, committed);
-        Object modified = Reflect.tryCall(Reflect.tryCall(snapshot, "logSegment"), "lastCommitFileModificationTimestamp");
-        out.field("timestamp_ms", modified instanceof Number ? ((Number) modified).longValue() : System.currentTimeMillis());
-        if (id != null) {
-            out.field("sql_id", Long.parseLong(id));
-        }
-        out.field("root_sql_id", Long.parseLong(root)).field("basis", "exact").close('}');
-        return out.toString();
-    }
-
-    private static void operation(Json out, Object transaction, Object committed) {
-        Object info = Reflect.unwrap(Reflect.tryCall(transaction, "getCommitInfo"));
-        if (info == null) {
-            List actions = Reflect.list(Reflect.tryCall(committed, "committedActions"));
-            for (int i = 0; i < actions.size() && info == null; i++) {
-                if (Reflect.simpleName(actions.get(i)).equals("CommitInfo")) {
-                    info = actions.get(i);
-                }
-            }
-        }
-        out.field("operation", Reflect.text(Reflect.tryCall(info, "operation")));
-        out.key("metrics").open('{');
-        Object metrics = Reflect.unwrap(Reflect.tryCall(info, "operationMetrics"));
-        if (metrics instanceof scala.collection.Map) {
-            scala.collection.Iterator entries = ((scala.collection.Map) metrics).iterator();
-            while (entries.hasNext()) {
-                scala.Tuple2 entry = (scala.Tuple2) entries.next();
-                out.field(String.valueOf(entry._1()), String.valueOf(entry._2()));
-            }
-        }
-        out.close('}').comma();
     }
 
     /** Gives each thread the observer that starts transactions. */

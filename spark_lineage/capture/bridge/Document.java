@@ -75,14 +75,8 @@ final class Document {
         out.key("analyzed").raw(analyzed == null ? "null" : plan(analyzed, header, incomplete, reasons)).comma();
         nested(out, one, header, incomplete, reasons);
         physical(out, one, incomplete, reasons);
-        commits(out, one);
+        commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
         executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
-        if (isWrite && commitsUnseen != null && !commitsUnseen.startsWith("no Delta")) {
-            incomplete.add("versions written are not known: " + commitsUnseen);
-        }
-        if (isWrite && one.commitsLost) {
-            incomplete.add("a commit was not heard");
-        }
         partial = !incomplete.isEmpty();
         if (redaction.literals.taken() > 0) {
             incomplete.add("literals are redacted: it cannot be run again");
@@ -93,7 +87,7 @@ final class Document {
         return out.close('}').toString();
     }
 
-    private static LogicalPlan analyzed(QueryExecution execution) {
+    static LogicalPlan analyzed(QueryExecution execution) {
         try {
             return execution.analyzed();
         } catch (Exception e) {
@@ -134,9 +128,8 @@ final class Document {
 
     /** The SQL text that the plan was parsed from, null for a plan made by the DataFrame API. */
     private String statement(QueryExecution execution) {
-        LogicalPlan plan = execution == null ? null : analyzed(execution);
-        Object text = Reflect.unwrap(Reflect.tryCall(Reflect.tryCall(plan, "origin"), "sqlText"));
-        return text == null ? null : Reflect.cut(redaction.sql(text.toString()), 10000);
+        String text = execution == null ? null : Statements.of(analyzed(execution));
+        return text == null ? null : Reflect.cut(redaction.sql(text), 10000);
     }
 
     private static String firstLines(String text, int count) {
@@ -304,12 +297,24 @@ final class Document {
         return reader;
     }
 
-    private static void commits(Json out, Bridge.Finished one) {
+    private void commits(Json out, List commits) {
         out.key("commits").open('[');
-        for (int i = 0; one.commits != null && i < one.commits.size(); i++) {
-            out.raw((String) one.commits.get(i)).comma();
+        for (int i = 0; i < commits.size(); i++) {
+            ((DeltaCommit) commits.get(i)).write(out, redaction);
         }
         out.close(']').comma();
+    }
+
+    /** The document of a commit that no SQL execution made: all that there is to know of it. */
+    String outside(Outside one) {
+        Json out = new Json();
+        String run = one.run();
+        long time = one.commit.timestampMillis;
+        out.open('{').field("run_id", run == null ? runId : run).field("time_ms", time).field("name", (String) null);
+        out.field("started_ms", time).field("ended_ms", time).field("status", "succeeded");
+        commits(out, CommitList.ready(java.util.Collections.singletonList(one.commit), context.hadoopConfiguration()));
+        out.key("incomplete").raw("[]").comma();
+        return out.close('}').toString();
     }
 
     private static void texts(Json out, List texts) {

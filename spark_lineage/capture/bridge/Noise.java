@@ -25,21 +25,62 @@ final class Noise {
             || description.startsWith("Delta checkpoint") || description.indexOf("\nDelta: ") >= 0);
     }
 
-    /** Whether a root execution is not the user's. `plan` is its analyzed plan. */
+    /**
+     * Whether a root execution is left out, by what it cost nothing to learn: names, classes, leaves. `plan` is its analyzed plan.
+     * docs/capture.md has a row for each rule.
+     */
     static boolean isRootNoise(Bridge.Finished one, LogicalPlan plan, boolean reads) {
-        if (Reflect.simpleName(plan).equals("CommandResult")) {
+        String kind = Reflect.simpleName(plan);
+        if (kind.equals("CommandResult")) {
             return true;
         }
         if (isCommand(plan)) {
-            return collectsAResult(one) || Streams.isSinkView(plan);
+            return collectsAResult(one) || Quiet.is(kind) || Streams.isSinkView(plan);
         }
-        if (!reads || startsLikeDelta(one.start.description())) {
+        if (!reads || startsLikeDelta(one.start.description()) || startsInDelta(one)) {
             return true;
         }
-        return readsOnlyDeltaLog(plan) || infersSchema(one, plan);
+        return readsOnlyDeltaLog(plan) || infersSchema(one) || readsNothing(one, plan);
     }
 
-    private static boolean isCommand(LogicalPlan plan) {
+    /**
+     * Rows that are in the driver already: the result of a command that is looked at, a listing of the catalog. And what Spark and
+     * Delta compute for themselves while they run a command: a script's IF, the listing of the files to convert.
+     */
+    private static boolean readsNothing(Bridge.Finished one, LogicalPlan plan) {
+        List leaves = Reflect.list(plan.collectLeaves());
+        boolean local = true;
+        for (int i = 0; i < leaves.size() && i < 1000; i++) {
+            String kind = Reflect.simpleName(leaves.get(i));
+            boolean held = kind.equals("LocalRelation") || kind.equals("CommandResult");
+            if (!held && !kind.equals("OneRowRelation") && !kind.equals("ExternalRDD") && !kind.equals("LogicalRDD")) {
+                return false;
+            }
+            local &= held;
+        }
+        return (local || startsInSql(one)) && Reflect.list(Reflect.tryCall(plan, "subqueriesAll")).isEmpty();
+    }
+
+    /** `spark.sql(...)` runs commands; the query of a frame that it returns starts somewhere else. */
+    private static boolean startsInSql(Bridge.Finished one) {
+        return callers(one).indexOf("SparkSession.sql(") >= 0;
+    }
+
+    /** What was called, or what called it, is Delta's code: the history of a table, the statistics of files to convert. */
+    private static boolean startsInDelta(Bridge.Finished one) {
+        String callers = callers(one);
+        return callers.indexOf("io.delta.") >= 0 || callers.indexOf(".sql.delta.") >= 0;
+    }
+
+    /** The first two lines of the call site: the outermost call into Spark, and who made it. */
+    private static String callers(Bridge.Finished one) {
+        String site = one.start.details();
+        int first = site == null ? -1 : site.indexOf('\n');
+        int second = first < 0 ? -1 : site.indexOf('\n', first + 1);
+        return site == null ? "" : second < 0 ? site : site.substring(0, second);
+    }
+
+    static boolean isCommand(LogicalPlan plan) {
         if (plan instanceof Command || writes(Reflect.simpleName(plan))) {
             return true;
         }
@@ -49,10 +90,15 @@ final class Noise {
 
     /**
      * A command runs once, in a query execution of its own whose mode is not ALL; the one with mode ALL is the frame that
-     * `spark.sql` gave, whose collect() posts the same plan again. A stream's batch has mode ALL too, and no name.
+     * `spark.sql` gave, whose collect() posts the same plan again. A stream's batch has mode ALL too, and no name; so has what
+     * DeltaTable.create() runs, which is called `create delta table`.
      */
     private static boolean collectsAResult(Bridge.Finished one) {
-        return Reflect.text(one.end.executionName()) != null && "ALL".equals(String.valueOf(Reflect.tryCall(one.end.qe(), "mode")));
+        String name = Reflect.text(one.end.executionName());
+        if (name == null || name.toLowerCase(java.util.Locale.ROOT).endsWith("table") || one.commits != null && !one.commits.isEmpty()) {
+            return false;
+        }
+        return "ALL".equals(String.valueOf(Reflect.tryCall(one.end.qe(), "mode")));
     }
 
     static boolean writes(String kind) {
@@ -83,10 +129,10 @@ final class Noise {
         return source instanceof HadoopFsRelation ? Reflect.simpleName(((HadoopFsRelation) source).location()) : "";
     }
 
-    /** CSV and JSON schema inference: the files read as text by DataSource's own code, called from a reader's load. */
-    private static boolean infersSchema(Bridge.Finished one, LogicalPlan plan) {
+    /** CSV, JSON and XML schema inference: the files read as text by DataSource's own code, called from a reader's load. */
+    private static boolean infersSchema(Bridge.Finished one) {
         String site = one.start.details();
-        if (site == null || site.indexOf("DataFrameReader.") < 0) {
+        if (site == null) {
             return false;
         }
         String first = site.indexOf('\n') < 0 ? site : site.substring(0, site.indexOf('\n'));

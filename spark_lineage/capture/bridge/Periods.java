@@ -120,7 +120,6 @@ final class Periods {
             commits.addAll(one.commits);
         }
         one.commits = commits;
-        one.commitsLost = one.commitsLost || earlier.commitsLost;
     }
 
     /** What a batch does, without what differs from batch to batch: numbers, and what the leaves read. */

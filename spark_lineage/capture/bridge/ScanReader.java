@@ -121,7 +121,7 @@ final class ScanReader {
             described = Reflect.call(Reflect.call(index, "preparedScan"), "scannedSnapshot");
         }
         Long version = Reflect.number(Reflect.tryCall(described, "version"));
-        if (version != null) {
+        if (version != null && version.longValue() >= 0L) {
             scans.field("delta_version", version.longValue());
         }
         scans.field("table_id", Sources.tableId(described));

@@ -51,8 +51,33 @@ final class Sources {
         if (!(path instanceof Path)) {
             return false;
         }
+        boolean clone = value.getClass().getName().endsWith("CloneDeltaSource");
+        Object snapshot = clone ? Reflect.unwrap(Reflect.tryCall(value, "snapshot")) : null;
+        Long version = Reflect.number(Reflect.tryCall(snapshot, "version"));
+        if (version != null) {
+            cloned(out, value, path, snapshot, version.longValue(), redaction);
+            return true;
+        }
         out.open('{').key("path").string(redaction.path(path)).close('}');
         return true;
+    }
+
+    /** What CLONE copies: it has taken the snapshot, so its version and id are plain values. */
+    private static void cloned(Json out, Object source, Object path, Object snapshot, long version, Redaction redaction) {
+        out.open('{').key("v2table").open('{').field("class", source.getClass().getName());
+        out.key("delta").open('{').field("path", redaction.path(path)).field("table_id", tableId(snapshot));
+        out.field("version_at_analysis", version).field("time_travel", true);
+        Object table = Reflect.unwrap(Reflect.tryCall(source, "catalogTable"));
+        if (table instanceof CatalogTable) {
+            out.key("table_name").open('[');
+            List parts = Reflect.list(((CatalogTable) table).identifier().nameParts());
+            seen(parts, redaction);
+            for (int i = 0; i < parts.size(); i++) {
+                out.string(String.valueOf(parts.get(i))).comma();
+            }
+            out.close(']').comma();
+        }
+        out.close('}').close('}').close('}');
     }
 
     /** A name, told to who looks for the datasets of the document. */
@@ -197,6 +222,10 @@ final class Sources {
         out.key("delta").open('{').field("path", redaction.path(Reflect.tryCall(table, "path")));
         Object travel = Reflect.unwrap(Reflect.tryCall(table, "timeTravelOpt"));
         out.field("time_travel", travel != null);
+        Long asked = Reflect.number(Reflect.tryCall(travel, "version"));
+        if (asked != null) {
+            out.field("version_at_analysis", asked.longValue());
+        }
         Object catalogTable = Reflect.unwrap(Reflect.tryCall(table, "catalogTable"));
         if (catalogTable instanceof CatalogTable) {
             out.key("table_name").open('[');
@@ -205,6 +234,7 @@ final class Sources {
                 out.string(String.valueOf(parts.get(i))).comma();
             }
             out.close(']').comma();
+            out.field("managed", ((CatalogTable) catalogTable).tableType().name().equals("MANAGED"));
         }
         out.close('}').comma();
     }

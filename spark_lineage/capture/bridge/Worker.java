@@ -94,6 +94,15 @@ final class Worker implements Runnable {
             || name.equals("append") || name.equals("create") || name.startsWith("overwrite") || name.startsWith("replace");
     }
 
+    /** On the committing thread: a commit outside of any execution. */
+    void offerCommit(Outside commit) {
+        if (load.cut(true) == Load.ALL) {
+            giveUp("writes given up under load");
+        } else {
+            put(commit);
+        }
+    }
+
     void offerText(String kind, String json) {
         put(new String[] {kind, json});
     }
@@ -138,6 +147,8 @@ final class Worker implements Runnable {
         } else if (next instanceof String[]) {
             String[] note = (String[]) next;
             write(note[0], note[1], null);
+        } else if (next instanceof Outside) {
+            write("execution", documentWriter.outside((Outside) next), null);
         } else if (!periods.takes(next)) {
             record((Bridge.Finished) next);
         }

@@ -6,7 +6,7 @@ from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import V2Table
-from ..datasets import Reading
+from ..datasets import DatasetRef, Reading
 from ..relation import Relation
 from ..walk import Walk, Written
 from .handler import Handler
@@ -17,6 +17,14 @@ def nothing(node: Node, walk: Walk) -> Relation:
     return Relation()
 
 
+def maintenance(node: Node, walk: Walk) -> Relation:
+    """A command that leaves every value as it was: what lies below it is read where a scan says so, and no column comes of it."""
+    bits = 0
+    for item in (*node.children, *node.plans):
+        bits |= walk.relations[item].datasets
+    return Relation(datasets=bits)
+
+
 def resolved_table(node: Node, walk: Walk) -> Relation:
     """A table that a command is about; it is read only where a scan says so."""
     table = node.fields.get("table")
@@ -25,29 +33,77 @@ def resolved_table(node: Node, walk: Walk) -> Relation:
     return walk.read(node, (Reading(walk.naming.of_v2(table, node.name("identifier"))),))
 
 
-def clone(node: Node, walk: Walk) -> Relation:
-    """The table that CLONE copies. Its plan names neither the columns nor the version: any column may come from any."""
-    path = node.path("sourceTable")
-    if path is None:
-        raise MissingFieldError(f"{node.kind} has no source")
-    walk.reason("CLONE does not tell the columns and the version that it copied")
-    walk.readings.append(Reading(walk.naming.of_path(path, "delta")))
-    return Relation(datasets=1 << (len(walk.readings) - 1))
-
-
 def create_delta_table(node: Node, walk: Walk) -> Relation:
-    """Delta's own command for a new table: with a clone below it, a write of what was cloned."""
-    below = walk.plan.nodes.get(node.plan("query") or -1)
-    if below is None or below.kind != "CloneTableCommand":
-        return Relation()
+    """Delta's own command for a new table: with a clone below it, a write of what was cloned; else CREATE TABLE (... LIKE)."""
     table = node.table("table")
     if table is None:
         raise MissingFieldError(f"{node.kind} has no table")
-    rows = walk.relation(below.id)
+    below = walk.plan.nodes.get(node.plan("query") or -1)
+    target = walk.naming.of_table(table) if table.location else walk.located(table.name, "delta")
+    if below is None or below.kind != "CloneTableCommand":
+        return Relation()
     replaces = "Create$" not in str(node.fields.get("operation"))
-    mode = "replace" if replaces else "create"
-    walk.written.append(Written(walk.naming.of_table(table), "clone", mode, (), rows, node))
-    return Relation(datasets=rows.datasets)
+    return _copy(node, walk, _cloned(below, walk), target, "clone", "replace" if replaces else "create")
+
+
+def restore(node: Node, walk: Walk) -> Relation:
+    """RESTORE: the table becomes what it was in an earlier version. A version given by time is in no plan."""
+    table = node.v2table("sourceTable")
+    if table is None or table.delta is None:
+        raise MissingFieldError(f"{node.kind} has no table")
+    target = walk.naming.of_v2(table)
+    version = table.delta.version_at_analysis
+    if version is None:
+        walk.reason("RESTORE to a time does not tell the version that it went back to")
+    return _copy(
+        node, walk, Reading(target, version_at_analysis=version, time_travel=version is not None), target, "restore", "restore"
+    )
+
+
+def rename_table(node: Node, walk: Walk) -> Relation:
+    """RENAME: one more name for the table. A managed one's folder moves with it: the new place holds what the old one did."""
+    below = walk.plan.nodes[node.child]
+    table, new = below.v2table("table"), node.texts("newName")
+    if table is None or not new or table.delta is None or table.delta.path is None:
+        return Relation()
+    before = walk.relations[node.child]
+    target = walk.naming.of_v2(table, below.name("identifier"))
+    name = (*(below.name("identifier") or ())[:-1], new[-1])
+    folder, _, last = table.delta.path.rstrip("/").rpartition("/")
+    if table.delta.managed and table.delta.table_name and table.delta.table_name[-1] == last:
+        target = walk.naming.of_path(f"{folder}/{new[-1]}", "delta", name)
+    target = target.also_called(walk.naming.aliases(name))
+    columns = tuple((walk.plan.name_of(item), before.columns[item]) for item in before.output)
+    walk.written.append(Written(target, "rename table", "rename", columns, before, node, walk.fields(before.output)))
+    return before
+
+
+def name_of_target(node: Node, walk: Walk) -> tuple[str, ...]:
+    """The name of the table that a command is about, where its plan has one."""
+    table = node.table("table")
+    if table is not None:
+        return table.name
+    below = (walk.plan.nodes[child].name("identifier") for child in node.children)
+    return next((parts for parts in below if parts), ())
+
+
+def _cloned(node: Node, walk: Walk) -> Reading:
+    """What CLONE copies: a Delta table in the version whose snapshot it took, or files."""
+    table, path = node.v2table("sourceTable"), node.path("sourceTable")
+    if table is not None and table.delta is not None:
+        return Reading(walk.naming.of_v2(table), version_at_analysis=table.delta.version_at_analysis, time_travel=True)
+    if path is None:
+        raise MissingFieldError(f"{node.kind} has no source")
+    return Reading(walk.naming.of_path(path, None))
+
+
+def _copy(node: Node, walk: Walk, source: Reading, target: DatasetRef, operation: str, mode: str) -> Relation:
+    fields = walk.committed.get(target.key, ())
+    if not fields:
+        walk.reason(f"{operation.upper()} did not tell the columns that it copied")
+    columns, relation = walk.copied(source, fields)
+    walk.written.append(Written(target, operation, mode, columns, relation, node, fields))
+    return relation
 
 
 _NAMES: Final = (
@@ -63,34 +119,64 @@ OPERATIONS: Final[dict[str, str]] = {
     "AddPartitions": "alter table",
     "AlterColumns": "alter table",
     "AlterTableAddColumnsCommand": "alter table",
+    "AlterTableAddConstraint": "alter table",
+    "AlterTableAddPartitionCommand": "alter table",
+    "AlterTableChangeColumnCommand": "alter table",
+    "AlterTableClusterBy": "alter table",
+    "AlterTableDropConstraint": "alter table",
+    "AlterTableDropFeature": "alter table",
+    "AlterTableDropPartitionCommand": "alter table",
+    "AlterTableRenameCommand": "rename table",
+    "AlterTableRenamePartitionCommand": "alter table",
+    "AlterTableSetLocationCommand": "alter table",
+    "AlterTableSetPropertiesCommand": "alter table",
+    "AlterTableSetPropertiesDeltaCommand": "alter table",
+    "AlterTableUnsetPropertiesCommand": "alter table",
     "AlterViewAsCommand": "create view",
+    "AnalyzeColumnCommand": "analyze table",
+    "AnalyzePartitionCommand": "analyze table",
+    "AnalyzeTablesCommand": "analyze table",
     "AnalyzeTableCommand": "analyze table",
     "CacheTable": "cache table",
     "CacheTableAsSelect": "cache table",
     "CommentOnTable": "alter table",
+    "ConvertToDeltaCommand": "convert to delta",
     "CreateDataSourceTableCommand": "create table",
     "CreateDatabaseCommand": "create database",
+    "CreateDeltaTableCommand": "create table",
     "CreateNamespace": "create database",
     "CreateTable": "create table",
     "CreateTableCommand": "create table",
+    "CreateTableLikeCommand": "create table",
     "CreateTempViewUsing": "create view",
     "CreateView": "create view",
     "CreateViewCommand": "create view",
+    "DeltaGenerateCommand": "generate",
+    "DeltaReorgTableCommand": "reorg",
     "DescribeDeltaDetailCommand": "describe",
     "DescribeDeltaHistoryCommand": "describe",
     "DescribeRelation": "describe",
     "DescribeTableCommand": "describe",
     "DropColumns": "alter table",
+    "DropDatabaseCommand": "drop database",
+    "DropNamespace": "drop database",
+    "DropPartitions": "alter table",
     "DropTable": "drop table",
     "DropTableCommand": "drop table",
     "DropTempViewCommand": "drop view",
     "DropView": "drop view",
     "OptimizeTableCommand": "optimize",
+    "RecoverPartitions": "alter table",
+    "RenameColumn": "alter table",
+    "RepairTable": "alter table",
+    "RepairTableCommand": "alter table",
     "RefreshTable": "refresh table",
+    "RenameTable": "rename table",
     "ReplaceTable": "replace table",
     "SetCatalogAndNamespace": "use",
     "SetCommand": "set",
     "SetTableProperties": "alter table",
+    "SetVariable": "set",
     "ShowDeltaTableColumnsCommand": "show columns",
     "ShowTables": "show tables",
     "ShowTablesCommand": "show tables",
@@ -105,8 +191,10 @@ OPERATIONS: Final[dict[str, str]] = {
 
 HANDLERS: Final[dict[str, Handler]] = {
     **dict.fromkeys(_NAMES, nothing),
-    **dict.fromkeys(OPERATIONS, nothing),
-    "CloneTableCommand": clone,
+    **dict.fromkeys(OPERATIONS, maintenance),
+    "CloneTableCommand": nothing,
     "CreateDeltaTableCommand": create_delta_table,
+    "RenameTable": rename_table,
     "ResolvedTable": resolved_table,
+    "RestoreTableCommand": restore,
 }

@@ -37,6 +37,11 @@ def create_table_as_select(node: Node, walk: Walk) -> Relation:
     return _write(node, walk, target, "append" if mode == "append" else "create table as select", names, mode)
 
 
+def insert_directory(node: Node, walk: Walk) -> Relation:
+    """INSERT OVERWRITE DIRECTORY: the command inside it writes."""
+    return Relation(datasets=walk.query(node).datasets)
+
+
 def save_into_source(node: Node, walk: Walk) -> Relation:
     """``df.write.format(...).save()`` of a source that is no file format of Spark's own: Delta, JDBC."""
     options = node.options()
@@ -57,8 +62,18 @@ def create_v2_table(node: Node, walk: Walk) -> Relation:
     location = _text_of(spec, "location")
     provider = _text_of(spec, "provider")
     target = walk.naming.of_path(location, provider, name) if location else walk.located(name, provider)
-    operation = "replace table as select" if node.kind.startswith("Replace") else "create table as select"
-    return _write(node, walk, target, operation, mode="replace" if node.kind.startswith("Replace") else "create")
+    if not node.kind.startswith("Replace"):
+        return _write(node, walk, target, "create table as select", mode="create")
+    return _write(node, walk, target, "replace table as select", mode=_replaces(node, walk))
+
+
+def _replaces(node: Node, walk: Walk) -> str:
+    """``replace``, unless it is ``saveAsTable`` that keeps what its options do not name: Delta takes those into account."""
+    options = node.options("writeOptions")
+    if options.get("replacewhere"):
+        return "replace_where"
+    partitions = options.get("partitionoverwritemode") or walk.confs.get("spark.sql.sources.partitionOverwriteMode") or ""
+    return "overwrite_partitions" if partitions.lower() == "dynamic" else "replace"
 
 
 def append(node: Node, walk: Walk) -> Relation:
@@ -243,6 +258,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "OverwriteByExpression": overwrite,
     "OverwritePartitionsDynamic": overwrite_partitions,
     "DeltaDynamicPartitionOverwriteCommand": overwrite_partitions,
+    "InsertIntoDataSourceDirCommand": insert_directory,
     "InsertIntoStatement": insert,
     "InsertIntoDataSourceCommand": insert,
     "InsertIntoHiveTable": insert,

@@ -41,6 +41,13 @@ NOT_CAPTURED = {
     "CreateView", "DescribeRelation", "DescribeTableCommand", "DropTable", "DropTableCommand", "DropTempViewCommand", "DropView", "RefreshTable",
     "ReplaceTable", "ResolvedNamespace", "ResolvedPersistentView", "ResolvedTempView", "SetCatalogAndNamespace", "SetCommand", "ShowTables",
     "ShowTablesCommand", "TruncateTable", "TruncateTableCommand", "UncacheTable", "VacuumTableCommand",
+    # The same; each of them is typed in a real session by tests/spark/capture/command_cases.py or is a variant of one that is.
+    "AlterTableAddConstraint", "InsertIntoDataSourceDirCommand", "AlterTableAddPartitionCommand", "AlterTableChangeColumnCommand", "AlterTableClusterBy",
+    "AlterTableDropConstraint", "AlterTableDropFeature", "AlterTableDropPartitionCommand", "AlterTableRenameCommand",
+    "AlterTableRenamePartitionCommand", "AlterTableSetLocationCommand", "AlterTableSetPropertiesCommand",
+    "AlterTableSetPropertiesDeltaCommand", "AlterTableUnsetPropertiesCommand", "AnalyzeColumnCommand", "AnalyzePartitionCommand",
+    "AnalyzeTablesCommand", "CreateTableLikeCommand", "DeltaGenerateCommand", "DeltaReorgTableCommand", "DropDatabaseCommand",
+    "DropNamespace", "DropPartitions", "RecoverPartitions", "RenameColumn", "RepairTable", "RepairTableCommand", "SetVariable",
     # Delta's own command takes its place.
     "OverwritePartitionsDynamic",
 }  # fmt: skip

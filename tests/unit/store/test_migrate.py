@@ -21,8 +21,14 @@ from spark_lineage.store.tables import Store, Transaction, create_table, stored_
 
 from .made import execution, output
 
-NEW_IN_3 = {"executable_blobs", "plan_executables"}
-NEW_IN_2 = {"runs": {"parameters"}, "outputs": {"fingerprint", "offsets"}}
+NEW = {
+    "runs": {"parameters"},
+    "outputs": {"fingerprint", "offsets", "rows_deleted"},
+    "inputs": {"scans"},
+    "executions": {"stream_name", "stream_run_id", "batches"},
+}
+"""Columns that version 1 did not have."""
+NEW_TABLES = {"executable_blobs", "plan_executables"}
 RUN = Run(run_id="r", job_name="j", labels={"k": "v"})
 OUTPUT = output("r:1", "/d", delta_version=3)
 
@@ -31,12 +37,12 @@ OUTPUT = output("r:1", "/d", delta_version=3)
 def old(tmp_path: Path) -> str:
     """A store as version 1 made it, with a row in each table that has changed since."""
     location = str(tmp_path / "lineage")
-    for table in (table for table in TABLES.values() if table.name not in NEW_IN_3):
-        columns = [field for field in table.arrow if field.name not in NEW_IN_2.get(table.name, set())]
+    for table in (table for table in TABLES.values() if table.name not in NEW_TABLES):
+        columns = [field for field in table.arrow if field.name not in NEW.get(table.name, set())]
         create_table(location, replace(table, arrow=pa.schema(columns)))
     write_version(location, 1, if_new=True)
     for name, row in (("runs", RUN), ("outputs", OUTPUT)):
-        write_deltalake(uri(location, name), arrow_of(TABLES[name], [row]).drop_columns(sorted(NEW_IN_2[name])), mode="append")
+        write_deltalake(uri(location, name), arrow_of(TABLES[name], [row]).drop_columns(sorted(NEW[name])), mode="append")
     return location
 
 
