@@ -2,105 +2,141 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyspark
 import pytest
-from captured import Capture, root_class, versions_read, versions_written
+from captured import Capture, versions_read, versions_written
+from command_cases import CASES, NOTHING, Case, Tables, do
 from pyspark.sql import functions as sf
 
-
-@dataclass(frozen=True)
-class Case:
-    """One thing a user does, and what its one document must say. `folders`: name -> versions."""
-
-    name: str
-    act: Callable[[Any, Path], Any]
-    root: str
-    read: dict[str, set[int | None]] = field(default_factory=dict)
-    written: dict[str, list[int]] = field(default_factory=dict)
-    files_written: str | None = None
+from spark_lineage.capture.attach import attach, detach
+from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.model import Input, Output
+from spark_lineage.plan.document import read
 
 
-def _prepare(spark: Any, data: Path) -> None:
-    """Tables `cmd.a` (Delta, versions 0 and 1), `cmd.b` (Delta), `cmd.p` (Parquet), files c.csv and j.json."""
-    spark.sql(f"CREATE DATABASE IF NOT EXISTS cmd LOCATION '{data}/cmd'")
-    frame = spark.createDataFrame([(1, "x", 1.0), (2, "y", 2.0), (3, "x", 3.0)], "id int, k string, v double")
-    frame.write.format("delta").saveAsTable("cmd.a")
-    frame.write.format("delta").mode("append").saveAsTable("cmd.a")
-    frame.write.format("delta").saveAsTable("cmd.b")
-    frame.write.format("parquet").saveAsTable("cmd.p")
-    (data / "c.csv").write_text("id,k,v\n1,x,1.0\n2,y,2.0\n")
-    (data / "j.json").write_text('{"id": 1, "k": "x"}\n')
+@pytest.fixture(scope="module")
+def attached(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attached]:
+    """One attachment for the whole table: its cases differ in what they do, not in who listens."""
+    inbox = tmp_path_factory.mktemp("inbox")
+    attachment = attach(spark, inbox=str(inbox), ingest="none", strict=True)
+    assert attachment is not None
+    yield Attached(attachment, inbox)
+    detach(spark)
 
 
-# Spark 4.1 wraps the command that 4.0 posts as it is.
-SAVE_AS_TABLE = "SaveAsV1TableCommand" if not pyspark.__version__.startswith("4.0.") else "CreateDataSourceTableAsSelectCommand"
+@dataclass
+class Attached:
+    """Gives what was recorded since it was last asked."""
 
-CASES = [
-    Case("csv to parquet", lambda s, d: s.read.csv(str(d / "c.csv"), header=True, inferSchema=True).write.parquet(str(d / "o1")),
-         "InsertIntoHadoopFsRelationCommand", {"c.csv": {None}}, files_written="o1"),
-    Case("json to delta path", lambda s, d: s.read.json(str(d / "j.json")).write.format("delta").save(str(d / "o2")),
-         "SaveIntoDataSourceCommand", {"j.json": {None}}, {"o2": [0]}),
-    Case("delta path append", lambda s, d: s.table("cmd.b").write.format("delta").mode("append").save(str(d / "cmd/a")),
-         "SaveIntoDataSourceCommand", {"b": {0}}, {"a": [2]}),
-    Case("ctas", lambda s, d: s.sql("CREATE TABLE cmd.c1 USING delta AS SELECT k, sum(v) s FROM cmd.a GROUP BY k"),
-         "CreateTableAsSelect", {"a": {1}}, {"c1": [0]}),
-    Case("ctas, collected", lambda s, d: s.sql("CREATE TABLE cmd.c2 USING delta AS SELECT * FROM cmd.a").collect(),
-         "CreateTableAsSelect", {"a": {1}}, {"c2": [0]}),
-    Case("saveAsTable delta", lambda s, d: s.table("cmd.a").write.format("delta").saveAsTable("cmd.c3"),
-         "CreateTableAsSelect", {"a": {1}}, {"c3": [0]}),
-    Case("saveAsTable parquet", lambda s, d: s.table("cmd.a").write.format("parquet").saveAsTable("cmd.c4"),
-         SAVE_AS_TABLE, {"a": {1}}, files_written="c4"),
-    Case("insert", lambda s, d: s.sql("INSERT INTO cmd.b SELECT * FROM cmd.a"), "AppendData", {"a": {1}}, {"b": [1]}),
-    Case("insert overwrite", lambda s, d: s.sql("INSERT OVERWRITE cmd.b SELECT * FROM cmd.a"),
-         "OverwriteByExpression", {"a": {1}}, {"b": [1]}),
-    Case("insertInto parquet", lambda s, d: s.table("cmd.a").write.insertInto("cmd.p"),
-         "InsertIntoHadoopFsRelationCommand", {"a": {1}}, files_written="p"),
-    Case("writeTo append", lambda s, d: s.table("cmd.a").writeTo("cmd.b").append(), "AppendData", {"a": {1}}, {"b": [1]}),
-    Case("merge", lambda s, d: s.sql("MERGE INTO cmd.b t USING (SELECT id + 2 id, k, v FROM cmd.p) s ON t.id = s.id "
-                                    "WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT *"),
-         "MergeIntoCommand", {"p": {None}, "b": {0}}, {"b": [1]}),
-    Case("update", lambda s, d: s.sql("UPDATE cmd.b SET v = v * 2 WHERE k = 'x'"), "UpdateCommand", {"b": {0}}, {"b": [1]}),
-    Case("update of nothing", lambda s, d: s.sql("UPDATE cmd.b SET v = 0 WHERE k = 'none'"), "UpdateCommand"),
-    Case("delete", lambda s, d: s.sql("DELETE FROM cmd.b WHERE id = 1"), "DeleteCommand", {"b": {0}}, {"b": [1]}),
-    Case("time travel", lambda s, d: s.sql("CREATE TABLE cmd.c5 USING delta AS SELECT * FROM cmd.a VERSION AS OF 0"),
-         "CreateTableAsSelect", {"a": {0}}, {"c5": [0]}),
-    Case("collect", lambda s, d: s.table("cmd.a").collect(), "SubqueryAlias", {"a": {1}}),
-    Case("count", lambda s, d: s.table("cmd.a").where("v > 1").count(), "Aggregate", {"a": {1}}),
-    Case("toPandas", lambda s, d: s.table("cmd.a").toPandas(), "SubqueryAlias", {"a": {1}}),
-    Case("cached", lambda s, d: _cached(s, d), "SaveIntoDataSourceCommand", {"a": {1}}, {"o3": [0]}),
-]  # fmt: skip
+    attachment: Any
+    inbox: Path
+    seen: int = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        assert self.attachment.bridge.flush(60_000) >= 0
+        names = sorted(self.inbox.glob("*/[0-9]*.execution.json.gz"))
+        found = [json.loads(gzip.decompress(path.read_bytes())) for path in names[self.seen :]]
+        self.seen = len(names)
+        return found
 
 
-def _cached(spark: Any, data: Path) -> None:
-    frame = spark.table("cmd.a").where("v > 0").cache()
-    frame.write.format("delta").save(str(data / "o3"))
-    frame.unpersist()
+@pytest.fixture(scope="module")
+def made(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    folder = tmp_path_factory.mktemp("cmd")
+    (folder / "data").mkdir()
+    yield Tables(spark, folder / "data", folder / "kept")
+    spark.sql("DROP DATABASE cmd CASCADE")
+
+
+@pytest.fixture
+def tables(spark: Any, made: Tables) -> Iterator[Path]:
+    yield made.data
+    spark.sql("USE default")
+    spark.catalog.dropTempView("t")
+    made.bring_back()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_one_command_is_one_document(case: Case, spark: Any, capture: Capture) -> None:
-    _prepare(spark, capture.data)
-    try:
-        before = len(capture.executions())
-        case.act(spark, capture.data)
-        recorded = capture.executions()[before:]
-    finally:
-        spark.sql("DROP DATABASE cmd CASCADE")
-    assert [root_class(document) for document in recorded] == [case.root]
-    assert versions_read(recorded[0]) == case.read
-    assert versions_written(recorded[0]) == case.written
-    assert all(commit["basis"] == "exact" for commit in recorded[0]["commits"])
-    if case.files_written is not None:
-        assert [write["path"].rsplit("/", 1)[-1] for write in recorded[0]["writes"]] == [case.files_written]
-        assert recorded[0]["writes"][0]["rows"] > 0
-    assert recorded[0]["status"] == "succeeded"
-    assert recorded[0]["incomplete"] == []
+def test_one_command_is_one_document(case: Case, spark: Any, attached: Attached, tables: Path) -> None:
+    for step in case.before:
+        do(spark, tables, step)
+    attached.new()
+    do(spark, tables, case.act)
+    recorded = attached.new()
+    assert len(recorded) == case.documents, [(one["name"], one.get("statement")) for one in recorded]
+    document = recorded[-1]
+    records = records_of_execution(read(json.dumps(document).encode()), RunContext())
+    (execution,) = records.executions
+    assert (execution.operation, execution.status) == (case.operation, "succeeded")
+    assert execution.incomplete_reasons == case.incomplete
+    assert _versions(records.inputs) == case.read
+    assert {
+        name: [one.delta_version for one in records.outputs if short(one.name) == name]
+        for name in map(short, _names(records.outputs))
+    } == case.written
+    assert all(one.version_basis == "exact" for one in records.outputs if one.delta_version is not None)
+    assert (
+        case.inferred
+        or None in {v for versions in case.read.values() for v in versions}
+        or {one.version_basis for one in records.inputs} <= {"exact"}
+    )
+    if case.modes:
+        assert tuple(one.write_mode for one in records.outputs) == case.modes
+    for one in records.outputs:
+        if short(one.name) in case.rows and one.write_mode != "optimize":
+            assert (one.rows_written, one.rows_deleted) == case.rows[short(one.name)]
+    if case.statement is not None:
+        assert bool(document.get("statement")) == case.statement
+
+
+def _names(found: Iterable[Input | Output]) -> list[str]:
+    return [one.name for one in found]
+
+
+def _versions(inputs: Iterable[Input]) -> dict[str, set[int | None]]:
+    result: dict[str, set[int | None]] = {}
+    for one in inputs:
+        result.setdefault(short(one.name), set()).add(one.delta_version)
+    return result
+
+
+def short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_reads_and_changes_nothing_is_not_recorded(name: str, spark: Any, attached: Attached, tables: Path) -> None:
+    attached.new()
+    do(spark, tables, NOTHING[name])
+    assert attached.new() == []
+
+
+def test_commits_in_a_row_bring_no_document_of_their_own(spark: Any, capture: Capture) -> None:
+    """Twelve: Delta writes a checkpoint after ten, cleans its log, and computes states and statistics all along."""
+    for _ in range(12):
+        spark.range(1).write.format("delta").mode("append").save(str(capture.data / "t"))
+    spark.read.format("delta").load(str(capture.data / "t")).where("id = 0").collect()
+    recorded = capture.executions()
+    assert [versions_written(document).get("t") for document in recorded] == [*([i] for i in range(12)), None]
+
+
+def test_each_target_of_a_multi_insert_has_its_own_sources(spark: Any, attached: Attached, tables: Path) -> None:
+    attached.new()
+    spark.sql("FROM cmd.a INSERT INTO cmd.b SELECT id, k, v WHERE k = 'x' INSERT INTO cmd.d SELECT id, upper(k), v * 2")
+    (document,) = attached.new()
+    records = records_of_execution(read(json.dumps(document).encode()), RunContext())
+    edges = {(short(e.target_name), e.target_column, e.source_column, e.subtype) for e in records.column_lineage}
+    assert edges == {
+        ("b", "id", "id", "IDENTITY"), ("b", "k", "k", "IDENTITY"), ("b", "v", "v", "IDENTITY"), ("b", None, "k", "FILTER"),
+        ("d", "id", "id", "IDENTITY"), ("d", "k", "k", "TRANSFORMATION"), ("d", "v", "v", "TRANSFORMATION"),
+    }  # fmt: skip
 
 
 def test_a_stale_frame_gets_the_version_it_scanned(spark: Any, capture: Capture) -> None:
