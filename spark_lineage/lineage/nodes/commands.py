@@ -10,6 +10,7 @@ from ..datasets import Reading
 from ..relation import Relation
 from ..walk import Walk, Written
 from .handler import Handler
+from .leaves import catalog_of
 
 
 def nothing(node: Node, walk: Walk) -> Relation:
@@ -22,7 +23,7 @@ def resolved_table(node: Node, walk: Walk) -> Relation:
     table = node.fields.get("table")
     if not isinstance(table, V2Table) or node.output is None:
         return Relation()
-    return walk.read(node, (Reading(walk.naming.of_v2(table, node.name("identifier"))),))
+    return walk.read(node, map(Reading, walk.naming.of_v2(table, node.name("identifier"), catalog_of(node))))
 
 
 def clone(node: Node, walk: Walk) -> Relation:
