@@ -203,7 +203,7 @@ def _scanned(
             # The rows of a query over several tables are of none of them.
             one = scan if len(owners) == 1 else replace(scan, rows=None, bytes=None)
             return tuple((owner, one) for owner in owners)
-        if scan.name in names:
+        if scan.name is not None and scan.name in names:
             return ((names[scan.name], scan),)
         return (((scan.format or "unknown", scan.name), scan),) if scan.name else ()
     found: dict[DatasetKey, Scan] = {}
