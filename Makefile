@@ -22,12 +22,14 @@ jar: setup ## the jar for drivers that are not Python, where the wheel takes it 
 	@$(READY) python -m spark_lineage.cli jar spark_lineage/capture/bridge/spark-lineage-bridge.jar
 
 test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed seeds, under 20 minutes)
+	@scripts/setup.sh tests
 	@$(READY) $(PYTEST) tests/spark -m "not soak" $(ARGS)
 
 unit: setup ## only the tests that need no JVM
 	@$(READY) $(PYTEST) tests/unit -m "not soak" $(ARGS)
 
 soak: lint ## every test, the long ones and random seeds too, and on Spark 4.0; summary in benchmarks/results/
+	@scripts/setup.sh tests
 	@$(READY) python scripts/soak.py $(ARGS)
 
 lint: setup ## ruff and mypy

@@ -37,6 +37,14 @@ def coordinate() -> str:
 
 
 def copy_jars(folder: Path) -> None:
+    copy_resolved(folder)
+    if not any(folder.glob("delta-spark*.jar")):
+        raise SystemExit(f"spark-submit resolved no delta-spark; run it with --packages {coordinate()}")
+    (folder / "coordinate").write_text(coordinate() + "\n")
+
+
+def copy_resolved(folder: Path) -> None:
+    """Copy what spark-submit has resolved and Spark does not carry itself."""
     # Set by spark-submit; the module's own path is inside a zip here.
     carried = {artifact(jar.name) for jar in (Path(os.environ["SPARK_HOME"]) / "jars").glob("*.jar")}
     if not carried:
@@ -46,9 +54,6 @@ def copy_jars(folder: Path) -> None:
         name = jar.name.split("_", 1)[1]  # Ivy prefixes the group
         if artifact(name) not in carried:
             shutil.copy(jar, folder / name)
-    if not any(folder.glob("delta-spark*.jar")):
-        raise SystemExit(f"spark-submit resolved no delta-spark; run it with --packages {coordinate()}")
-    (folder / "coordinate").write_text(coordinate() + "\n")
 
 
 def resolved_jars() -> list[Path]:

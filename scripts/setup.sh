@@ -5,6 +5,9 @@
 #   PYTHON=/path/to/python3.12 scripts/setup.sh     with a Python of your choice
 #   SPARK=4.0 scripts/setup.sh                      a second one, in .venv-4.0, with that Spark and the Delta that fits it
 #
+# `scripts/setup.sh tests` also gets what only tests need: a PostgreSQL server from Debian's packages, and jars of sources other than
+# Delta. Without them those tests are skipped and say so.
+#
 # Writes .venv/environment; `. .venv/environment` puts the virtual environment's programs and Java on the PATH.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +16,11 @@ VENV=$PWD/.venv${SPARK:+-$SPARK}
 LOG=$VENV/setup.log
 
 main() {
+    setup
+    [ "${1:-}" != tests ] || setup_tests
+}
+
+setup() {
     [ -f pyproject.toml ] || fail "there is no pyproject.toml in $PWD" "run this from a whole checkout of spark-lineage"
     if [ -f "$VENV/environment" ] && [ "$(stamp)" = "$(cat "$VENV/stamp" 2>/dev/null)" ] && environment_works; then
         return
@@ -31,6 +39,18 @@ main() {
     compile_sources
     stamp >"$VENV/stamp"
     say "set-up is done"
+}
+
+# Tried once for each state of what it depends on: a machine that has no network or no Debian is not asked again and again.
+setup_tests() {
+    wanted=$(cat scripts/jars_for_tests.py "$VENV/stamp" | sha256sum | cut -c1-64)
+    [ "$wanted" = "$(cat "$VENV/stamp-tests" 2>/dev/null)" ] && return
+    if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        say "installing postgresql, for tests"
+        apt_install postgresql || say "postgresql could not be installed ($why): its tests will be skipped"
+    fi
+    fetch_test_jars || say "the jars of scripts/jars_for_tests.py could not be fetched (see $LOG): their tests will be skipped"
+    echo "$wanted" >"$VENV/stamp-tests"
 }
 
 # What the set-up depends on. When any of it changes, set-up looks again at each of its steps.
@@ -150,13 +170,28 @@ fetch_jars() {
     [ "$wanted" = "$(cat "$VENV/jars/coordinate" 2>/dev/null)" ] && return
     say "fetching the jars of $wanted"
     rm -rf "$VENV/jars"
+    fetch "$wanted" scripts/delta_jars.py "$VENV/jars" || fail_with_log "the jars of $wanted could not be fetched (is there network?)"
+}
+
+fetch_test_jars() {
+    wanted_jars=$("$VENV/bin/python" scripts/jars_for_tests.py --coordinates)
+    [ "$wanted_jars" = "$(cat "$VENV/test-jars/coordinates" 2>/dev/null)" ] && return
+    say "fetching jars for tests (some 50 MB)"
+    rm -rf "$VENV/test-jars"
+    fetch "$wanted_jars" scripts/jars_for_tests.py "$VENV/test-jars"
+}
+
+# The jars of Maven coordinates, copied into a folder by the script that is given.
+fetch() {
     # Spark's own cache, so that what other projects have fetched is not fetched again; here, where there is no home for it.
     cache=${HOME:-/nonexistent}/.ivy2.5.2
     mkdir -p "$cache/jars" 2>/dev/null && [ -w "$cache/jars" ] || cache=$VENV/ivy
+    fetched=0
     (. "$VENV/environment" &&
-        PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --conf "spark.jars.ivy=$cache" --packages "$wanted" \
-            scripts/delta_jars.py --into "$VENV/jars") >>"$LOG" 2>&1 || fail_with_log "the jars of $wanted could not be fetched (is there network?)"
+        PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --conf "spark.jars.ivy=$cache" \
+            --packages "$1" "$2" --into "$3") >>"$LOG" 2>&1 || fetched=1
     rm -rf "$VENV/ivy"
+    return $fetched
 }
 
 # So that the first command is as fast as the second, where the environment forbids Python to write compiled files.
@@ -180,4 +215,4 @@ fail_with_log() {
     exit 1
 }
 
-main
+main "$@"

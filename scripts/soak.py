@@ -48,7 +48,7 @@ def main() -> int:
 
 def environment(spark: str) -> dict[str, str]:
     """The variables of a second environment with this Spark; it is made where it is missing."""
-    subprocess.run(["scripts/setup.sh"], cwd=ROOT, env={**os.environ, "SPARK": spark}, check=True)
+    subprocess.run(["scripts/setup.sh", "tests"], cwd=ROOT, env={**os.environ, "SPARK": spark}, check=True)
     shown = subprocess.run(["sh", "-c", f". .venv-{spark}/environment && env -0"], cwd=ROOT, capture_output=True, check=True)
     return dict(line.split("=", 1) for line in shown.stdout.decode().split("\0") if line)
 

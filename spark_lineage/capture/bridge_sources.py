@@ -19,10 +19,10 @@ BRIDGE_CLASS = PACKAGE + ".Bridge"
 LISTENER = PACKAGE + ".LineageListener"
 """What the jar gives to `spark.extraListeners`."""
 FILES = (
-    "Faults", "Json", "Reflect", "SqlText", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources", "Rdds",
-    "Origins", "Sources", "Branches", "PlanWriter", "ScanReader", "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList",
-    "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load",
-    "Batch", "Kept", "Leaf", "PlanStream",
+    "Faults", "Json", "Reflect", "RealPaths", "SqlText", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
+    "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
+    "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
+    "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "PlanStream",
     "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Bridge",
 )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..plan.values import CatalogTable, DeltaTable, Field, FileRelation, V2Table
-from .naming import DatasetKey, Place, aliases_of, globbed_root, jdbc_key, location_of, place_of, places_of, table_parts
+from .databases import connector_key, jdbc_keys
+from .naming import DatasetKey, Place, aliases_of, globbed_root, location_of, place_of, places_of, table_parts
 
 _TEXT_FORMATS: Final = {
     "textfileformat": "text",
@@ -18,6 +20,8 @@ _TEXT_FORMATS: Final = {
     "orcfileformat": "orc",
     "binaryfileformat": "binaryfile",
     "avrofileformat": "avro",
+    "binary": "binaryfile",
+    "hivefileformat": "hive",
 }
 
 
@@ -31,6 +35,8 @@ class DatasetRef:
     format: str | None = None
     location: str | None = None
     table_id: str | None = None
+    note: str | None = None
+    """What is not sure of the name: goes to the reasons of the execution."""
 
     @property
     def key(self) -> DatasetKey:
@@ -70,6 +76,8 @@ class Naming:
     """What names are relative to: the session's current database, and where its tables were seen to be."""
 
     current_database: str | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Of a real path, the one with symbolic links that led there."""
 
     def aliases(self, parts: Iterable[str]) -> tuple[str, ...]:
         return aliases_of(parts, self.current_database)
@@ -92,23 +100,36 @@ class Naming:
             root = globbed_root(relation.options.get("path"), relation.paths)
             paths = (root,) if root else relation.paths
             return tuple(self._ref(place, parts, file_format, paths[0]) for place in places_of(paths))
-        kind = relation.class_name.rsplit(".", 1)[-1]
-        return (self.of_options(relation.options, relation.format or kind, parts),)
+        return self.of_source(relation.options, relation.format or relation.class_name, parts, relation.name)
 
-    def of_v2(self, table: V2Table, identifier: tuple[str, ...] | None = None) -> DatasetRef:
-        """The table of a DataSourceV2Relation. What has no location is named by its class and name."""
-        parts = max(identifier or (), self._v2_parts(table), key=len)
+    def of_v2(
+        self,
+        table: V2Table,
+        identifier: tuple[str, ...] | None = None,
+        catalog: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> tuple[DatasetRef, ...]:
+        """The table of a DataSourceV2Relation. What has no location is named by its catalog, or by its source and options."""
+        parts = self._v2_parts(table, identifier, catalog)
         if table.delta is not None and (dataset := self.of_delta(table.delta, table.delta.table_name or parts)):
-            return dataset
+            return (dataset,)
+        options = {**table.options, **(options or {})}
+        provider = table.properties.get("provider") or table.format or short_format(table.class_name)
+        if table.paths:
+            root = globbed_root(options.get("path"), table.paths)
+            return tuple(
+                self._ref(place, parts, provider, table.paths[0]) for place in places_of((root,) if root else table.paths)
+            )
         location = table.properties.get("location") or table.properties.get("path")
-        provider = table.properties.get("provider") or short_format(table.class_name)
         if location:
-            return self._ref(place_of(location), parts, provider, location)
-        if "url" in table.properties:
-            return self.of_options({"dbtable": table.name or "", **table.properties}, "jdbc", parts)
-        if parts:
-            return self.of_name(parts, provider)
-        return DatasetRef(Place(provider or "unknown", table.name or table.class_name), format=provider)
+            return (self._ref(place_of(location), parts, provider, location),)
+        url = options.get("url") or table.properties.get("url", "")
+        if url.startswith("jdbc:"):
+            return self.of_source({"dbtable": table.name or "", **table.properties, **options}, "jdbc", parts)
+        if identifier or catalog or table.delta is not None:
+            return (self.of_name(parts or (table.name or table.class_name,), provider),)
+        source = table.name if table.class_name.endswith(".PythonTable") else None
+        return self.of_source({**table.properties, **options}, source or table.class_name, ())
 
     def of_table(self, table: CatalogTable) -> DatasetRef:
         """A table of the session catalog."""
@@ -126,20 +147,51 @@ class Naming:
         """Files, or a Delta table, at a path."""
         return self._ref(place_of(path), parts, short_format(file_format), path)
 
-    def of_options(self, options: Mapping[str, str], source: str, parts: tuple[str, ...] = ()) -> DatasetRef:
-        """What has no path and is told by the source's options: a table behind JDBC, a topic."""
-        table = options.get("dbtable") or options.get("query") or options.get("table")
-        if "url" in options:
-            return DatasetRef(Place(*jdbc_key(options["url"], table or "")), self.aliases(parts), table, "jdbc")
+    def of_source(
+        self, options: Mapping[str, str], source: str, parts: tuple[str, ...] = (), described: str | None = None
+    ) -> tuple[DatasetRef, ...]:
+        """What has no path and is told by the source's options: tables behind JDBC, a topic, a collection."""
+        url = options.get("url", "")
+        if url.startswith("jdbc:"):
+            return self._of_jdbc(url, options, parts)
         if "kafka.bootstrap.servers" in options:
             broker = options["kafka.bootstrap.servers"].split(",")[0]
             topic = options.get("topic") or options.get("subscribe") or "*"  # each row says its own topic
-            return DatasetRef(Place(f"kafka://{broker}", topic), format="kafka")
-        return DatasetRef(Place(source, table or ".".join(parts) or source), self.aliases(parts), table, source)
+            return (DatasetRef(Place(f"kafka://{broker}", topic), format="kafka"),)
+        kind = short_format(source) or source
+        if kind in ("noop", "nooptable"):
+            return (DatasetRef(Place("noop", "noop"), format="noop"),)
+        if not options and parts:
+            return (DatasetRef(Place(kind, ".".join(parts)), self.aliases(parts), ".".join(parts), kind, note=_unknown(kind)),)
+        key, known = connector_key(source, options)
+        if not options and described and "@" not in described:
+            key = (kind, described)
+        alias = ".".join(parts) or key[1]
+        short = key[0].partition(":")[0] if known else kind
+        return (DatasetRef(Place(*key), self.aliases(parts), alias, short, note=None if known else _unknown(kind)),)
 
-    def _v2_parts(self, table: V2Table) -> tuple[str, ...]:
-        """The parts of a table's name; a path that stands for one (``delta.`/x```) is no name."""
-        parts = table_parts(table.name or "")
+    def _of_jdbc(self, url: str, options: Mapping[str, str], parts: tuple[str, ...]) -> tuple[DatasetRef, ...]:
+        asked = options.get("dbtable") or options.get("query") or options.get("table") or ".".join(parts)
+        keys = jdbc_keys(url, asked)
+        query = re.match(r"(?i)\s*([(]|(select|with)\b)", asked) is not None
+        note = None
+        if query and keys[0][1].endswith(asked):
+            note = "a query sent to a database whose tables could not be told: the dataset is the query"
+        elif query:
+            note = "a query sent to a database: its columns are taken to be those of that name in its tables"
+        named = asked if not query else None
+        return tuple(DatasetRef(Place(*key), self.aliases(parts), ".".join(parts) or named, "jdbc", note=note) for key in keys)
+
+    def _v2_parts(self, table: V2Table, identifier: tuple[str, ...] | None, catalog: str | None) -> tuple[str, ...]:
+        """The parts of a table's name, the catalog's before them; a path that stands for one (``delta.`/x```) is no name."""
+        told = (
+            table_parts(table.name or "")
+            if identifier or catalog or table.delta or len(table_parts(table.name or "")) > 1
+            else ()
+        )
+        if identifier and catalog and identifier[0] != catalog:
+            identifier = (catalog, *identifier)
+        parts = max(identifier or (), told, key=len)
         return () if any("/" in part for part in parts) else parts
 
     def _ref(
@@ -147,7 +199,13 @@ class Naming:
     ) -> DatasetRef:
         named = () if any("/" in part for part in parts) else parts
         aliases = self.aliases(named)
+        if place.namespace == "file" and place.name in self.links:
+            aliases = (*aliases, self.links[place.name])
         return DatasetRef(place, aliases, ".".join(named) or None, file_format, location_of(place, location), table_id)
+
+
+def _unknown(source: str) -> str:
+    return f"the source {source} is not one that has a rule here: its dataset is named by its class and options"
 
 
 def short_format(name: str | None) -> str | None:

@@ -16,12 +16,12 @@ DatasetKey: TypeAlias = tuple[str, str]
 
 _SCHEMES: Final = {"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasb": "wasbs", "viewfs": "hdfs", "webhdfs": "hdfs"}
 _OBJECT_STORES: Final = frozenset({"s3", "gs", "abfss", "wasbs", "oss", "cosn", "obs"})
+_HOSTS: Final = frozenset({"hdfs", "webhdfs", "viewfs", "file"})
+"""Schemes whose authority is a machine, which has no case; a bucket may have one."""
 _PARTITION: Final = re.compile(r"[^/=]+=[^/]*")
 _PART_FILE: Final = re.compile(r"part-\d{5}-.+")
 """What Spark calls the files that it writes into a dataset's folder: one of them is no dataset of its own."""
 _GLOB: Final = re.compile(r"[*?\[{]")
-_JDBC_SECRETS: Final = re.compile(r"(?i)[?;&](user|username|password|token|secret)[^=;&]*=[^;&]*")
-_JDBC_PORTS: Final = {"postgresql": 5432, "postgres": 5432, "mysql": 3306, "mariadb": 3306, "sqlserver": 1433, "oracle": 1521}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def split(path: str) -> DatasetKey:
     """Namespace and name of one exact path, with nothing folded."""
     scheme, authority, rest = _parse(path)
     if scheme in ("", "file"):
-        return "file", _tidy(rest)
+        return ("file" if authority in ("", "localhost") else f"file://{authority}"), _tidy(rest)
     scheme = _SCHEMES.get(scheme, scheme)
     if scheme == "dbfs":
         return ("dbfs", _tidy(rest)) if not authority else (f"dbfs://{authority}", _tidy(rest))
@@ -121,23 +121,6 @@ def parent_of(place: Place) -> DatasetKey:
     """The folder around a dataset."""
     head = place.name.rpartition("/")[0]
     return place.namespace, head or "/"
-
-
-def jdbc_key(url: str, table: str) -> DatasetKey:
-    """A table of a database behind JDBC: ``postgres://host:5432`` and ``database.schema.table``.
-
-    Credentials in the URL are left out. What follows an unknown form is kept whole as namespace.
-    """
-    plain = _JDBC_SECRETS.sub("", url.removeprefix("jdbc:"))
-    match = re.match(r"(?P<kind>[a-z0-9]+):(?://)?(?:[^@/]*@)?(?P<host>[^/;?]+)(?:/(?P<database>[^?;]*))?", plain)
-    if match is None or "//" not in plain:
-        return plain.split("?")[0].split(";")[0], table
-    kind, host, database = match["kind"], match["host"], match["database"]
-    host = host if ":" in host or kind not in _JDBC_PORTS else f"{host}:{_JDBC_PORTS[kind]}"
-    named = re.search(r"(?i);database(?:name)?=([^;]+)", plain)
-    database = named[1] if named else database
-    kind = "postgres" if kind == "postgresql" else kind
-    return f"{kind}://{host}", f"{database}.{table}" if database else table
 
 
 def aliases_of(parts: Iterable[str], current_database: str | None = None) -> tuple[str, ...]:
@@ -173,12 +156,22 @@ def _parse(path: str) -> tuple[str, str, str]:
     if not rest.startswith("//"):
         return scheme, "", rest
     authority, slash, tail = rest[2:].partition("/")
-    return scheme, authority.rpartition("@")[2] if scheme not in ("abfss", "abfs", "wasb", "wasbs") else authority, slash + tail
+    if scheme in ("abfss", "abfs", "wasb", "wasbs"):
+        box, at, host = authority.rpartition("@")
+        return scheme, box + at + host.lower(), slash + tail
+    authority = authority.rpartition("@")[2]
+    return scheme, authority.lower() if scheme in _HOSTS else authority, slash + tail
 
 
 def _tidy(path: str) -> str:
-    """One slash at the front, single ones within, none at the end."""
-    return "/" + "/".join(segment for segment in path.split("/") if segment and segment != ".")
+    """One slash at the front, single ones within, none at the end; ``.`` and ``..`` followed."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment and segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
 
 
 def _without_partitions(segments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,10 @@ from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
 from .naming import DatasetKey, place_of
 from .nodes.columns import any_of
 from .nodes.commands import OPERATIONS, name_of_target
+from .nodes.leaves import catalog_of
 from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
+from .real_paths import followed
 from .relation import Relation
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
@@ -115,7 +117,8 @@ class _Resolved:
 
 def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     limits = Limits(run.datasets_allow, run.datasets_deny)
-    walk = _walk(document)
+    document, links = followed(document)
+    walk = _walk(document, links)
     models = NO_MODELS if walk is None else models_in(walk, run.reads)
     if walk is not None:
         walk.readings[:] = [loaded(reading, models) for reading in walk.readings]
@@ -155,17 +158,31 @@ def _half_done(document: ExecutionDocument) -> tuple[str, ...]:
     return ("a failed overwrite of files may have deleted what was there",) if overwrites else ()
 
 
-def _walk(document: ExecutionDocument) -> Walk | None:
+def _walk(document: ExecutionDocument, links: Mapping[str, str]) -> Walk | None:
     """The plan, resolved. The writes inside a stream's `foreachBatch` are its own, over the rows of its batch."""
     if document.analyzed is None:
         return None
-    naming, hints = Naming(document.current_database), hints_of(document)
+    naming = Naming(document.current_database, links)
+    hints = (*hints_of(document), *_inner_targets(document, naming))
     committed = {place_of(commit.path).key: commit.columns for commit in document.commits if commit.columns}
     walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed)
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
     return walk
+
+
+def _inner_targets(document: ExecutionDocument, naming: Naming) -> tuple[DatasetRef, ...]:
+    """The tables that nested executions write to, where they say that they lie: of a CTAS, whose own plan knows only a name."""
+    found: dict[DatasetKey, DatasetRef] = {}
+    for nested in document.nested:
+        root = nested.analyzed.nodes[nested.analyzed.root]
+        target = nested.analyzed.nodes.get(root.plan("table") or -1)
+        table = target.v2table() if target else None
+        if target is not None and table is not None and table.delta is None and table.properties.get("location"):
+            dataset = naming.of_v2(table, target.name("identifier"), catalog_of(target))[0]
+            found.setdefault(dataset.key, dataset)
+    return tuple(found.values())
 
 
 def _written(document: ExecutionDocument, walk: Walk | None, models: Models) -> tuple[Written, ...]:

@@ -53,16 +53,22 @@ class Facts:
     writes: Mapping[DatasetKey, tuple[Write, ...]] = field(default_factory=dict)
     streamed: Mapping[DatasetKey, Streamed] = field(default_factory=dict)
     stream: Stream | None = None
+    placeless: tuple[Write, ...] = ()
+    """Writes to tables that tell a name and no path."""
 
     @staticmethod
     def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
         """Scans go to the reading that they belong to; what is a model's part goes to the model."""
         known = {reading.dataset.key for reading in readings}
-        columns = {item: reading.dataset.key for reading in readings for item in reading.output}
+        columns: dict[int, dict[DatasetKey, None]] = {}
+        for reading in readings:
+            for item in reading.output:
+                columns.setdefault(item, {})[reading.dataset.key] = None
+        names = {alias: reading.dataset.key for reading in readings for alias in reading.dataset.aliases}
         scans: dict[DatasetKey, list[Scan]] = {}
         compacted = {(place_of(one.path).key, one.version_before) for one in _compactions(document)}
         for scan in document.scans:
-            for key, one in _scanned(scan, known, columns, models):
+            for key, one in _scanned(scan, known, columns, names, models):
                 if (key, one.delta_version) not in compacted:
                     scans.setdefault(key, []).append(one)
         commits: dict[DatasetKey, tuple[Commit, ...]] = {}
@@ -75,7 +81,14 @@ class Facts:
                 key = _model_or_self(place_of(write.path).key, models)
                 writes[key] = (*writes.get(key, ()), write)
         streamed = streamed_of(document.stream, readings)
-        return Facts({key: tuple(group) for key, group in scans.items()}, commits, writes, streamed, document.stream)
+        placeless = tuple(write for write in document.writes if not write.path)
+        grouped = {key: tuple(group) for key, group in scans.items()}
+        return Facts(grouped, commits, writes, streamed, document.stream, placeless)
+
+    def writes_of(self, target: DatasetRef, alone: bool) -> tuple[Write, ...]:
+        """The physical writes to a dataset; those that tell no path go by name, or to the only target there is."""
+        found = self.writes.get(target.key, ())
+        return found or tuple(one for one in self.placeless if alone or one.table in target.aliases)
 
 
 def _compactions(document: ExecutionDocument) -> Iterable[Commit]:
@@ -121,13 +134,15 @@ def outputs_of(
     """An output for each commit of each dataset that was written, one where there was none, and the datasets."""
     outputs: list[Output] = []
     touched: list[Touched] = []
-    for key, group in _by_target(written).items():
+    groups = _by_target(written)
+    for key, group in groups.items():
+        physical = facts.writes_of(group[0].target, alone=len(groups) == 1)
         commits: tuple[Commit | None, ...] = facts.commits.get(key) or (None,)
         for number, commit in enumerate(commits):
             write = group[min(number, len(group) - 1)]
             schema = schema_of(write.fields)
             table_id = commit.table_id if commit else write.target.table_id
-            output = _output(heading, write, commit, facts.writes.get(key, ()), table_id, schema)
+            output = _output(heading, write, commit, physical, table_id, schema)
             outputs.append(replace(output, offsets=sink_offsets(facts.stream)))
             touched.append(Touched(write.target, table_id, schema))
     return _of_stream(outputs, facts.stream), tuple(touched)
@@ -183,7 +198,11 @@ def moment(milliseconds: int) -> datetime:
 
 
 def _scanned(
-    scan: Scan, known: set[DatasetKey], columns: Mapping[int, DatasetKey], models: Models
+    scan: Scan,
+    known: set[DatasetKey],
+    columns: Mapping[int, Mapping[DatasetKey, None]],
+    names: Mapping[str, DatasetKey],
+    models: Models,
 ) -> tuple[tuple[DatasetKey, Scan], ...]:
     """The datasets that a scan reads: by its paths, by its columns where it has none (JDBC and others).
 
@@ -192,9 +211,13 @@ def _scanned(
     if not scan.paths:
         if scan.class_name in _OF_STREAMS and not any(item in columns for item in scan.output):
             return ()
-        owner = next((columns[item] for item in scan.output if item in columns), None)
-        if owner is not None:
-            return ((owner, scan),)
+        owners = next((tuple(columns[item]) for item in scan.output if item in columns), ()) or _by_options(scan, known)
+        if owners:
+            # The rows of a query over several tables are of none of them.
+            one = scan if len(owners) == 1 else replace(scan, rows=None, bytes=None)
+            return tuple((owner, one) for owner in owners)
+        if scan.name is not None and scan.name in names:
+            return ((names[scan.name], scan),)
         return (((scan.format or "unknown", scan.name), scan),) if scan.name else ()
     found: dict[DatasetKey, Scan] = {}
     for place in places_of(scan.paths):
@@ -205,6 +228,15 @@ def _scanned(
         else:
             found[_known_root(place.key, known)] = scan
     return tuple(found.items())
+
+
+def _by_options(scan: Scan, known: set[DatasetKey]) -> tuple[DatasetKey, ...]:
+    """The datasets that a scan's own options tell: where a database counts or sums, its columns are new ones."""
+    if not scan.options:
+        return ()
+    return tuple(
+        dataset.key for dataset in Naming().of_source(scan.options, scan.format or scan.class_name) if dataset.key in known
+    )
 
 
 def _known_root(key: DatasetKey, known: set[DatasetKey]) -> DatasetKey:
@@ -335,7 +367,7 @@ def _output(
     )
     if commit is not None:
         return _committed(replace(output, write_mode=_mode(write, commit)), commit)
-    if write.rewrites:
+    if write.rewrites and not writes and write.target.format in ("delta", None):
         return replace(output, rows_written=0, rows_deleted=0, bytes_written=0, files_written=0)
     return replace(output, version_basis="exact" if output.fingerprint else "inferred")
 

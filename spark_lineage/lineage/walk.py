@@ -101,7 +101,9 @@ class Walk:
             raise MissingFieldError(f"{node.kind} has no output")
         first = len(self.readings)
         fields = self.fields(node.output)
-        self.readings.extend(replace(reading, fields=fields, output=node.output) for reading in datasets)
+        for reading in datasets:
+            self.note(reading.dataset)
+            self.readings.append(replace(reading, fields=fields, output=node.output))
         added = range(first, len(self.readings))
         columns = {}
         for expression_id in node.output:
@@ -167,6 +169,11 @@ class Walk:
         """The schema of some columns, empty where one's type is not known."""
         known = tuple(self.plan.attributes.get(item, _UNTYPED) for item in output)
         return () if any(field.data_type == _UNTYPED.data_type for field in known) else known
+
+    def note(self, dataset: DatasetRef) -> None:
+        """What is not sure of a dataset's name."""
+        if dataset.note is not None:
+            self.reason(dataset.note)
 
     def reason(self, text: str) -> None:
         """Something that could not be seen."""

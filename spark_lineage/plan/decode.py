@@ -203,13 +203,20 @@ def _decode_relation(raw: Any) -> FileRelation:
         options=_text_map(relation.get("options")),
         partition_columns=tuple(_text(column) for column in relation.get("partition_columns") or ()),
         delta=_decode_delta(relation.get("delta")),
+        name=relation.get("name"),
     )
 
 
 def _decode_v2table(raw: Any) -> V2Table:
     table = _object(raw, "v2table")
     return V2Table(
-        _text(table.get("class")), table.get("name"), _text_map(table.get("properties")), _decode_delta(table.get("delta"))
+        class_name=_text(table.get("class")),
+        name=table.get("name"),
+        properties=_text_map(table.get("properties")),
+        delta=_decode_delta(table.get("delta")),
+        options=_text_map(table.get("options")),
+        paths=tuple(_text(path) for path in table.get("paths") or ()),
+        format=table.get("format"),
     )
 
 

@@ -102,6 +102,7 @@ class Scan:
     name: str | None = None
     committed_ms: int | None = None
     version_basis: Literal["exact", "inferred"] = "exact"
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +239,8 @@ class ExecutionDocument:
     commits: tuple[Commit, ...] = ()
     stream: Stream | None = None
     incomplete: tuple[str, ...] = ()
+    real_paths: Mapping[str, str] = field(default_factory=dict)
+    """Local paths that go through symbolic links, and where they lead."""
 
 
 Document: TypeAlias = RunStart | ExecutionDocument | RunEnd
@@ -414,6 +417,7 @@ def _read_execution(reader: _Reader) -> ExecutionDocument:
         commits=tuple(_read_commit(_Reader(raw)) for raw in reader.list("commits")),
         stream=None if reader.raw.get("stream") is None else _read_stream(_Reader(reader.raw["stream"])),
         incomplete=reader.texts("incomplete"),
+        real_paths=reader.map_or_none("real_paths") or {},
     )
 
 
@@ -469,6 +473,7 @@ def _read_scan(reader: _Reader) -> Scan:
         name=reader.text_or_none("name"),
         committed_ms=reader.integer_or_none("committed_ms"),
         version_basis=_basis(reader, "version_basis"),
+        options={key.lower(): value for key, value in (reader.map_or_none("options") or {}).items()},
     )
 
 

@@ -88,6 +88,8 @@ class FileRelation:
     options: Mapping[str, str] = field(default_factory=dict)
     partition_columns: tuple[str, ...] = ()
     delta: DeltaTable | None = None
+    name: str | None = None
+    """What a relation that is no files says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,10 @@ class V2Table:
     name: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     delta: DeltaTable | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    """Of files read by DataSource V2."""
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

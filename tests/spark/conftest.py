@@ -1,7 +1,8 @@
 """One Spark session for each test process, and real `spark-submit` commands, both as `make demo` starts them.
 
 The settings are those of `conf/spark-local.conf`. The Delta jars come from `<virtual environment>/jars`, where
-`scripts/setup.sh` puts them; in an environment that was made by hand they are resolved through Ivy.
+`scripts/setup.sh` puts them; in an environment that was made by hand they are resolved through Ivy. Those of other sources come from
+`<virtual environment>/test-jars`, where `scripts/setup.sh tests` puts them; tests that need one say so where it is missing.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _local_settings() -> dict[str, str]:
 
 
 def _delta_settings() -> dict[str, str]:
-    jars = Path(sys.prefix) / "jars"
+    jars, others = Path(sys.prefix) / "jars", Path(sys.prefix) / "test-jars"
     if any(jars.glob("delta-spark*.jar")):
-        return {"spark.driver.extraClassPath": f"{jars}/*"}
-    return {"spark.jars.packages": DELTA_PACKAGE}
+        return {"spark.driver.extraClassPath": f"{jars}/*:{others}/*"}
+    return {"spark.jars.packages": DELTA_PACKAGE, "spark.driver.extraClassPath": f"{others}/*"}

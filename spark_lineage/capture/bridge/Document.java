@@ -66,6 +66,8 @@ final class Document {
             incomplete.add(reason);
             reasons.add((isWrite ? "writes: " : "reads: ") + reason);
         }
+        RealPaths realPaths = new RealPaths();
+        redaction.seen = realPaths;
         Json out = new Json();
         out.open('{');
         head(out, one);
@@ -76,6 +78,7 @@ final class Document {
         nested(out, one, header, incomplete, reasons);
         physical(out, one, incomplete, reasons);
         commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
+        realPaths.write(out);
         executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         partial = !incomplete.isEmpty();
         if (redaction.literals.taken() > 0) {
@@ -283,6 +286,7 @@ final class Document {
         ScanReader reader = new ScanReader(redaction, new Budget(maxNodes * 4, maxBytes, maxNanos, begun, new Pace()));
         try {
             Faults.point("scans");
+            reader.endedMs = one.end.time();
             boolean counted = !"rdd".equals(Reflect.text(one.end.executionName()));
             reader.read(one.end.executionId(), one.end.qe(), counted);
             for (int i = 0; one.nested != null && i < one.nested.size(); i++) {

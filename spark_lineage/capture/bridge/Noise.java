@@ -40,7 +40,7 @@ final class Noise {
         if (!reads || startsLikeDelta(one.start.description()) || startsInDelta(one)) {
             return true;
         }
-        return readsOnlyDeltaLog(plan) || infersSchema(one) || readsNothing(one, plan);
+        return readsOnlyDeltaLog(plan) || infersSchema(one, plan) || readsNothing(one, plan);
     }
 
     /**
@@ -129,8 +129,22 @@ final class Noise {
         return source instanceof HadoopFsRelation ? Reflect.simpleName(((HadoopFsRelation) source).location()) : "";
     }
 
+    /** Inference for a path in SQL (csv.`/x`): DataSource reads the files as text and says by an option of its own that no path is a glob. */
+    private static boolean namesItsFiles(LogicalPlan plan) {
+        List leaves = Reflect.list(plan.collectLeaves());
+        if (leaves.size() != 1 || !(leaves.get(0) instanceof LogicalRelation)) {
+            return false;
+        }
+        Object source = ((LogicalRelation) leaves.get(0)).relation();
+        return source instanceof HadoopFsRelation && Reflect.simpleName(((HadoopFsRelation) source).fileFormat()).equals("TextFileFormat")
+            && "false".equals(Reflect.text(((HadoopFsRelation) source).options().get("__globpaths__")));
+    }
+
     /** CSV, JSON and XML schema inference: the files read as text by DataSource's own code, called from a reader's load. */
-    private static boolean infersSchema(Bridge.Finished one) {
+    private static boolean infersSchema(Bridge.Finished one, LogicalPlan plan) {
+        if (namesItsFiles(plan)) {
+            return true;
+        }
         String site = one.start.details();
         if (site == null) {
             return false;

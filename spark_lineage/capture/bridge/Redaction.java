@@ -16,6 +16,8 @@ final class Redaction {
     private final Pattern text;
     private final Pattern urls;
     final Literals literals;
+    /** Where the paths of a document are noted, while it is being written. */
+    RealPaths seen;
 
     /** Of secrets alone. */
     Redaction(String keyPattern, String textPattern, String urlPattern) {
@@ -69,6 +71,9 @@ final class Redaction {
     String path(Object location) {
         String value = location == null ? null : location.toString();
         literals.dataset(value);
+        if (seen != null && value != null) {
+            seen.saw(value);
+        }
         return value == null || value.indexOf("://") < 0 ? value : replace(urls, value);
     }
 

@@ -56,6 +56,44 @@ final class Reflect {
         return null;
     }
 
+    /** The value of a field of its class or of one above, private ones too; null where there is none. A lazy one is not computed. */
+    static Object field(Object target, String name) {
+        Class holder = target == null ? null : target.getClass();
+        while (holder != null && holder != Object.class) {
+            try {
+                java.lang.reflect.Field field = holder.getDeclaredField(name);
+                field.setAccessible(true);
+                return field.get(target);
+            } catch (NoSuchFieldException e) {
+                holder = holder.getSuperclass();
+            } catch (Exception e) {
+                return null;
+            } catch (LinkageError e) {
+                return null;
+            }
+        }
+        return null;
+    }
+
+    /** As tryCall, of a method that is not public. */
+    static Object hidden(Object target, String name) {
+        Class holder = target == null ? null : target.getClass();
+        while (holder != null && holder != Object.class) {
+            try {
+                Method method = holder.getDeclaredMethod(name, new Class[0]);
+                method.setAccessible(true);
+                return method.invoke(target, new Object[0]);
+            } catch (NoSuchMethodException e) {
+                holder = holder.getSuperclass();
+            } catch (Exception e) {
+                return null;
+            } catch (LinkageError e) {
+                return null;
+            }
+        }
+        return null;
+    }
+
     /** What an Option holds, or null; anything else as it is. */
     static Object unwrap(Object value) {
         if (value instanceof Option) {

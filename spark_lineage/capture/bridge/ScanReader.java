@@ -1,11 +1,9 @@
 package org.sparklineage.bridge;
 
-import java.security.MessageDigest;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.QueryPlan;
@@ -18,7 +16,6 @@ import org.apache.spark.sql.execution.metric.SQLMetric;
  * execution the plan is final, adaptive execution included. By name throughout, so that it works across Spark versions.
  */
 final class ScanReader {
-    private static final int LISTING_LIMIT = 200000;
     private final Redaction redaction;
     private final Budget budget;
     private final IdentityHashMap seen = new IdentityHashMap();
@@ -28,6 +25,8 @@ final class ScanReader {
     final Json scans = new Json();
     final Json writes = new Json();
     int scanCount;
+    /** When the execution that is read ended: what changed later is not its work. */
+    long endedMs;
 
     ScanReader(Redaction redaction, Budget budget) {
         this.redaction = redaction;
@@ -66,6 +65,10 @@ final class ScanReader {
             namedScan(plan);
         } else if (kind.equals("DataWritingCommandExec")) {
             write(plan);
+        } else if (kind.equals("EmptyRelationExec")) {
+            emptied(Reflect.tryCall(plan, "logical"));
+        } else if (TableScans.isWrite(plan)) {
+            tableWrite(plan);
         }
         each(plan.children());
         each(Reflect.tryCall(plan, "subqueries"));
@@ -75,6 +78,22 @@ final class ScanReader {
         List list = Reflect.list(plans);
         for (int i = 0; i < list.size(); i++) {
             walk(list.get(i));
+        }
+    }
+
+    /** Adaptive execution puts an empty relation in the place of stages that ran and that a join with nothing made needless. */
+    private void emptied(Object logical) {
+        if (logical == null) {
+            return;
+        }
+        if (Reflect.simpleName(logical).equals("LogicalQueryStage")) {
+            walk(Reflect.tryCall(logical, "physicalPlan"));
+            return;
+        }
+        emptied(Reflect.tryCall(logical, "logical"));
+        List children = Reflect.list(Reflect.tryCall(logical, "children"));
+        for (int i = 0; i < children.size(); i++) {
+            emptied(children.get(i));
         }
     }
 
@@ -92,7 +111,7 @@ final class ScanReader {
             if (index.getClass().getName().startsWith("org.apache.spark.sql.delta.")) {
                 delta(index, indexKind);
             } else {
-                listing(index);
+                listing(plan, index);
             }
             output(plan);
             strings("columns", Reflect.tryCall(Reflect.tryCall(plan, "requiredSchema"), "fieldNames"));
@@ -131,60 +150,24 @@ final class ScanReader {
         }
     }
 
-    private void listing(Object index) {
+    private void listing(SparkPlan plan, Object index) {
         scans.key("paths").open('[');
         List paths = Reflect.list(Reflect.tryCall(index, "rootPaths"));
         for (int i = 0; i < paths.size() && i < 1000; i++) {
             scans.string(redaction.path(paths.get(i))).comma();
         }
         scans.close(']').comma();
-        String fingerprint = fingerprint(index);
+        String fingerprint = Listing.ofFileScan(plan, index, redaction.seen);
         if (fingerprint != null) {
             scans.field("fingerprint", fingerprint);
         }
-    }
-
-    /** SHA-256 over the sorted lines "path TAB size TAB modification time" of the listing that was kept at planning. */
-    private String fingerprint(Object index) {
-        try {
-            List files = Reflect.list(Reflect.tryCall(index, "allFiles"));
-            if (files.isEmpty() || files.size() > LISTING_LIMIT) {
-                return null;
-            }
-            java.util.ArrayList lines = new java.util.ArrayList(files.size());
-            for (int i = 0; i < files.size(); i++) {
-                FileStatus file = (FileStatus) files.get(i);
-                lines.add(file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime() + "\n");
-            }
-            Collections.sort(lines);
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (int i = 0; i < lines.size(); i++) {
-                digest.update(((String) lines.get(i)).getBytes("UTF-8"));
-            }
-            return "listing:" + hex(digest.digest(), 16);
-        } catch (Exception e) {
-            return null;
-        }
-    }
-
-    private static String hex(byte[] bytes, int count) {
-        StringBuilder text = new StringBuilder();
-        for (int i = 0; i < count; i++) {
-            text.append(Character.forDigit((bytes[i] >> 4) & 15, 16)).append(Character.forDigit(bytes[i] & 15, 16));
-        }
-        return text.toString();
     }
 
     private void namedScan(SparkPlan plan) {
         int mark = scans.mark();
         try {
             scans.open('{').field("class", Reflect.simpleName(plan)).field("sql_id", sqlId);
-            Object table = Reflect.tryCall(plan, "table");
-            Object relation = Reflect.tryCall(plan, "relation");
-            Object scan = Reflect.tryCall(plan, "scan");
-            Object named = relation != null ? relation : table != null ? Reflect.tryCall(table, "name") : Reflect.tryCall(scan, "description");
-            redaction.literals.dataset(String.valueOf(named));
-            scans.field("name", Reflect.cut(redaction.literals.argument(redaction.text(String.valueOf(named))), 1000));
+            TableScans.scan(scans, plan, redaction);
             output(plan);
             metric(scans, "rows", metrics(plan), "numOutputRows");
             scans.close('}').comma();
@@ -246,6 +229,8 @@ final class ScanReader {
             }
             writes.open('{').field("class", Reflect.simpleName(command)).field("sql_id", sqlId);
             Object path = Reflect.tryCall(command, "outputPath");
+            Object location = path == null ? Reflect.tryCall(Reflect.tryCall(command, "table"), "location") : null;
+            path = location instanceof java.net.URI ? new org.apache.hadoop.fs.Path((java.net.URI) location) : path;
             writes.field("path", redaction.path(path));
             writes.field("format", Sources.format(Reflect.tryCall(command, "fileFormat")));
             writes.field("mode", Reflect.text(Reflect.tryCall(command, "mode")));
@@ -253,8 +238,21 @@ final class ScanReader {
             metric(writes, "rows", metrics, "numOutputRows");
             metric(writes, "files", metrics, "numFiles");
             metric(writes, "bytes", metrics, "numOutputBytes");
+            String fingerprint = OutputListing.fingerprint(path, endedMs, number(metrics.get("numFiles")), redaction.seen);
+            if (fingerprint != null) {
+                writes.field("fingerprint", fingerprint);
+            }
             writes.close('}').comma();
         } catch (Exception e) {
+            writes.reset(mark);
+        }
+    }
+
+    private void tableWrite(SparkPlan plan) {
+        int mark = writes.mark();
+        try {
+            TableScans.write(writes, plan, sqlId);
+        } catch (RuntimeException e) {
             writes.reset(mark);
         }
     }
@@ -274,12 +272,13 @@ final class ScanReader {
     }
 
     private static void metric(Json out, String name, Map metrics, String metric) {
-        Object value = metrics.get(metric);
-        if (value instanceof SQLMetric) {
-            Object number = ((org.apache.spark.util.AccumulatorV2) value).value();
-            if (number instanceof Number && ((Number) number).longValue() >= 0) {
-                out.field(name, ((Number) number).longValue());
-            }
+        Long number = number(metrics.get(metric));
+        if (number != null && number.longValue() >= 0) {
+            out.field(name, number.longValue());
         }
+    }
+
+    private static Long number(Object metric) {
+        return metric instanceof SQLMetric ? Reflect.number(((org.apache.spark.util.AccumulatorV2) metric).value()) : null;
     }
 }

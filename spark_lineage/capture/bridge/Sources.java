@@ -6,9 +6,11 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.catalyst.TableIdentifier;
 import org.apache.spark.sql.catalyst.catalog.CatalogTable;
+import org.apache.spark.sql.connector.catalog.CatalogPlugin;
 import org.apache.spark.sql.connector.catalog.Identifier;
 import org.apache.spark.sql.connector.catalog.Table;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
+import org.apache.spark.sql.execution.datasources.v2.FileTable;
 import org.apache.spark.sql.sources.BaseRelation;
 
 /** Writes what a plan reads from and writes to: tables, relations, file indexes, names. Delta by name, never by import. */
@@ -33,6 +35,8 @@ final class Sources {
             relation(out, (BaseRelation) value, redaction);
         } else if (value instanceof Table) {
             v2table(out, (Table) value, redaction);
+        } else if (value instanceof CatalogPlugin) {
+            catalog(out, (CatalogPlugin) value, redaction);
         } else if (value instanceof Path) {
             out.open('{').key("path").string(redaction.path(value)).close('}');
         } else if (value.getClass().getName().startsWith(DELTA)) {
@@ -122,7 +126,8 @@ final class Sources {
         }
         out.close(']').comma();
         Object uri = Reflect.unwrap(table.storage().locationUri());
-        out.field("location", redaction.path(uri));
+        // A URI is percent-encoded, the paths of scans and writes are not.
+        out.field("location", redaction.path(uri instanceof java.net.URI ? new Path((java.net.URI) uri) : uri));
         out.field("provider", Reflect.text(table.provider()));
         out.field("kind", table.tableType().name());
         String view = Reflect.text(table.viewText());
@@ -139,6 +144,7 @@ final class Sources {
         } else {
             redaction.literals.dataset(relation.toString());
             out.field("name", Reflect.cut(redaction.literals.argument(redaction.text(relation.toString())), 1000));
+            SourceOptions.write(out, "options", relation, redaction);
         }
         out.close('}').close('}');
     }
@@ -200,7 +206,10 @@ final class Sources {
         return (simple.endsWith("FileFormat") ? simple.substring(0, simple.length() - 10) : simple).toLowerCase(java.util.Locale.ROOT);
     }
 
-    private static void v2table(Json out, Table table, Redaction redaction) {
+    private static void v2table(Json out, Table given, Redaction redaction) {
+        // Spark's DELETE, UPDATE and MERGE of DataSource V2 wrap the table.
+        Object inner = Reflect.simpleName(given).equals("RowLevelOperationTable") ? Reflect.tryCall(given, "table") : null;
+        Table table = inner instanceof Table ? (Table) inner : given;
         out.open('{').key("v2table").open('{').field("class", table.getClass().getName());
         boolean delta = table.getClass().getName().startsWith(DELTA);
         int mark = out.mark();
@@ -213,9 +222,40 @@ final class Sources {
         if (delta) {
             deltaTable(out, table, redaction);
         } else {
+            if (table instanceof FileTable) {
+                fileTable(out, (FileTable) table, redaction);
+            }
+            SourceOptions.write(out, "options", table, redaction);
             properties(out, table, redaction);
         }
         out.close('}').close('}');
+    }
+
+    /** Files read by DataSource V2: the paths as the reader was given them. */
+    private static void fileTable(Json out, FileTable table, Redaction redaction) {
+        Object index = Reflect.field(table, "fileIndex");
+        List paths = Reflect.list(index == null ? Reflect.tryCall(table, "paths") : Reflect.tryCall(index, "rootPaths"));
+        out.field("format", table.formatName().toLowerCase(java.util.Locale.ROOT)).key("paths").open('[');
+        for (int i = 0; i < paths.size() && i < 1000; i++) {
+            out.string(redaction.path(paths.get(i))).comma();
+        }
+        out.close(']').comma();
+    }
+
+    /** A catalog by its name; a database behind JDBC with where it is, for what is made there. */
+    private static void catalog(Json out, CatalogPlugin catalog, Redaction redaction) {
+        out.open('{').field("object", catalog.getClass().getName());
+        try {
+            out.field("name", catalog.name());
+        } catch (RuntimeException e) {
+            // A catalog that was not initialised has no name.
+        }
+        if (Reflect.simpleName(catalog).equals("JDBCTableCatalog")) {
+            out.key("options").open('{');
+            SourceOptions.write(out, "map", catalog, redaction);
+            out.close('}').comma();
+        }
+        out.close('}');
     }
 
     private static void deltaTable(Json out, Object table, Redaction redaction) {

@@ -10,6 +10,7 @@ from ..datasets import DatasetRef, Reading
 from ..relation import Relation
 from ..walk import Walk, Written
 from .handler import Handler
+from .leaves import catalog_of
 
 
 def nothing(node: Node, walk: Walk) -> Relation:
@@ -30,7 +31,7 @@ def resolved_table(node: Node, walk: Walk) -> Relation:
     table = node.fields.get("table")
     if not isinstance(table, V2Table) or node.output is None:
         return Relation()
-    return walk.read(node, (Reading(walk.naming.of_v2(table, node.name("identifier"))),))
+    return walk.read(node, map(Reading, walk.naming.of_v2(table, node.name("identifier"), catalog_of(node))))
 
 
 def create_delta_table(node: Node, walk: Walk) -> Relation:
@@ -51,7 +52,7 @@ def restore(node: Node, walk: Walk) -> Relation:
     table = node.v2table("sourceTable")
     if table is None or table.delta is None:
         raise MissingFieldError(f"{node.kind} has no table")
-    target = walk.naming.of_v2(table)
+    target = walk.naming.of_v2(table)[0]
     version = table.delta.version_at_analysis
     if version is None:
         walk.reason("RESTORE to a time does not tell the version that it went back to")
@@ -67,7 +68,7 @@ def rename_table(node: Node, walk: Walk) -> Relation:
     if table is None or not new or table.delta is None or table.delta.path is None:
         return Relation()
     before = walk.relations[node.child]
-    target = walk.naming.of_v2(table, below.name("identifier"))
+    target = walk.naming.of_v2(table, below.name("identifier"))[0]
     name = (*(below.name("identifier") or ())[:-1], new[-1])
     folder, _, last = table.delta.path.rstrip("/").rpartition("/")
     if table.delta.managed and table.delta.table_name and table.delta.table_name[-1] == last:
@@ -91,7 +92,7 @@ def _cloned(node: Node, walk: Walk) -> Reading:
     """What CLONE copies: a Delta table in the version whose snapshot it took, or files."""
     table, path = node.v2table("sourceTable"), node.path("sourceTable")
     if table is not None and table.delta is not None:
-        return Reading(walk.naming.of_v2(table), version_at_analysis=table.delta.version_at_analysis, time_travel=True)
+        return Reading(walk.naming.of_v2(table)[0], version_at_analysis=table.delta.version_at_analysis, time_travel=True)
     if path is None:
         raise MissingFieldError(f"{node.kind} has no source")
     return Reading(walk.naming.of_path(path, None))

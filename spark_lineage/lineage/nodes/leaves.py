@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
-from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource
+from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource, TextMap
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
 from ..kafka import asked_offsets, topics_of
@@ -43,8 +43,8 @@ def v2_relation(node: Node, walk: Walk) -> Relation:
     table = node.v2table("table")
     if table is None:
         raise MissingFieldError(f"{node.kind} has no table")
-    dataset = walk.naming.of_v2(table, node.name("identifier"))
-    return walk.read(node, (_reading(Reading(dataset), table.delta),))
+    datasets = walk.naming.of_v2(table, node.name("identifier"), catalog_of(node), node.options())
+    return walk.read(node, (_reading(Reading(dataset), table.delta) for dataset in datasets))
 
 
 def catalog_relation(node: Node, walk: Walk) -> Relation:
@@ -92,7 +92,7 @@ def rdd(node: Node, walk: Walk) -> Relation:
 def _behind(source: RddSource, walk: Walk) -> tuple[DatasetRef, ...]:
     """The datasets that an RDD begins with; none for one that holds its rows itself."""
     if source.url:
-        return (walk.naming.of_options({"url": source.url, "dbtable": source.table or ""}, "jdbc"),)
+        return walk.naming.of_source({"url": source.url, "dbtable": source.table or ""}, "jdbc")
     return tuple(walk.naming.of_path(path, None) for path in source.paths)
 
 
@@ -116,6 +116,13 @@ def cached(node: Node, walk: Walk) -> Relation:
     inner = walk.relation(node.plans[0])
     columns = dict(zip(node.output, inner.output_columns(), strict=True))
     return Relation(columns, node.output, inner.conditions, inner.decisions, inner.datasets)
+
+
+def catalog_of(node: Node) -> str | None:
+    """The name of the catalog that a table or an identifier is of."""
+    catalog = node.fields.get("catalog")
+    name = catalog.entries.get("name") if isinstance(catalog, TextMap) else None
+    return name if isinstance(name, str) else None
 
 
 def _reading(reading: Reading, delta: DeltaTable | None) -> Reading:

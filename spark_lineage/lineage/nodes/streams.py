@@ -50,9 +50,9 @@ def batch_to_sink(node: Node, walk: Walk) -> Relation:
         return walk.query(node)
     options = node.options("writeOptions")
     if _kind(table.class_name) == "KafkaTable":
-        target = walk.naming.of_options(options, "kafka")
+        target = walk.naming.of_source(options, "kafka")[0]
     else:
-        target = walk.naming.of_v2(table, relation.name("identifier") if relation else None)
+        target = walk.naming.of_v2(table, relation.name("identifier") if relation else None, options=options)[0]
     return written(node, walk, target, "stream")
 
 
@@ -64,7 +64,7 @@ def _datasets(
         return topics_of(options, told.end)
     if kind == "TextSocketTable":
         return (DatasetRef(Place("socket", f"{options.get('host', '')}:{options.get('port', '')}"), format="socket"),)
-    return (walk.naming.of_v2(table, parts),)
+    return walk.naming.of_v2(table, parts)
 
 
 def _source(value: Value) -> str | None:

@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from ...plan.expressions import Literal
+from ...plan.expressions import Alias, Call, Literal
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Field, Opaque, TextMap, Value
 from ..datasets import DatasetRef, short_format
 from ..relation import Relation
 from ..walk import Walk, Written
 from .handler import Handler
+from .leaves import catalog_of
 
 
 def insert_files(node: Node, walk: Walk) -> Relation:
@@ -50,7 +51,7 @@ def save_into_source(node: Node, walk: Walk) -> Relation:
     if path:
         target = walk.at_path(path, _source_format(source))
     else:
-        target = walk.naming.of_options(options, _source_format(source) or node.kind)
+        target = walk.naming.of_source(options, source or node.kind)[0]
     mode = _mode(node, walk)
     return _write(node, walk, target, _OPERATIONS.get(mode, mode), mode=mode)
 
@@ -61,7 +62,10 @@ def create_v2_table(node: Node, walk: Walk) -> Relation:
     spec = node.fields.get("tableSpec")
     location = _text_of(spec, "location")
     provider = _text_of(spec, "provider")
-    target = walk.naming.of_path(location, provider, name) if location else walk.located(name, provider)
+    if location:
+        target = walk.naming.of_path(location, provider, name)
+    else:
+        target = _in_database(node, walk, name) or walk.located(name, provider)
     if not node.kind.startswith("Replace"):
         return _write(node, walk, target, "create table as select", mode="create")
     return _write(node, walk, target, "replace table as select", mode=_replaces(node, walk))
@@ -95,6 +99,32 @@ def insert(node: Node, walk: Walk) -> Relation:
     """INSERT not yet resolved to a source's own command, and Hive's."""
     mode = "overwrite" if node.flag("overwrite") else "append"
     return _into_table(node, walk, mode, mode)
+
+
+def row_level(node: Node, walk: Walk) -> Relation:
+    """DELETE, UPDATE and MERGE of a DataSource V2 table (Iceberg): files or rows written anew, with columns of Spark's own beside."""
+    target, fields = _table(node, walk)
+    query = walk.query(node)
+    names = {field.name for field in fields}
+    given = zip(_given(node, walk, query), query.output_columns(), strict=True)
+    columns = tuple((name, column) for name, column in given if name in names)
+    if any(one.kind == "MergeRows" for one in walk.plan.nodes.values()):
+        operation = "merge"
+    else:
+        operation = "update" if _computes(node, walk) else "delete"
+    walk.written.append(Written(target, operation, operation, columns, query, node, fields, rewrites=True))
+    return Relation(datasets=query.datasets)
+
+
+def _computes(node: Node, walk: Walk) -> bool:
+    """Whether the rows that are written anew hold new values: DELETE passes on what it keeps as it is."""
+    top = walk.plan.nodes.get(node.plan("query") or (node.children[-1] if node.children else -1))
+    while top is not None and top.kind in ("Project", "Union", "Expand"):
+        stated = (one.expression.child if isinstance(one.expression, Alias) else one.expression for one in top.all_stated())
+        if any(isinstance(one, Call) for one in stated):
+            return True
+        top = walk.plan.nodes[top.children[0]]
+    return False
 
 
 def microbatch(node: Node, walk: Walk) -> Relation:
@@ -146,6 +176,7 @@ def _write(
         typed = node.plan_schema("query") or walk.fields(query.output)
         fields = tuple(replace(field, name=name) for field, name in zip(typed, names, strict=False))
     columns = tuple(zip(names, query.output_columns(), strict=True))
+    walk.note(target)
     walk.written.append(Written(target, operation, mode or operation, columns, query, node, fields))
     return Relation(datasets=query.datasets)
 
@@ -166,7 +197,7 @@ def _by_name(names: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
 
 def _table(node: Node, walk: Walk) -> tuple[DatasetRef, tuple[Field, ...]]:
     """The table that a command writes to, with its columns."""
-    table_node = walk.plan.nodes.get(node.plan("table") or -1)
+    table_node = walk.plan.nodes.get(node.plan("table") or node.plan("logicalRelation") or -1)
     if table_node is None and len(node.children) > 1:
         table_node = walk.plan.nodes[node.children[0]]
     v2table = node.v2table("deltaTable") or (table_node and table_node.v2table("table"))
@@ -175,7 +206,8 @@ def _table(node: Node, walk: Walk) -> tuple[DatasetRef, tuple[Field, ...]]:
         parts = table_node.name("identifier") if table_node else None
         if v2table.delta is not None and v2table.delta.path is None and not v2table.delta.table_name:
             return walk.located(parts or (), "delta"), fields
-        return walk.naming.of_v2(v2table, parts), fields
+        options = {**(table_node.options() if table_node else {}), **node.options("writeOptions")}
+        return walk.naming.of_v2(v2table, parts, catalog_of(table_node) if table_node else None, options)[0], fields
     table = node.table("table") or node.table("catalogTable")
     if table is not None:
         return walk.naming.of_table(table), fields
@@ -185,13 +217,31 @@ def _table(node: Node, walk: Walk) -> tuple[DatasetRef, tuple[Field, ...]]:
     raise MissingFieldError(f"{node.kind} has no table that could be named")
 
 
+def _named(node: Node, walk: Walk) -> Node | None:
+    """The node that names the table that a CREATE makes."""
+    return walk.plan.nodes.get(node.plan("name") or (node.children[0] if node.children else -1))
+
+
 def _identifier(node: Node, walk: Walk) -> tuple[str, ...]:
-    """The name of the table that a CREATE makes."""
-    named = walk.plan.nodes.get(node.plan("name") or (node.children[0] if node.children else -1))
+    """The name of the table that a CREATE makes, with its catalog where that is not the session's own."""
+    named = _named(node, walk)
     parts = node.name("name") or (named and (named.name("identifier") or named.name("name")))
     if not parts:
         raise MissingFieldError(f"{node.kind} has no name")
-    return parts
+    catalog = catalog_of(named) if named else None
+    return parts if catalog in (None, "spark_catalog", parts[0]) else (str(catalog), *parts)
+
+
+def _in_database(node: Node, walk: Walk, name: tuple[str, ...]) -> DatasetRef | None:
+    """A table that is made in a database behind JDBC: its catalog tells where."""
+    named = _named(node, walk)
+    catalog = named.fields.get("catalog") if named else None
+    options = catalog.entries.get("options") if isinstance(catalog, TextMap) else None
+    if named is None or not isinstance(options, TextMap):
+        return None
+    texts = {key.lower(): value for key, value in options.entries.items() if isinstance(value, str)}
+    table = ".".join(f'"{part}"' for part in named.name("identifier") or ())
+    return walk.naming.of_source({**texts, "dbtable": table}, "jdbc", name)[0] if "url" in texts and table else None
 
 
 def _mode(node: Node, walk: Walk) -> str:
@@ -262,5 +312,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "InsertIntoStatement": insert,
     "InsertIntoDataSourceCommand": insert,
     "InsertIntoHiveTable": insert,
+    "ReplaceData": row_level,
+    "WriteDelta": row_level,
     "WriteToMicroBatchDataSourceV1": microbatch,
 }

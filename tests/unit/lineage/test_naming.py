@@ -8,7 +8,6 @@ from spark_lineage.lineage.naming import (
     Place,
     aliases_of,
     globbed_root,
-    jdbc_key,
     location_of,
     place_of,
     places_of,
@@ -32,6 +31,15 @@ from spark_lineage.lineage.naming import (
         ("hdfs://name:8020/a/b", ("hdfs://name:8020", "/a/b")),
         ("dbfs:/mnt/a", ("dbfs", "/mnt/a")),
         ("s3://user:secret@bucket/a", ("s3://bucket", "a")),
+        ("/x/../y/./orders/.", ("file", "/y/orders")),
+        ("/../x", ("file", "/x")),
+        ("file://localhost/x", ("file", "/x")),
+        ("file://Nas/x", ("file://nas", "/x")),
+        ("/X/Orders", ("file", "/X/Orders")),
+        ("/x/a b=ü%20/t", ("file", "/x/a b=ü%20/t")),
+        ("wasbs://box@Account.blob.core.windows.net/a", ("wasbs://box@account.blob.core.windows.net", "a")),
+        ("abfs://box@account.dfs.core.windows.net//a/", ("abfss://box@account.dfs.core.windows.net", "a")),
+        ("hdfs://Name:8020/a/../b", ("hdfs://name:8020", "/b")),
     ],
 )
 def test_a_place_is_named_as_openlineage_names_it(path: str, key: tuple[str, str]) -> None:
@@ -102,20 +110,6 @@ def test_a_table_has_its_qualified_name_and_the_shorter_ones(
     parts: tuple[str, ...], database: str, names: tuple[str, ...]
 ) -> None:
     assert aliases_of(parts, database) == names
-
-
-@pytest.mark.parametrize(
-    ("url", "key"),
-    [
-        ("jdbc:postgresql://db/shop", ("postgres://db:5432", "shop.public.orders")),
-        ("jdbc:postgresql://db:6000/shop?user=me&password=x", ("postgres://db:6000", "shop.public.orders")),
-        ("jdbc:mysql://me:secret@db/shop", ("mysql://db:3306", "shop.public.orders")),
-        ("jdbc:sqlserver://db;databaseName=shop;user=sa;password=x", ("sqlserver://db:1433", "shop.public.orders")),
-        ("jdbc:derby:memory", ("derby:memory", "public.orders")),
-    ],
-)
-def test_a_table_behind_jdbc_has_no_credentials_in_its_name(url: str, key: tuple[str, str]) -> None:
-    assert jdbc_key(url, "public.orders") == key
 
 
 def test_the_parts_of_a_quoted_name() -> None:
