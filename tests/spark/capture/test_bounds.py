@@ -105,7 +105,7 @@ def test_plans_that_weigh_too_much_are_not_kept(spark: Any, tmp_path: Path) -> N
     writes = [document for document in executions(tmp_path / "inbox") if document["commits"]]
     assert len(writes) == 16
     assert writes[0]["incomplete"] == []
-    assert writes[-1]["incomplete"] == ["plan left out under load"]
+    assert "plan left out under load" in writes[-1]["incomplete"]
     assert root_class(writes[-1]) == "SaveIntoDataSourceCommand"
 
 
@@ -158,7 +158,8 @@ def test_a_read_or_write_over_the_inbox_bound(spark: Any, tmp_path: Path) -> Non
     spark.range(3).write.format("delta").save(str(tmp_path / "t"))
     attachment.flush(30)
     (write,) = executions(tmp_path / "inbox")[_filled(tmp_path) :]
-    assert (write["incomplete"], versions_written(write)) == (["plan left out under load"], {"t": [0]})
+    assert "plan left out under load" in write["incomplete"]
+    assert versions_written(write) == {"t": [0]}
     for path in folder.iterdir():
         path.unlink()
     _wait_for_room(spark, attachment)
@@ -241,7 +242,7 @@ def test_a_plan_in_the_making_is_cut_short_at_the_end(spark: Any, tmp_path: Path
     timer.join()
     (document,) = executions(tmp_path / "inbox")
     assert versions_written(document) == {"t": [0]}
-    assert document["incomplete"] == ["plan left out, the application was ending"]
+    assert "plan left out, the application was ending" in document["incomplete"]
 
 
 def test_a_frame_unioned_with_itself_stays_small(spark: Any, tmp_path: Path) -> None:

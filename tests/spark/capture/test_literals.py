@@ -152,7 +152,7 @@ def test_only_executions_that_touch_a_dataset(spark: Any, table: str, tmp_path: 
     assert len(_where(kept)) >= 3
     assert _where(joined) == [] == _where(written)
     assert kept["incomplete"] == []
-    assert written["incomplete"] == ["literals are redacted: it cannot be run again"]
+    assert "literals are redacted: it cannot be run again" in written["incomplete"]
 
 
 def test_only_expressions_that_name_a_column(spark: Any, table: str, tmp_path: Path) -> None:
