@@ -288,8 +288,9 @@ _LOOKS: tuple[Callable[[InboxFolder], Finding], ...] = (_backlog, _quarantine, _
 
 def _oldest(inbox: InboxFolder) -> float:
     """When the oldest waiting document was written, epoch seconds."""
-    found = (inbox.changed_ns(document.path) for run in inbox.runs() for document in inbox.documents(run, 1))
-    return min((written / 1e9 for written in found if written), default=time.time())  # 0: ingested this moment
+    first = [document.path for run in inbox.runs() for document in inbox.documents(run, 1)]
+    times = [inbox.changed_ns(path) / 1e9 for path in first if inbox.size(path) is not None]  # None: ingested this moment
+    return min(times, default=time.time())
 
 
 def _last_sign_of_life(inbox: InboxFolder) -> float:

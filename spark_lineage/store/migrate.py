@@ -84,8 +84,8 @@ def _parameters_and_fingerprints(location: str) -> None:
     add_columns(location, "outputs", "fingerprint", "offsets")
 
 
-def _streams_and_executables(location: str) -> None:
-    add_columns(location, "executions", "stream_name", "stream_run_id", "batches")
+def _streams_executables_and_job_groups(location: str) -> None:
+    add_columns(location, "executions", "stream_name", "stream_run_id", "batches", "job_group")
     create_table(location, TABLES["executable_blobs"])
     create_table(location, TABLES["plan_executables"])
 
@@ -94,7 +94,7 @@ STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
         3,
-        "executions.stream_name, stream_run_id and batches; the tables plan_executables and executable_blobs",
-        _streams_and_executables,
+        "executions.stream_name, stream_run_id, batches and job_group; the tables plan_executables and executable_blobs",
+        _streams_executables_and_job_groups,
     ),
 )

@@ -212,7 +212,7 @@ def test_doctor_looks_into_it(bucket: Bucket, documents: Path, store: Path) -> N
     ingest(bucket.uri, str(store))
     bucket.upload(documents)
     found = {finding.name: finding for finding in examine(str(store), bucket.uri)}
-    assert (found["inbox"].status, found["inbox"].detail.split(",")[0]) == ("ok", f"{bucket.uri}: 9 documents of 2 runs wait")
+    assert (found["inbox"].status, found["inbox"].detail.split(",")[0]) == ("ok", f"{bucket.uri}: 10 documents of 2 runs wait")
     assert found["quarantine"].detail.startswith("1 documents")
 
 
