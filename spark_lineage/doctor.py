@@ -229,7 +229,10 @@ def _inbox(location: str) -> Iterator[Finding]:
         return
     try:
         inbox = open_inbox(location)
-        yield from (look(inbox) for look in _LOOKS)
+        try:
+            yield from (look(inbox) for look in _LOOKS)
+        finally:
+            inbox.close()
     except (InboxError, OSError) as error:
         yield Finding("inbox", "problem", str(error))
 
@@ -237,14 +240,15 @@ def _inbox(location: str) -> Iterator[Finding]:
 def _backlog(inbox: InboxFolder) -> Finding:
     backlog = inbox.backlog()
     more = "or more " if backlog.bounded else ""
-    if not os.access(inbox.location, os.W_OK):
+    local = local_path(inbox.location)
+    if local is not None and not os.access(local, os.W_OK):
         return Finding(
             "inbox",
             "problem",
             f"{inbox.location} is read-only for this user",
             "give the users of jobs and of the ingester the right to write",
         )
-    if full := _full("inbox", local_path(inbox.location)):
+    if local is not None and (full := _full("inbox", local)):
         return full
     if not backlog.documents:
         return Finding("inbox", "ok", f"{inbox.location}, nothing waits")
@@ -284,14 +288,8 @@ _LOOKS: tuple[Callable[[InboxFolder], Finding], ...] = (_backlog, _quarantine, _
 
 def _oldest(inbox: InboxFolder) -> float:
     """When the oldest waiting document was written, epoch seconds."""
-    root = Path(inbox.location)
-    times = []
-    for run in inbox.runs():
-        for document in inbox.documents(run, 1):
-            try:
-                times.append((root / document.path).stat().st_mtime)
-            except FileNotFoundError:  # ingested this moment
-                continue
+    first = [document.path for run in inbox.runs() for document in inbox.documents(run, 1)]
+    times = [inbox.changed_ns(path) / 1e9 for path in first if inbox.size(path) is not None]  # None: ingested this moment
     return min(times, default=time.time())
 
 

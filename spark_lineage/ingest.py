@@ -113,14 +113,17 @@ def ingest(
     tell = log.warning if watch or follow is not None else log.info
     ingester = _Ingester(folder, store, progress or (lambda report: None), tell, executables_store, executables_key)
     turns = Turns(folder, ingester, stop or threading.Event(), poll_seconds, lost_after_seconds)
-    if retry_quarantine:
-        turns.once(ingester.put_back)
-    if follow is not None:
-        turns.until_ended(follow, Process(driver_pid) if driver_pid is not None else None)
-    elif watch:
-        turns.until_stopped()
-    else:
-        turns.until_empty(final=final)
+    try:
+        if retry_quarantine:
+            turns.once(ingester.put_back)
+        if follow is not None:
+            turns.until_ended(follow, Process(driver_pid) if driver_pid is not None else None)
+        elif watch:
+            turns.until_stopped()
+        else:
+            turns.until_empty(final=final)
+    finally:
+        folder.close()
     return ingester.report
 
 
@@ -220,6 +223,7 @@ class _Ingester:
         ledgers = {run: self._ledger(batch, run) for run in batch.runs}
         rows = _BatchRows(self._store, ledgers, batch, self._signer, checked=checked)
         try:
+            self.inbox.read_ahead(one.path for one in batch.documents if one.size <= DOCUMENT_BYTES_MAX)
             for document in batch.documents:
                 if batch.attempts:
                     batches.mark_reading(self.inbox, document)

@@ -82,6 +82,7 @@ class Execution:
     call_site: str | None = None
     statement: str | None = None
     tags: tuple[str, ...] = ()
+    job_group: str | None = None
     stream_query_id: str | None = None
     batch_id: int | None = None
     stream_name: str | None = None

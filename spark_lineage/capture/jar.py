@@ -41,7 +41,7 @@ public class Compile {
         java.io.File folder = new java.io.File(arguments[0]);
         org.codehaus.janino.SimpleCompiler compiler = new org.codehaus.janino.SimpleCompiler();
         compiler.cook("spark-lineage.java", new java.io.InputStreamReader(
-            new java.io.FileInputStream(new java.io.File(folder, "bridge.java")), "UTF-8"));
+            new java.io.FileInputStream(new java.io.File(folder, "unit.java")), "UTF-8"));
         java.util.Iterator entries = compiler.getBytecodes().entrySet().iterator();
         while (entries.hasNext()) {
             java.util.Map.Entry entry = (java.util.Map.Entry) entries.next();
@@ -102,7 +102,7 @@ def build(target: Path, spark_jars: Path | None = None) -> Path:
     if javac is not None:
         classes = _with_javac(javac, jars)
     elif java is not None:
-        classes = _with_janino(java, jars)
+        classes = with_janino(java, jars, compilation_unit(FILES + JAR_FILES))
     else:
         raise LineageError("no Java found to compile the jar with; install a Java 17 or 21, or set JAVA_HOME to one")
     _write(target, {**classes, _RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
@@ -173,12 +173,13 @@ def _with_javac(javac: str, jars: Path) -> dict[str, bytes]:
         return _classes_below(folder / "classes")
 
 
-def _with_janino(java: str, jars: Path) -> dict[str, bytes]:
-    """Without a JDK: Spark's own compiler, in a JVM of its own, driven by a few lines that it compiles itself."""
+def with_janino(java: str, jars: Path, source: str) -> dict[str, bytes]:
+    """Classes of a compilation unit, by the name of their file. Without a JDK: by Spark's own compiler, in a JVM of its own,
+    driven by a few lines that it compiles itself."""
     with tempfile.TemporaryDirectory(prefix="spark-lineage-jar-") as name:
         folder = Path(name)
         (folder / "classes").mkdir()
-        (folder / "bridge.java").write_text(compilation_unit(FILES + JAR_FILES), encoding="utf-8")
+        (folder / "unit.java").write_text(source, encoding="utf-8")
         (folder / "Compile.java").write_text(_JANINO_DRIVER, encoding="utf-8")
         command = [java, "-cp", f"{jars}/*", "org.codehaus.janino.SimpleCompiler"]
         _run([*command, str(folder / "Compile.java"), "Compile", str(folder)], "Janino")

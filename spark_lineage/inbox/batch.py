@@ -172,9 +172,7 @@ def finish(inbox: InboxFolder, batch: Batch) -> None:
     for ledger in batch.ledgers:
         ledgers.write_ledger(inbox, ledger)
         faults.point("ledger.written")
-    for document in batch.documents:
-        inbox.remove(document.path)
-        faults.point("document.removed")
+    inbox.remove_all(document.path for document in batch.documents)
     for run in batch.exits:
         inbox.remove(f"{run}/exit.json")
     for ledger in batch.ledgers:

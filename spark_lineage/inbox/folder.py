@@ -1,7 +1,7 @@
 """The inbox as a place: which documents are complete, and the few file operations that everything else here is built from.
 
-`InboxFolder` is the boundary. Sealing, sweeping and quarantine know nothing of the file system below it, so that an inbox
-on an object store can come as a second class beside `LocalInbox`. Paths are relative to the inbox, with ``/``.
+`InboxFolder` is the boundary. Sealing, sweeping and quarantine know nothing of the file system below it: `LocalInbox` is here,
+the inbox on an object store in ``remote.py``. Paths are relative to the inbox, with ``/``.
 The layout is in ``docs/documents.md``; what the ingester adds to it is in ``docs/ingestion.md``.
 """
 
@@ -16,15 +16,16 @@ import re
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import faults
 from ..config import local_path
 from ..errors import InboxError
 
 FORMAT = 1
-RESERVED = frozenset({"batches", "ledger", "logs", "quarantine", "state"})
+RESERVED = frozenset({"batches", "claims", "ledger", "logs", "quarantine", "state"})
 """Folders of the ingester's own; every other folder belongs to an application run."""
 DOCUMENT_BYTES_MAX = 512 << 20
 """A document that is larger, compressed, is not read: it goes to quarantine. The bridge's own bound is far below."""
@@ -103,6 +104,20 @@ class InboxFolder(ABC):
     def remove(self, path: str) -> None:
         """Removes a file; one that is not there is no error."""
 
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Removes files; those that are not there are no error."""
+        for path in paths:
+            self.remove(path)
+            faults.point("document.removed")
+
+    def read_ahead(self, paths: Iterable[str]) -> None:
+        """These files will be read next, in this order; where reading takes long, they are fetched together."""
+        return
+
+    def close(self) -> None:
+        """Lets others in: this process is done with the inbox."""
+        return
+
     @abstractmethod
     def remove_folder(self, folder: str) -> bool:
         """Removes a folder that holds nothing. False, and nothing removed, where it holds something."""
@@ -122,6 +137,37 @@ class InboxFolder(ABC):
     @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Tries to become the one ingester of this inbox. Gives False at once where another one is; ends with its process."""
+
+    def identity(self, create: bool) -> str:
+        """The inbox's id, made up where there is none. Whoever made the file may still be writing it: wait a moment."""
+        deadline = time.monotonic() + 2
+        while True:
+            data = self.read("inbox.json")
+            if data is None:
+                if not create and not any(self.documents(run, 1) for run in self.runs()):
+                    raise InboxError(
+                        f"{self.location} is no inbox: it holds no inbox.json; name the folder that the jobs write to"
+                    )
+                self.create("inbox.json", json.dumps({"inbox_id": str(uuid.uuid4()), "format": FORMAT}).encode())
+                continue
+            if data or time.monotonic() > deadline:
+                return self._inbox_id(data)
+            time.sleep(0.02)
+
+    def _inbox_id(self, data: bytes) -> str:
+        try:
+            content = json.loads(data)
+            inbox_id, version = str(content["inbox_id"]), int(content["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InboxError(
+                f"{self.location}/inbox.json cannot be understood ({error}); if it is damaged, remove that file alone, "
+                f"and the inbox is given a new identity"
+            ) from error
+        if version > FORMAT:
+            raise InboxError(
+                f"{self.location} is an inbox of format {version}, this release reads {FORMAT}; use a newer spark-lineage"
+            )
+        return inbox_id
 
     def runs(self) -> list[str]:
         """The application runs that have a folder, oldest first (their ids are time-ordered)."""
@@ -160,6 +206,11 @@ class InboxFolder(ABC):
         return Backlog(documents, size, runs, batches, quarantined, max(documents, quarantined) >= bound)
 
 
+def document_of(run: str, name: str, size: int) -> InboxDocument | None:
+    """The document that a file of this name is; None where it is something else."""
+    return InboxDocument(run, name, size) if _DOCUMENT_NAME.fullmatch(name) else None
+
+
 def _is_open(manifest: bytes | None) -> bool:
     try:
         return manifest is not None and json.loads(manifest).get("stage") != "done"
@@ -168,16 +219,15 @@ def _is_open(manifest: bytes | None) -> bool:
 
 
 def open_inbox(location: str | Path, *, create: bool = False) -> InboxFolder:
-    """The inbox at `location`, a folder or a ``file:`` URI. `create` makes it where there is none.
+    """The inbox at `location`: a folder, a ``file:`` URI, or one of an object store (remote.py). `create` makes it where there is none.
 
-    Raises `InboxError` for another kind of URI, for a place that is not there, cannot be read or is no inbox.
+    Raises `InboxError` for a place that is not there, cannot be read or is no inbox.
     """
     path = local_path(str(location))
     if path is None:
-        raise InboxError(
-            f"the inbox {location} is not a local folder, and ingestion reads local folders only for now; "
-            f"mount it, or copy its folders to a local one (a tool such as rclone does), and ingest that"
-        )
+        from .remote import RemoteInbox  # pyarrow is loaded for those who need it
+
+        return RemoteInbox(str(location), create=create)
     return LocalInbox(path, create=create)
 
 
@@ -192,7 +242,7 @@ class LocalInbox(InboxFolder):
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not root.is_dir():
             raise InboxError(f"there is no inbox at {root}; name the folder that the jobs write to (option `inbox`)")
-        self.inbox_id = self._identity(create)
+        self.inbox_id = self.identity(create)
 
     def names(self, folder: str = "") -> list[str]:
         return self._entries(folder, files=True)
@@ -306,35 +356,6 @@ class LocalInbox(InboxFolder):
                 yield True
         finally:
             os.close(descriptor)  # releases the lock, as the end of the process would
-
-    def _identity(self, create: bool) -> str:
-        """The inbox's id, made up where there is none. Whoever made the file may still be writing it: wait a moment."""
-        deadline = time.monotonic() + 2
-        while True:
-            data = self.read("inbox.json")
-            if data is None:
-                if not create and not any(self.documents(run, 1) for run in self.runs()):
-                    raise InboxError(f"{self.root} is no inbox: it holds no inbox.json; name the folder that the jobs write to")
-                self.create("inbox.json", json.dumps({"inbox_id": str(uuid.uuid4()), "format": FORMAT}).encode())
-                continue
-            if data or time.monotonic() > deadline:
-                return self._inbox_id(data)
-            time.sleep(0.02)
-
-    def _inbox_id(self, data: bytes) -> str:
-        try:
-            content = json.loads(data)
-            inbox_id, version = str(content["inbox_id"]), int(content["format"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InboxError(
-                f"{self.root / 'inbox.json'} cannot be understood ({error}); if it is damaged, remove that file alone, "
-                f"and the inbox is given a new identity"
-            ) from error
-        if version > FORMAT:
-            raise InboxError(
-                f"{self.root} is an inbox of format {version}, this release reads {FORMAT}; use a newer spark-lineage"
-            )
-        return inbox_id
 
 
 def _is(entry: os.DirEntry[str], file: bool) -> bool:

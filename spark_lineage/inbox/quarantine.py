@@ -86,10 +86,13 @@ def _target(document: InboxDocument) -> str:
 
 
 def _free_target(inbox: InboxFolder, document: InboxDocument) -> str:
-    """The document's place in quarantine; with ``.2``, ``.3`` behind where another one of its number lies there already."""
+    """The document's place in quarantine; with ``.2``, ``.3`` behind where another one of its number lies there already.
+
+    One that lies there and is the same was moved by an ingester that was killed between copy and removal.
+    """
     target = _target(document)
     number = 1
-    while inbox.size(target) is not None:
+    while inbox.size(target) is not None and inbox.read(target) != inbox.read(document.path):
         number += 1
         target = f"{_target(document)}.{number}"
     return target

@@ -295,6 +295,7 @@ def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved
         call_site=document.call_site,
         statement=document.statement,
         tags=document.tags,
+        job_group=document.job_group,
         stream_query_id=batch.stream_query_id,
         batch_id=batch.batch_id,
         stream_name=batch.stream_name,

@@ -85,7 +85,7 @@ def _parameters_and_fingerprints(location: str) -> None:
 
 
 def _whole_capture(location: str) -> None:
-    add_columns(location, "executions", "stream_name", "stream_run_id", "batches")
+    add_columns(location, "executions", "stream_name", "stream_run_id", "batches", "job_group")
     add_columns(location, "inputs", "scans")
     add_columns(location, "outputs", "rows_deleted")
     create_table(location, TABLES["executable_blobs"])
@@ -96,7 +96,7 @@ STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
         3,
-        "executions.stream_name, stream_run_id and batches; inputs.scans; outputs.rows_deleted; "
+        "executions.stream_name, stream_run_id, batches and job_group; inputs.scans; outputs.rows_deleted; "
         "the tables plan_executables and executable_blobs",
         _whole_capture,
     ),

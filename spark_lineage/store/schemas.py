@@ -333,6 +333,7 @@ TABLES: dict[str, TableSchema] = {
                 call_site=_STRING,
                 statement=_STRING,
                 tags=_STRINGS,
+                job_group=_STRING,
                 stream_query_id=_STRING,
                 batch_id=_LONG,
                 stream_name=_STRING,

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What a room may import from outside the standard library. A room that is not here: nothing.
 MAY_USE: dict[str, set[str]] = {
+    "inbox": {"pyarrow"},
     "store": {"deltalake", "pyarrow", "duckdb"},
     "query": {"deltalake", "pyarrow", "duckdb"},
     "export": {"pyarrow", "duckdb"},

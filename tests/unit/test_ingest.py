@@ -387,9 +387,9 @@ class TestUnusable:
         with pytest.raises(InboxError, match=r"holds no inbox\.json"):
             ingest(str(tmp_path / "other"), str(store))
 
-    def test_an_inbox_that_is_not_local(self, store: Path) -> None:
-        with pytest.raises(InboxError, match="not a local folder"):
-            ingest("s3://bucket/inbox", str(store))
+    def test_an_inbox_that_is_nowhere(self, store: Path) -> None:
+        with pytest.raises(InboxError, match="cannot be reached"):
+            ingest("nowhere://bucket/inbox", str(store))
 
     def test_documents_stay_when_the_store_cannot_be_written(self, inbox: Path, tmp_path: Path) -> None:
         driver = Driver(inbox, run_id(1))

@@ -10,6 +10,8 @@ import org.apache.spark.sql.execution.QueryExecution;
 /** Makes the document of one execution (docs/documents.md), on the worker's thread. */
 final class Document {
     static final String RUN_TAG = "spark-lineage-run-";
+    private static final java.util.regex.Pattern SESSION_TAG =
+        java.util.regex.Pattern.compile("(?s)spark-session-[0-9a-f-]{36}(?:-thread-[0-9a-f-]{36})?(?:-(?:execution-root-id-\\d+|(.*)))?");
     /** Delta keeps state in this setting; it would make the settings of each execution differ. */
     private static final String LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession";
     private final SparkContext context;
@@ -122,11 +124,20 @@ final class Document {
             String tag = String.valueOf(tags.get(i));
             if (tag.startsWith(RUN_TAG)) {
                 run = tag.substring(RUN_TAG.length());
-            } else if (!tag.startsWith("spark-session-")) {
-                others.add(redaction.text(tag));
+            } else {
+                String own = userTag(tag);
+                if (own != null) {
+                    others.add(redaction.text(own));
+                }
             }
         }
         return run;
+    }
+
+    /** The tag as the user set it: Spark puts the session and the thread before it, and has one tag of its own for the session. */
+    private static String userTag(String tag) {
+        java.util.regex.Matcher ofSession = SESSION_TAG.matcher(tag);
+        return ofSession.matches() ? ofSession.group(1) : tag;
     }
 
     /** The SQL text that the plan was parsed from, null for a plan made by the DataFrame API. */

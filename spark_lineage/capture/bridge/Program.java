@@ -11,6 +11,8 @@ import java.util.List;
 /** What this JVM was started with: the class or file that a person would name, its arguments, who runs it and where. */
 final class Program {
     private static final String SUBMIT = "org.apache.spark.deploy.SparkSubmit";
+    /** Runs a driver inside a standalone cluster: what follows are the worker, the application's jar, its class, its arguments. */
+    private static final String WRAPPER = "org.apache.spark.deploy.worker.DriverWrapper";
     /** Options of spark-submit that take no value. */
     private static final String FLAGS = " --verbose -v --supervise --help -h --version --usage-error --remote-only ";
 
@@ -62,6 +64,13 @@ final class Program {
     /** Where the application's file stands on the command line, -1 where that is not known: what follows are its arguments. */
     private static int first(String[] words) {
         int i = 0;
+        while (i < words.length && !words[i].equals(WRAPPER)) {
+            i++;
+        }
+        if (i + 3 < words.length) {
+            return i + 3;
+        }
+        i = 0;
         while (i < words.length && !words[i].equals(SUBMIT)) {
             i++;
         }
