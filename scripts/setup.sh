@@ -186,10 +186,11 @@ fetch() {
     # Spark's own cache, so that what other projects have fetched is not fetched again; here, where there is no home for it.
     cache=${HOME:-/nonexistent}/.ivy2.5.2
     mkdir -p "$cache/jars" 2>/dev/null && [ -w "$cache/jars" ] || cache=$VENV/ivy
+    # What Spark carries itself is left out: a Maven cache that has its description and not its jar would stop Ivy.
     fetched=0
     (. "$VENV/environment" &&
         PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --conf "spark.jars.ivy=$cache" \
-            --packages "$1" "$2" --into "$3") >>"$LOG" 2>&1 || fetched=1
+            --exclude-packages org.scala-lang.modules:scala-parallel-collections_2.13 --packages "$1" "$2" --into "$3") >>"$LOG" 2>&1 || fetched=1
     rm -rf "$VENV/ivy"
     return $fetched
 }
