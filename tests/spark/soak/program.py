@@ -110,7 +110,9 @@ def act(spark: Any, here: Path, number: int, kind: str, said: str) -> None:
             spark.sql("SELECT raise_error('on purpose') FROM range(2)").collect()
     elif kind == "fail_write":
         with contextlib.suppress(Exception):
-            rows.selectExpr("assert_true(k < 0) AS id", "k").write.format("delta").mode("append").save(str(table))
+            rows.selectExpr(
+                "id", "CASE WHEN k >= 0 THEN CAST(raise_error('on purpose') AS BIGINT) ELSE k END AS k"
+            ).write.format("delta").mode("append").save(str(table))
     elif kind == "append":
         rows.coalesce(1).write.format("delta").mode("append").save(str(table))
     elif kind == "overwrite":
