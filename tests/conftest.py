@@ -1,8 +1,20 @@
-"""For every test: the same examples each time, unless `--hypothesis-profile=soak` asks for new and more ones."""
+"""For every test: the same examples each time, unless `--hypothesis-profile=soak` asks for new and more ones.
+
+And a configuration folder of the tests' own: the key that signs executables is made there, not in the user's.
+"""
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from hypothesis import settings
+
+_configuration = tempfile.mkdtemp(prefix="spark-lineage-tests-")
+atexit.register(shutil.rmtree, _configuration, ignore_errors=True)
+os.environ["XDG_CONFIG_HOME"] = _configuration
 
 settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=1000, deadline=None, print_blob=True)

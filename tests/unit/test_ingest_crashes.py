@@ -6,6 +6,7 @@ can be many of them.
 
 from __future__ import annotations
 
+import base64
 import multiprocessing
 import os
 import random
@@ -13,6 +14,7 @@ import re
 import shutil
 import signal
 import time
+import zlib
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -43,10 +45,12 @@ STEPS = [
     "store.session_confs",
     "store.dataset_lineage",
     "store.column_lineage",
+    "store.executable_blobs",
     "store.datasets",
     "store.runs",
     "store.inputs",
     "store.outputs",
+    "store.plan_executables",
     "store.executions",
     "batch.mark",
     "batch.marked",
@@ -58,6 +62,14 @@ STEPS = [
     "batch.done",
 ]
 """In the order in which they are passed."""
+EXECUTABLE = {
+    "spark_version": "4.1.4",
+    "format": 1,
+    "blob": base64.b64encode(zlib.compress(b"a plan")).decode(),
+    "leaves": [],
+    "views": [],
+    "commands": [None],
+}
 IN_A_ROW = [
     "batch.sealed",
     "store.column_lineage",
@@ -121,7 +133,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
     ingest(str(inbox), str(store))
     for table in ("/data/sales", "/data/returns"):
         for driver in (one, two):
-            driver.execution(table)
+            driver.execution(table, executable=EXECUTABLE)
     one.write_bytes("execution", b"\x1f\x8b damaged")
     one.skip()
     one.end()
@@ -135,6 +147,7 @@ def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     ingest(str(place.inbox), str(place.store))
     outcome = place.outcome()
     assert len(outcome["tables"]["executions"]) == 6
+    assert (len(outcome["tables"]["plan_executables"]), len(outcome["tables"]["executable_blobs"])) == (4, 1)
     assert len(outcome["quarantine"]) == 1
     return outcome
 
