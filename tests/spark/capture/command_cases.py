@@ -133,7 +133,7 @@ def _api_convert(spark: Any, data: Path) -> None:
 
 
 def _restore_to_a_time(spark: Any, data: Path) -> None:
-    log = data / "cmd" / "a" / "_delta_log" / f"{1:020}.json"
+    log = data / "cmd" / "a" / "_delta_log" / f"{0:020}.json"
     spark.sql(f"RESTORE TABLE cmd.a TO TIMESTAMP AS OF '{datetime.fromtimestamp(log.stat().st_mtime)}'")
 
 
@@ -329,6 +329,7 @@ NOTHING: dict[str, str | Act] = {
         s.read.json(str(d / "j.json")),
     ),
     "footers": lambda s, d: s.read.parquet(str(d / "cmd/p")).schema,
+    "restore to the version that is there": "RESTORE TABLE cmd.a TO VERSION AS OF 1",
     "local rows": lambda s, d: s.sql("VALUES (1), (2)").collect(),
 }
 """What reads no rows of a dataset and changes none: not recorded."""
