@@ -35,6 +35,16 @@ _WRITES: Final = {
 _QUERIES: Final = frozenset(HANDLERS) - frozenset(commands.HANDLERS) - frozenset(dml.HANDLERS) - frozenset(writes.HANDLERS)
 
 
+_CUT: Final[dict[str, str]] = {
+    "CreateTableAsSelect": "create table as select",
+    "DeleteCommand": "delete",
+    "MergeIntoCommand": "merge",
+    "ReplaceTableAsSelect": "replace table as select",
+    "UpdateCommand": "update",
+}
+"""Commands that tell nothing without the rows below them, when those were left out of the document."""
+
+
 def operation_of(document: ExecutionDocument, written: Sequence[Written]) -> str:
     """``append``, ``merge``, ...; ``collect``, ``count``, ``show`` for a read; ``command:<class>`` for any other command."""
     if written:
@@ -45,7 +55,7 @@ def operation_of(document: ExecutionDocument, written: Sequence[Written]) -> str
     if root.kind.startswith("WriteToMicroBatch"):
         return "stream"
     if is_command(root, document):
-        return commands.OPERATIONS.get(root.kind, f"command:{root.kind}")
+        return commands.OPERATIONS.get(root.kind) or _CUT.get(root.kind) or f"command:{root.kind}"
     return _read(document)
 
 

@@ -33,6 +33,10 @@ from .values import (
 )
 
 
+LEFT_OUT = 0
+"""The number of what was left out of a plan whose root alone is there: one over the budget, or under load."""
+
+
 def decode_plan(raw: Any) -> Plan:
     """A plan from its JSON. Raises `DocumentError` where it is malformed, names a node that is not there, or is cyclic."""
     attributes: dict[int, Field] = {
@@ -45,10 +49,21 @@ def decode_plan(raw: Any) -> Plan:
         if node.id in nodes:
             raise DocumentError(f"the plan has two nodes numbered {node.id}")
         nodes[node.id] = node
+    if any(LEFT_OUT in node.references for node in nodes.values()):
+        nodes.setdefault(LEFT_OUT, _left_out(nodes, attributes))
     root = raw.get("root")
     if root not in nodes:
         raise DocumentError(f"the plan's root, node {root}, is not among its {len(nodes)} nodes: the document is truncated")
     return Plan(root, _in_order(root, nodes), attributes)
+
+
+def _left_out(nodes: Mapping[int, Node], attributes: dict[int, Field]) -> Node:
+    """Stands for the rows that were left out. Their columns are known where the command tells what its query gives."""
+    references = (value for node in nodes.values() for value in node.fields.values() if isinstance(value, PlanRef))
+    columns = next((one.schema for one in references if one.id == LEFT_OUT and one.schema), ())
+    output = tuple(-number for number in range(1, len(columns) + 1))  # Spark's own are not negative
+    attributes.update(zip(output, columns, strict=True))
+    return Node(id=LEFT_OUT, class_name="LeftOut", output=output)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from captured import documents, executions, root_class, versions_written
 
 import spark_lineage
+from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.plan.document import read
 
 
@@ -76,6 +78,8 @@ def test_the_order_in_which_things_are_given_up(spark: Any, tmp_path: Path) -> N
         (node,) = header["analyzed"]["nodes"]
         assert node["class"].endswith("SaveIntoDataSourceCommand"), "the target stays"
         assert len(versions_written(header)["t"]) == 1, "and the version"
+        (output,) = records_of_execution(read(gzip.compress(json.dumps(header).encode())), RunContext()).outputs
+        assert output.name == str(target)
     end = run_end(tmp_path / "inbox")
     dropped = end["dropped"]
     assert dropped["reads given up under load"] + len(reads) >= 13, "Delta's own queries wait in the queue too"

@@ -303,6 +303,35 @@ def test_header_of_an_execution() -> None:
     assert execution.session_confs_id == resolved(document).session_confs[0].session_confs_id
 
 
+@pytest.mark.parametrize(
+    "case", ["write_delta_append", "write_parquet", "ctas", "insert_into", "insert_overwrite", "update", "merge"]
+)
+def test_a_write_whose_plan_was_left_out_keeps_its_target_and_versions(case: str) -> None:
+    """As the bridge writes it under load: the root, whose rows are a node number 0 that is not there."""
+    raw = json.loads((TESTS / "plans" / case / "plan.json").read_text())
+    whole = parsed(json.dumps(raw).encode())
+    nodes = {node["id"]: node for node in raw["analyzed"]["nodes"]}
+    root = nodes[raw["analyzed"]["root"]]
+    left_out = {"query", "name", "source", "target"}  # children, and what Catalyst calls inner children
+    root["children"] = [0] * len(root["children"])
+    for name in left_out & set(root["fields"]):
+        if isinstance(root["fields"][name], dict) and "plan" in root["fields"][name]:
+            root["fields"][name]["plan"] = 0
+    table = nodes.get((root["fields"].get("table") or {}).get("plan"))
+    raw["analyzed"]["nodes"] = [node for node in (table, root) if node is not None]
+    raw["nested"] = []
+    raw["incomplete"] = ["plan left out under load"]
+    cut = resolved(parsed(json.dumps(raw).encode()))
+    before = resolved(whole)
+    assert [(one.name, one.delta_version, one.rows_written) for one in cut.outputs] == [
+        (one.name, one.delta_version, one.rows_written) for one in before.outputs
+    ]
+    assert {(one.name, one.delta_version) for one in cut.inputs} == {(one.name, one.delta_version) for one in before.inputs}
+    assert cut.executions[0].operation == before.executions[0].operation
+    assert cut.executions[0].completeness == "partial"
+    assert {edge.source_kind for edge in cut.column_lineage} <= {"unknown"}
+
+
 def test_a_stream_s_batch_is_known_by_its_query_and_number() -> None:
     execution = resolved(captured("stream")).executions[0]
     assert execution.stream_query_id is not None
