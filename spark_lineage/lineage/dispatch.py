@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ..plan.nodes import Node, Plan
+from ..plan.nodes import LEFT_OUT, Node, Plan
 from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
@@ -64,6 +64,8 @@ def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk
 
 
 def _resolve(node: Node, walk: Walk) -> Relation:
+    if node.kind == LEFT_OUT:
+        return leaves.unknown_rows(node, walk)  # no node of Catalyst's; the document says why it is not there
     handler = HANDLERS.get(node.kind)
     if handler is None:
         return _unknown(node, walk, f"unknown node {node.kind}")

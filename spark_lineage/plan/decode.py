@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import DocumentError
 from .expressions import Alias, Attribute, Call, Expression, Literal, Subquery
-from .nodes import Node, Plan
+from .nodes import LEFT_OUT, Node, Plan
 from .values import (
     CatalogTable,
     DataType,
@@ -32,8 +32,7 @@ from .values import (
     Value,
 )
 
-
-LEFT_OUT = 0
+_LEFT_OUT_ID = 0
 """The number of what was left out of a plan whose root alone is there: one over the budget, or under load."""
 
 
@@ -49,8 +48,8 @@ def decode_plan(raw: Any) -> Plan:
         if node.id in nodes:
             raise DocumentError(f"the plan has two nodes numbered {node.id}")
         nodes[node.id] = node
-    if any(LEFT_OUT in node.references for node in nodes.values()):
-        nodes.setdefault(LEFT_OUT, _left_out(nodes, attributes))
+    if any(_LEFT_OUT_ID in node.references for node in nodes.values()):
+        nodes.setdefault(_LEFT_OUT_ID, _left_out(nodes, attributes))
     root = raw.get("root")
     if root not in nodes:
         raise DocumentError(f"the plan's root, node {root}, is not among its {len(nodes)} nodes: the document is truncated")
@@ -60,10 +59,10 @@ def decode_plan(raw: Any) -> Plan:
 def _left_out(nodes: Mapping[int, Node], attributes: dict[int, Field]) -> Node:
     """Stands for the rows that were left out. Their columns are known where the command tells what its query gives."""
     references = (value for node in nodes.values() for value in node.fields.values() if isinstance(value, PlanRef))
-    columns = next((one.schema for one in references if one.id == LEFT_OUT and one.schema), ())
+    columns = next((one.schema for one in references if one.id == _LEFT_OUT_ID and one.schema), ())
     output = tuple(-number for number in range(1, len(columns) + 1))  # Spark's own are not negative
     attributes.update(zip(output, columns, strict=True))
-    return Node(id=LEFT_OUT, class_name="LeftOut", output=output)
+    return Node(id=_LEFT_OUT_ID, class_name=LEFT_OUT, output=output)
 
 
 @dataclass

@@ -19,6 +19,9 @@ from .values import (
     Value,
 )
 
+LEFT_OUT = "LeftOut"
+"""The class name of the node that stands for rows that a document left out."""
+
 
 class MissingFieldError(LookupError):
     """A node has no such field, or one of another kind: this release of Spark names it otherwise than the handler."""

@@ -132,7 +132,6 @@ def _reading(reading: Reading, delta: DeltaTable | None) -> Reading:
 
 
 HANDLERS: Final[dict[str, Handler]] = {
-    "LeftOut": unknown_rows,  # the document says why
     "LogicalRelation": logical_relation,
     "DataSourceV2Relation": v2_relation,
     "DataSourceV2ScanRelation": v2_relation,
