@@ -220,7 +220,8 @@ def _untold(document: ExecutionDocument, target: DatasetRef, walk: Walk | None) 
 
 
 def _readings(document: ExecutionDocument, walk: Walk | None, facts: Facts) -> tuple[Reading, ...]:
-    """What was read: the leaves below a query or a write; of any other command, those that were scanned."""
+    """What was read: the leaves below a query or a write; of any other command, those that were scanned. The query that gives a
+    variable its value is a query, even where Delta answers it from its log."""
     if walk is None:
         return ()
     root = walk.plan.nodes[walk.plan.root]
@@ -228,7 +229,7 @@ def _readings(document: ExecutionDocument, walk: Walk | None, facts: Facts) -> t
     for written in walk.written:
         bits |= written.relation.datasets
     readings = tuple(walk.readings[number] for number in numbers(bits))
-    if walk.written or not is_command(root, document) or root.kind.startswith("WriteToMicroBatch"):
+    if walk.written or not is_command(root, document) or root.kind.startswith(("WriteToMicroBatch", "SetVariable")):
         return readings
     return tuple(reading for reading in readings if reading.dataset.key in facts.scans)
 

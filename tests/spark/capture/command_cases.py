@@ -246,7 +246,7 @@ UPKEEP = [
 
 DEFINITIONS = [
     Case("create table", "CREATE TABLE cmd.n (id int, g int GENERATED ALWAYS AS (id + 1)) USING delta", "create table", {}, {"n": [0]}, statement=True),
-    Case("create parquet table", "CREATE TABLE cmd.n (id int) USING parquet", "create table", statement=True),
+    Case("create parquet table", "CREATE TABLE cmd.n (id int) USING parquet", "create table"),
     Case("create table that is there", "CREATE TABLE IF NOT EXISTS cmd.b (id int) USING delta", "create table"),
     Case("create or replace table", "CREATE OR REPLACE TABLE cmd.b (id int) USING delta", "replace table", {}, {"b": [1]}, statement=True),
     Case("create table like", "CREATE TABLE cmd.n LIKE cmd.a", "create table", {}, {"n": [0]}, statement=True),
@@ -296,11 +296,11 @@ READS = [
     Case("toPandas", lambda s, d: s.table("cmd.a").toPandas(), "collect", A),
     Case("show", lambda s, d: s.table("cmd.a").where("v > 1").show(), "show", A),
     Case("change data feed", lambda s, d: s.read.option("readChangeFeed", "true").option("startingVersion", 1).table("cmd.f").collect(), "collect", {"f": {None}}, before=("CREATE TABLE cmd.f (id int) USING delta TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')", "INSERT INTO cmd.f VALUES (1)"), inferred=True),
-    Case("a frame made from an RDD", lambda s, d: s.sparkContext.parallelize([(1,)]).toDF(["a"]).collect(), "collect", incomplete=("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known",)),
+    Case("a frame made from an RDD", lambda s, d: s.sparkContext.parallelize([(1,)]).toDF(["a"]).collect(), "collect", incomplete=("rows that the program handed over (createDataFrame): where it had them from is not known",)),
     Case("execute immediate", "EXECUTE IMMEDIATE 'INSERT INTO cmd.b SELECT * FROM cmd.a'", "append", A, {"b": [1]}),
     Case("a script", SCRIPT, "update", {"b": {1}}, {"b": [2]}, documents=2, statement=True),
     Case("a script whose IF reads", "BEGIN IF (SELECT max(id) FROM cmd.a) > 0 THEN INSERT INTO cmd.b SELECT * FROM cmd.a; END IF; END", "append", A, {"b": [1]}, documents=2),
-    Case("a variable from a query", "SET VAR cmd_var = (SELECT max(id) FROM cmd.a)", "set", A, before=("DECLARE OR REPLACE VARIABLE cmd_var INT",)),
+    Case("a variable from a query", "SET VAR cmd_var = (SELECT max(id) FROM cmd.a)", "set", A, before=("DECLARE OR REPLACE VARIABLE cmd_var INT",), inferred=True),
 ]  # fmt: skip
 
 CASES = [*FRAMES, *STATEMENTS, *UPKEEP, *DEFINITIONS, *API, *READS]

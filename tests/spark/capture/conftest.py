@@ -17,6 +17,7 @@ from spark_lineage.capture.bridge_sources import LISTENER
 @pytest.fixture
 def capture(spark: Any, tmp_path: Path) -> Iterator[Capture]:
     (tmp_path / "data").mkdir()
+    detach(spark)  # what a module attached for all its tests: attaching twice is once
     attachment = attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
     assert attachment is not None
     yield Capture(spark, attachment, tmp_path / "inbox", tmp_path / "data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -63,7 +64,13 @@ def tables(spark: Any, made: Tables) -> Iterator[Path]:
     made.bring_back()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def _selected(cases: list[Case]) -> list[Any]:
+    """All of them, a third in the normal suite: the same ones each time, the others are in the long one."""
+    chosen = set(random.Random(41).sample([case.name for case in cases], len(cases) // 3))
+    return [pytest.param(case, id=case.name, marks=() if case.name in chosen else pytest.mark.soak) for case in cases]
+
+
+@pytest.mark.parametrize("case", _selected(CASES))
 def test_one_command_is_one_document(case: Case, spark: Any, attached: Attached, tables: Path) -> None:
     for step in case.before:
         do(spark, tables, step)
@@ -118,15 +125,6 @@ def test_what_reads_and_changes_nothing_is_not_recorded(name: str, spark: Any, a
     assert attached.new() == []
 
 
-def test_commits_in_a_row_bring_no_document_of_their_own(spark: Any, capture: Capture) -> None:
-    """Twelve: Delta writes a checkpoint after ten, cleans its log, and computes states and statistics all along."""
-    for _ in range(12):
-        spark.range(1).write.format("delta").mode("append").save(str(capture.data / "t"))
-    spark.read.format("delta").load(str(capture.data / "t")).where("id = 0").collect()
-    recorded = capture.executions()
-    assert [versions_written(document).get("t") for document in recorded] == [*([i] for i in range(12)), None]
-
-
 def test_each_target_of_a_multi_insert_has_its_own_sources(spark: Any, attached: Attached, tables: Path) -> None:
     attached.new()
     spark.sql("FROM cmd.a INSERT INTO cmd.b SELECT id, k, v WHERE k = 'x' INSERT INTO cmd.d SELECT id, upper(k), v * 2")
@@ -137,6 +135,15 @@ def test_each_target_of_a_multi_insert_has_its_own_sources(spark: Any, attached:
         ("b", "id", "id", "IDENTITY"), ("b", "k", "k", "IDENTITY"), ("b", "v", "v", "IDENTITY"), ("b", None, "k", "FILTER"),
         ("d", "id", "id", "IDENTITY"), ("d", "k", "k", "TRANSFORMATION"), ("d", "v", "v", "TRANSFORMATION"),
     }  # fmt: skip
+
+
+def test_commits_in_a_row_bring_no_document_of_their_own(spark: Any, capture: Capture) -> None:
+    """Twelve: Delta writes a checkpoint after ten, cleans its log, and computes states and statistics all along."""
+    for _ in range(12):
+        spark.range(1).write.format("delta").mode("append").save(str(capture.data / "t"))
+    spark.read.format("delta").load(str(capture.data / "t")).where("id = 0").collect()
+    recorded = capture.executions()
+    assert [versions_written(document).get("t") for document in recorded] == [*([i] for i in range(12)), None]
 
 
 def test_a_stale_frame_gets_the_version_it_scanned(spark: Any, capture: Capture) -> None:
