@@ -91,6 +91,7 @@ def test_the_order_in_which_things_are_given_up(spark: Any, tmp_path: Path) -> N
     assert end["last_sequence"] == len(recorded) + given, "each execution without a document is a gap"
 
 
+@pytest.mark.soak
 def test_plans_that_weigh_too_much_are_not_kept(spark: Any, tmp_path: Path) -> None:
     """The bound in bytes: wide plans wait, few in number."""
     attachment = attach(spark, tmp_path / "inbox", queue_max_bytes=3_000_000)
@@ -280,6 +281,7 @@ def test_branches_that_differ_stay_apart(spark: Any, capture: Any) -> None:
     assert all(len(node["children"]) == 1 for node in nodes)
 
 
+@pytest.mark.soak
 def test_ten_thousand_columns(spark: Any, capture: Any) -> None:
     spark.range(0).selectExpr(*[f"id + {i} AS c{i}" for i in range(10_000)]).limit(0).schema.fieldNames()
     frame = spark.range(0).selectExpr(*[f"id + {i} AS c{i}" for i in range(10_000)])

@@ -65,8 +65,8 @@ def tables(spark: Any, made: Tables) -> Iterator[Path]:
 
 
 def _selected(cases: list[Case]) -> list[Any]:
-    """All of them, a third in the normal suite: the same ones each time, the others are in the long one."""
-    chosen = set(random.Random(41).sample([case.name for case in cases], len(cases) // 3))
+    """All of them, a fifth in the normal suite: the same ones each time, the others are in the long one."""
+    chosen = set(random.Random(41).sample([case.name for case in cases], len(cases) // 5))
     return [pytest.param(case, id=case.name, marks=() if case.name in chosen else pytest.mark.soak) for case in cases]
 
 

@@ -75,7 +75,7 @@ def run_everything(spark: Any, table: str, data: Path) -> None:
     frame.where(f"name = '{CANARY}'").groupBy(sql.when(sql.col("id") == int(NUMBER), CANARY)).count().collect()
 
 
-@pytest.mark.parametrize("policy", ["drop", "hash"])
+@pytest.mark.parametrize("policy", ["drop", pytest.param("hash", marks=pytest.mark.soak)])
 def test_a_canary_is_nowhere(policy: str, spark: Any, table: str, tmp_path: Path) -> None:
     attachment = spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals=policy, strict=True)
     run_everything(spark, table, tmp_path)

@@ -115,7 +115,9 @@ def test_rdds_beyond_counting_are_said_to_be(spark: Any, capture: Capture) -> No
     assert any("more RDDs behind a frame than are looked at" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("way", ["localCheckpoint", "checkpoint", "lazy", "twice"])
+@pytest.mark.parametrize(
+    "way", ["localCheckpoint", "checkpoint", *(pytest.param(way, marks=pytest.mark.soak) for way in ("lazy", "twice"))]
+)
 def test_a_checkpointed_frame_keeps_its_columns(way: str, spark: Any, capture: Capture) -> None:
     spark.sparkContext.setCheckpointDir(str(capture.data / "checkpoints"))
     frame = table(spark, capture).selectExpr("id + k AS x", "k")

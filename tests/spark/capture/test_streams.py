@@ -93,6 +93,7 @@ def test_each_batch_is_one_execution_and_a_restart_goes_on(spark: Any, capture: 
     ]
 
 
+@pytest.mark.soak
 def test_a_change_feed_from_a_version(spark: Any, capture: Capture) -> None:
     spark.sql(
         f"CREATE TABLE delta.`{capture.data}/fed` (id BIGINT) USING delta TBLPROPERTIES (delta.enableChangeDataFeed = true)"
@@ -116,7 +117,9 @@ def test_a_change_feed_from_a_version(spark: Any, capture: Capture) -> None:
     assert {edge.source_column for edge in batch.column_lineage if edge.target_column == "id"} == {"id"}
 
 
-@pytest.mark.parametrize("sink", ["parquet", "memory", "console", "noop", "toTable"])
+@pytest.mark.parametrize(
+    "sink", ["parquet", "toTable", *(pytest.param(name, marks=pytest.mark.soak) for name in ("memory", "console", "noop"))]
+)
 def test_sinks(sink: str, spark: Any, capture: Capture) -> None:
     rows = files_stream(spark, csv_files(capture, 2))
     writer = checkpointed(rows, capture).format("delta" if sink == "toTable" else sink)
@@ -239,6 +242,7 @@ def test_the_last_batches_are_there_when_recording_stops(spark: Any, hourly: Cap
     assert executions(hourly.inbox)[0]["stream"]["batches"] == 2
 
 
+@pytest.mark.soak
 def test_a_socket(spark: Any, capture: Capture) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
@@ -306,6 +310,7 @@ def test_a_period_that_is_none_is_refused(text: str, spark: Any, tmp_path: Path)
     assert load(streams_record="every").streams_record == "every"
 
 
+@pytest.mark.soak
 def test_continuous_processing_is_one_execution_of_which_little_is_known(spark: Any, capture: Capture) -> None:
     """A blind spot that the docs tell of."""
     rows = spark.readStream.format("rate").option("rowsPerSecond", 5).option("numPartitions", 1).load().select("value")
