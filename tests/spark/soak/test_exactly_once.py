@@ -25,6 +25,7 @@ def run(folder: Path, settings: dict[str, str], **figures: Any) -> tuple[Soak, f
     return soak, soak.run()
 
 
+@pytest.mark.soak
 def test_a_selection(spark_settings: dict[str, str], tmp_path: Path) -> None:
     """The generous grace is for busy machines: how long a document takes is measured elsewhere."""
     soak, _ = run(tmp_path, spark_settings, executions=120, processes=2, life_seconds=(4.0, 9.0), ingester_seconds=(2.0, 6.0))
