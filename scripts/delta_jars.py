@@ -1,6 +1,6 @@
 """The jars of Delta for the installed PySpark, resolved once, so that no job has to resolve them when it starts.
 
-    python scripts/delta_jars.py --coordinate                   prints the Maven coordinate that fits
+    python scripts/delta_jars.py --coordinates                  prints the Maven coordinate that fits
     spark-submit --packages COORDINATE scripts/delta_jars.py --into FOLDER
 
 The second form is run by Spark, which has resolved the coordinate by then; it copies what Spark does not carry itself,
@@ -13,21 +13,23 @@ import argparse
 import os
 import re
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlparse
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Delta's jars for the installed PySpark.")
+def main(coordinates: str, into: Callable[[Path], None]) -> None:
+    """Prints Maven coordinates, or copies what they came to `into` a folder."""
+    parser = argparse.ArgumentParser(description="Jars for the installed PySpark.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--coordinate", action="store_true", help="print the Maven coordinate")
+    what.add_argument("--coordinates", action="store_true", help="print the Maven coordinates")
     what.add_argument("--into", type=Path, help="copy the jars that spark-submit has resolved into this folder")
     arguments = parser.parse_args()
-    if arguments.coordinate:
-        print(coordinate())
+    if arguments.coordinates:
+        print(coordinates)
     else:
-        copy_jars(arguments.into)
+        into(arguments.into)
 
 
 def coordinate() -> str:
@@ -71,4 +73,4 @@ def artifact(jar: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(coordinate(), copy_jars)

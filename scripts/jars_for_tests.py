@@ -8,11 +8,10 @@ As scripts/delta_jars.py does it for Delta's.
 
 from __future__ import annotations
 
-import argparse
 from importlib.metadata import version
 from pathlib import Path
 
-from delta_jars import copy_resolved
+from delta_jars import copy_resolved, main
 
 COORDINATES = {
     "4.0": ("org.apache.spark:spark-avro_2.13:4.0.1", "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0"),
@@ -22,17 +21,9 @@ COORDINATES = {
 POSTGRES = "org.postgresql:postgresql:42.7.13"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The jars that tests need, for the installed PySpark.")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--coordinates", action="store_true", help="print the Maven coordinates")
-    what.add_argument("--into", type=Path, help="copy the jars that spark-submit has resolved into this folder")
-    arguments = parser.parse_args()
-    if arguments.coordinates:
-        print(coordinates())
-    else:
-        copy_resolved(arguments.into)
-        (arguments.into / "coordinates").write_text(coordinates() + "\n")
+def copy_jars(folder: Path) -> None:
+    copy_resolved(folder)
+    (folder / "coordinates").write_text(coordinates() + "\n")
 
 
 def coordinates() -> str:
@@ -40,4 +31,4 @@ def coordinates() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(coordinates(), copy_jars)

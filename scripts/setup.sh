@@ -166,7 +166,7 @@ END
 }
 
 fetch_jars() {
-    wanted=$("$VENV/bin/python" scripts/delta_jars.py --coordinate)
+    wanted=$("$VENV/bin/python" scripts/delta_jars.py --coordinates)
     [ "$wanted" = "$(cat "$VENV/jars/coordinate" 2>/dev/null)" ] && return
     say "fetching the jars of $wanted"
     rm -rf "$VENV/jars"

@@ -152,10 +152,10 @@ def _libraries() -> Finding:
 
 
 def _bridge() -> Finding:
-    from .capture.bridge_sources import compilation_unit
+    from .capture.bridge_sources import BRIDGE
 
     try:
-        lines = compilation_unit().count("\n")
+        lines = BRIDGE.text().count("\n")
     except (AttachError, OSError, UnicodeDecodeError) as error:
         return Finding("bridge", "problem", f"its sources cannot be read: {error}", "install spark-lineage again")
     return Finding("bridge", "ok", f"its sources are here ({lines} lines)")

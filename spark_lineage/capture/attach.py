@@ -27,7 +27,7 @@ from ..config import Settings, load
 from ..errors import AttachError, ConfigError, LineageError
 from . import child, identity, orchestrators, shipped
 from .bridge_options import bridge_options
-from .bridge_sources import bridge_class
+from .bridge_sources import BRIDGE
 from .launch import REPORT_VARIABLE, claim_of, write_exit
 from .redaction import Redaction, with_patterns
 
@@ -337,7 +337,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
         raise AttachError(f"the driver's JVM cannot name the folder {folder} in its encoding {encoding}: set LC_ALL=C.UTF-8")
     faults.point("compile")
-    java_class = bridge_class(context._gateway)
+    java_class = BRIDGE.load(context._gateway)
     types = context._gateway.new_array(jvm.java.lang.Class, 2)
     types[0] = jvm.java.lang.Class.forName("org.apache.spark.SparkContext", True, java_class.getClassLoader())
     types[1] = jvm.java.lang.Class.forName("java.util.Map")

@@ -1,4 +1,4 @@
-"""Keeps the compiled bridge in the user's cache folder, so that only the first attach on a machine compiles.
+"""Keeps compiled Java in the user's cache folder, so that only the first use on a machine compiles.
 
 What is kept will be loaded into a driver: the folder must be the user's own and closed to everybody else, or it is not used.
 """

@@ -24,7 +24,7 @@ from ..config import OPTIONS
 from ..errors import LineageError
 from . import compiled, orchestrators, redaction
 from .bridge_options import BRIDGE_OPTIONS
-from .bridge_sources import FILES, JAR_FILES, PACKAGE, compilation_unit
+from .bridge_sources import JAR, PACKAGE
 from .identity import CONFS_THAT_MATTER, KNOWN_SPARK, SHELL_NAMES
 
 NAME = "spark-lineage-bridge.jar"
@@ -102,7 +102,7 @@ def build(target: Path, spark_jars: Path | None = None) -> Path:
     if javac is not None:
         classes = _with_javac(javac, jars)
     elif java is not None:
-        classes = with_janino(java, jars, compilation_unit(FILES + JAR_FILES))
+        classes = with_janino(java, jars, JAR.text())
     else:
         raise LineageError("no Java found to compile the jar with; install a Java 17 or 21, or set JAVA_HOME to one")
     _write(target, {**classes, _RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
@@ -125,7 +125,7 @@ def find_spark_jars() -> Path | None:
 def properties() -> str:
     """The resource: names, blank separated lists and patterns, as `bridge/Options.java` and `RunStart.java` read them."""
     values = {
-        "sources": hashlib.sha256(compilation_unit(FILES + JAR_FILES).encode()).hexdigest(),
+        "sources": hashlib.sha256(JAR.text().encode()).hexdigest(),
         "tool_version": __version__,
         "known_spark": " ".join(KNOWN_SPARK),
         "shell_names": " ".join(SHELL_NAMES),
@@ -167,7 +167,7 @@ def _java(program: str) -> str | None:
 def _with_javac(javac: str, jars: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="spark-lineage-jar-") as name:
         folder = Path(name)
-        sources = [_unpacked(file, folder) for file in FILES + JAR_FILES]
+        sources = [_unpacked(file, folder) for file in JAR.files]
         command = [javac, "--release", _JAVA_RELEASE, "-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", f"{jars}/*"]
         _run([*command, "-d", str(folder / "classes"), *map(str, sources)], "javac")
         return _classes_below(folder / "classes")

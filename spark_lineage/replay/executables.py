@@ -26,7 +26,7 @@ from ..store.rows import records_of
 from ..store.schemas import TABLES
 from ..store.signing import key_file, load_keys
 from ..store.tables import Store, literal
-from .bridge_sources import restorer_class
+from .bridge_sources import RESTORER
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -226,7 +226,7 @@ def _frames(session: SparkSession, found: Found, given: list[Any], classes: Sequ
     for number, value in enumerate(values):
         arguments[number] = value
     try:
-        return list(restorer_class(gateway).getConstructors()[0].newInstance(arguments).frames())
+        return list(RESTORER.load(gateway).getConstructors()[0].newInstance(arguments).frames())
     except ExecutableError:
         raise
     except Exception as error:

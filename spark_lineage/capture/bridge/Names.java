@@ -37,17 +37,11 @@ final class Names {
         }
     }
 
-    /** The value of a private field of the object's class or one above it, under the name that Scala gave it. */
     private static Object field(Object owner, String name) throws Exception {
-        for (Class type = owner.getClass(); type != null; type = type.getSuperclass()) {
-            Field[] fields = type.getDeclaredFields();
-            for (int i = 0; i < fields.length; i++) {
-                if (fields[i].getName().equals(name) || fields[i].getName().endsWith("$$" + name)) {
-                    fields[i].setAccessible(true);
-                    return fields[i].get(owner);
-                }
-            }
+        Field field = Reflect.find(owner.getClass(), name);
+        if (field == null) {
+            throw new NoSuchFieldException(name);
         }
-        throw new NoSuchFieldException(name);
+        return field.get(owner);
     }
 }

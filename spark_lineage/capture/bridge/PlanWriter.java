@@ -4,21 +4,15 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
-import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
 import org.apache.spark.sql.catalyst.expressions.Expression;
-import org.apache.spark.sql.catalyst.expressions.Literal;
-import org.apache.spark.sql.catalyst.expressions.OuterReference;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import scala.Product;
 
@@ -27,20 +21,11 @@ import scala.Product;
  * is written too. Each node once, children before parents. Reads plain data only: nothing lazy that does I/O.
  */
 final class PlanWriter {
-    private static final int SQL_LIMIT = 2000;
     private static final int LIST_LIMIT = 20000;
-    private static final String EXPRESSIONS = "org.apache.spark.sql.catalyst.expressions.";
-    /** Arguments that say how to evaluate, not what. */
-    private static final Set QUIET = new HashSet();
     /** Nodes whose output follows from their fields and children. */
     private static final Set DERIVED = new HashSet();
 
     static {
-        String[] quiet = new String[] {"timeZoneId", "evalMode", "ansiEnabled", "failOnError", "resultId", "evalContext",
-            "mode", "legacyErrorPattern", "inputEncoders", "outputEncoder", "nullOnOverflow", "resolver", "origin", "pythonEval"};
-        for (int i = 0; i < quiet.length; i++) {
-            QUIET.add(quiet[i]);
-        }
         String[] derived = new String[] {"Project", "Filter", "Aggregate", "Sort", "GlobalLimit", "LocalLimit", "Distinct",
             "Deduplicate", "Repartition", "RepartitionByExpression", "SubqueryAlias", "WithCTE", "ResolvedHint", "Join"};
         for (int i = 0; i < derived.length; i++) {
@@ -51,14 +36,12 @@ final class PlanWriter {
     private final Budget budget;
     private final Redaction redaction;
     private final IdentityHashMap ids = new IdentityHashMap();
-    private final LinkedHashMap attributes = new LinkedHashMap();
     private final Json nodes = new Json();
     private final Origins origins = new Origins();
     private final Literals literals;
-    /** Names that Spark made of expressions, and what stands for them without the literals. */
-    private final HashMap madeNames = new HashMap();
     private final Branches branches;
-    private boolean redacting;
+    private final Columns columns;
+    private final ExpressionWriter expressions;
     private int nextId = 1;
 
     PlanWriter(Budget budget, Redaction redaction) {
@@ -71,6 +54,8 @@ final class PlanWriter {
         this.redaction = redaction;
         this.literals = redaction.literals;
         this.branches = branches;
+        this.columns = new Columns(branches);
+        this.expressions = new ExpressionWriter(this, columns, budget, redaction);
     }
 
     /** The whole plan as one JSON object. Throws Budget.Over. */
@@ -93,17 +78,14 @@ final class PlanWriter {
 
     private String finish(int root) {
         Json out = new Json();
-        out.open('{').field("root", root).key("attributes").open('{');
-        Iterator entries = attributes.entrySet().iterator();
-        while (entries.hasNext()) {
-            Map.Entry entry = (Map.Entry) entries.next();
-            out.key(entry.getKey().toString()).raw((String) entry.getValue()).comma();
-        }
-        out.close('}').comma().key("nodes").open('[').raw(nodes).close(']').close('}');
+        out.open('{').field("root", root);
+        columns.write(out);
+        out.key("nodes").open('[').raw(nodes).close(']').close('}');
         return out.toString();
     }
 
-    private int plan(LogicalPlan plan) {
+    /** A plan's id: it is written if it is not yet. */
+    int plan(LogicalPlan plan) {
         Integer known = (Integer) ids.get(plan);
         if (known != null) {
             return known.intValue();
@@ -150,14 +132,19 @@ final class PlanWriter {
         return copies;
     }
 
+    /** Characters written so far. */
+    int length() {
+        return nodes.length();
+    }
+
     private void output(Json node, LogicalPlan plan) {
         int mark = node.mark();
         try {
             List output = Reflect.list(plan.output());
             node.key("output").open('[');
             for (int i = 0; i < output.size(); i++) {
-                define(((Attribute) output.get(i)).exprId());
-                node.number(attribute((Attribute) output.get(i))).comma();
+                columns.define(((Attribute) output.get(i)).exprId());
+                node.number(columns.attribute((Attribute) output.get(i))).comma();
             }
             node.close(']').comma();
         } catch (RuntimeException e) {
@@ -173,7 +160,7 @@ final class PlanWriter {
             for (int i = 0; i < product.productArity(); i++) {
                 String name = product.productElementName(i);
                 Object value = Reflect.unwrap(product.productElement(i));
-                if (isChild(value, children) || QUIET.contains(name) && !(value instanceof Enum) && !isMode(value)) {
+                if (isChild(value, children) || ExpressionWriter.QUIET.contains(name) && !(value instanceof Enum) && !isMode(value)) {
                     continue;
                 }
                 if (name.equals("output") && children.isEmpty() || name.equals("data") || literals.everywhere() && isRange(plan, name)) {
@@ -231,7 +218,7 @@ final class PlanWriter {
         return value != null && value.getClass().getName().indexOf("SaveMode") >= 0;
     }
 
-    private static void rethrowOver(RuntimeException e) {
+    static void rethrowOver(RuntimeException e) {
         if (e instanceof Budget.Over) {
             throw e;
         }
@@ -261,12 +248,12 @@ final class PlanWriter {
     }
 
     /** One value of a node's or an expression's arguments. */
-    private void value(Json out, Object wrapped, int depth) {
+    void value(Json out, Object wrapped, int depth) {
         Object value = Reflect.unwrap(wrapped);
         if (value == null) {
             out.raw("null");
         } else if (value instanceof Expression) {
-            topExpression(out, (Expression) value);
+            expressions.write(out, (Expression) value);
         } else if (value instanceof LogicalPlan) {
             LogicalPlan plan = (LogicalPlan) value;
             out.open('{').key("plan").number(plan(plan)).comma();
@@ -280,7 +267,7 @@ final class PlanWriter {
         } else if (value instanceof Enum || value instanceof scala.Enumeration.Value) {
             out.string(value.toString());
         } else if (value instanceof StructType) {
-            schema(out.open('{').key("schema"), (StructType) value);
+            columns.schema(out.open('{').key("schema"), (StructType) value);
             out.close('}');
         } else if (value instanceof DataType) {
             out.open('{').key("type").string(((DataType) value).catalogString()).close('}');
@@ -291,7 +278,7 @@ final class PlanWriter {
         } else if (value instanceof scala.collection.Iterable) {
             list(out, Reflect.list(value), depth);
         } else if (value instanceof ExprId) {
-            out.number(number((ExprId) value));
+            out.number(columns.number((ExprId) value));
         } else if (!Sources.write(out, value, redaction)) {
             other(out, value, depth);
         }
@@ -358,200 +345,10 @@ final class PlanWriter {
         int mark = out.mark();
         try {
             out.key("schema");
-            schema(out, plan.schema());
+            columns.schema(out, plan.schema());
             out.comma();
         } catch (RuntimeException e) {
             out.reset(mark);
-        }
-    }
-
-    private void schema(Json out, StructType schema) {
-        StructField[] fields = schema.fields();
-        out.open('[');
-        for (int i = 0; i < fields.length; i++) {
-            out.open('[').string(name(fields[i].name())).comma().string(fields[i].dataType().catalogString()).comma();
-            out.raw(fields[i].nullable() ? "true" : "false").close(']').comma();
-        }
-        out.close(']');
-    }
-
-    private void define(ExprId id) {
-        if (branches != null) {
-            branches.define(id.id());
-        }
-    }
-
-    private long number(ExprId id) {
-        return branches == null ? id.id() : branches.number(id.id());
-    }
-
-    /** A column's name as it is written. */
-    private String name(String name) {
-        String made = (String) madeNames.get(name);
-        return made == null ? name : made;
-    }
-
-    private long attribute(Attribute attribute) {
-        long id = number(attribute.exprId());
-        Long key = Long.valueOf(id);
-        if (!attributes.containsKey(key)) {
-            Json text = new Json();
-            text.open('[').string(name(attribute.name())).comma().string(attribute.dataType().catalogString()).comma();
-            text.raw(attribute.nullable() ? "true" : "false").close(']');
-            attributes.put(key, text.toString());
-        }
-        return id;
-    }
-
-    /** What an alias gives: the types of computed columns are known from it alone. */
-    private void given(Alias alias) {
-        define(alias.exprId());
-        String made = redacting ? Blank.madeName(alias, literals, madeNames) : null;
-        if (made != null) {
-            madeNames.put(alias.name(), made);
-        }
-        try {
-            attribute(alias.toAttribute());
-        } catch (RuntimeException e) {
-            attributes.remove(Long.valueOf(number(alias.exprId())));
-        }
-    }
-
-    private void topExpression(Json out, Expression expression) {
-        boolean before = redacting;
-        redacting = Blank.isIn(expression, literals);
-        try {
-            topExpression(out, expression, redacting);
-        } finally {
-            redacting = before;
-        }
-    }
-
-    private void topExpression(Json out, Expression expression, boolean without) {
-        out.open('{').key("expr");
-        int before = out.mark();
-        expression(out, expression);
-        int size = out.mark() - before;
-        Expression named = expression instanceof Alias ? ((Alias) expression).child() : expression;
-        if (!(named instanceof Attribute) && size < 20000) {
-            int mark = out.mark();
-            try {
-                String sql = without ? Blank.without(named, literals, madeNames) : named.sql();
-                out.comma().key("sql").string(Reflect.cut(redaction.text(sql), SQL_LIMIT));
-            } catch (RuntimeException e) {
-                out.reset(mark);
-            } catch (LinkageError e) {
-                out.reset(mark);
-            }
-        }
-        out.close('}');
-    }
-
-    private void expression(Json out, Expression expression) {
-        budget.bytes(nodes.length() + out.length());
-        budget.step();
-        if (expression instanceof AttributeReference) {
-            out.open('{').key("a").number(attribute((Attribute) expression)).close('}');
-        } else if (expression instanceof Literal) {
-            literal(out, (Literal) expression);
-        } else if (expression instanceof Alias) {
-            Alias alias = (Alias) expression;
-            given(alias);
-            out.open('{').field("as", number(alias.exprId())).field("n", name(alias.name())).key("c").open('[');
-            expression(out, alias.child());
-            out.close(']').close('}');
-        } else {
-            general(out, expression);
-        }
-    }
-
-    private void literal(Json out, Literal literal) {
-        Object value = literal.value();
-        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(literal.toString());
-        out.open('{').key("l").string(Reflect.cut(text, 200));
-        out.comma().key("t").string(literal.dataType().catalogString()).close('}');
-    }
-
-    private void general(Json out, Expression expression) {
-        String name = expression.getClass().getName();
-        boolean clause = name.startsWith("org.apache.spark.sql.catalyst.plans.logical.DeltaMerge");
-        out.open('{').key("e").string(name.startsWith(EXPRESSIONS) ? Reflect.simpleName(expression) : name).comma();
-        List children = Reflect.list(expression.children());
-        if (expression instanceof OuterReference) {
-            children = java.util.Collections.singletonList(((OuterReference) expression).e());
-        }
-        if (!clause && !children.isEmpty()) {
-            out.key("c").open('[');
-            for (int i = 0; i < children.size(); i++) {
-                expression(out, (Expression) children.get(i));
-                out.comma();
-            }
-            out.close(']').comma();
-        }
-        if (expression instanceof Product) {
-            parameters(out, expression, children, clause);
-        }
-        out.close('}');
-    }
-
-    private void parameters(Json out, Expression expression, List children, boolean clause) {
-        Product product = (Product) expression;
-        int start = out.mark();
-        out.key("p").open('{');
-        int empty = out.mark();
-        LogicalPlan plan = null;
-        for (int i = 0; i < product.productArity(); i++) {
-            Object value = Reflect.unwrap(product.productElement(i));
-            String name = product.productElementName(i);
-            if (value instanceof LogicalPlan) {
-                plan = (LogicalPlan) value;
-            } else if (clause || keeps(name, value, children)) {
-                parameter(out, name, value);
-            }
-        }
-        function(out, expression);
-        if (out.mark() == empty) {
-            out.reset(start);
-        } else {
-            out.close('}').comma();
-        }
-        if (plan != null) {
-            out.key("plan").number(plan(plan)).comma();
-        }
-    }
-
-    private static boolean keeps(String name, Object value, List children) {
-        if (value == null || value instanceof Expression || QUIET.contains(name)) {
-            return false;
-        }
-        if (value instanceof scala.collection.Seq) {
-            List list = Reflect.list(value);
-            return !list.isEmpty() && !(Reflect.unwrap(list.get(0)) instanceof Expression) && !(list.get(0) instanceof scala.Tuple2)
-                && list.get(0) instanceof String;
-        }
-        return value instanceof String || value instanceof Number || value instanceof Boolean || value instanceof DataType
-            || value instanceof ExprId || value instanceof Enum;
-    }
-
-    private void parameter(Json out, String name, Object value) {
-        int mark = out.mark();
-        try {
-            out.key(name);
-            value(out, value, 0);
-            out.comma();
-        } catch (RuntimeException e) {
-            rethrowOver(e);
-            out.reset(mark);
-        }
-    }
-
-    /** The class of a Scala function: it tells Spark ML's own from a user's. */
-    private void function(Json out, Expression expression) {
-        if (Reflect.simpleName(expression).equals("ScalaUDF")) {
-            Object function = Reflect.tryCall(expression, "function");
-            if (function != null) {
-                out.field("function", function.getClass().getName());
-            }
         }
     }
 }

@@ -142,7 +142,7 @@ final class Rdds {
 
     private static List inputs(RDD rdd) {
         ArrayList all = new ArrayList();
-        List groups = Reflect.list(Reflect.field(rdd, rdd.getClass(), "inputPartitions"));
+        List groups = Reflect.list(Reflect.field(rdd, "inputPartitions"));
         for (int i = 0; i < groups.size(); i++) {
             if (groups.get(i) instanceof scala.collection.Iterable) {
                 all.addAll(Reflect.list(groups.get(i)));
@@ -192,7 +192,7 @@ final class Rdds {
     }
 
     private static void jdbc(Json out, RDD rdd, Redaction redaction) {
-        Object options = Reflect.field(rdd, rdd.getClass(), "options");
+        Object options = Reflect.field(rdd, "options");
         out.field("url", redaction.text(Reflect.text(Reflect.tryCall(options, "url"))));
         out.field("table", Reflect.cut(redaction.text(Reflect.text(Reflect.tryCall(options, "tableOrQuery"))), 4000));
     }

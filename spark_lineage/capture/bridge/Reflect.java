@@ -1,5 +1,6 @@
 package org.sparklineage.bridge;
 
+import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,37 +40,35 @@ final class Reflect {
         }
     }
 
-    /** The value of a private field whose name ends so (Scala puts the class before it), null where there is none. */
-    static Object field(Object owner, Class type, String name) {
-        java.lang.reflect.Field[] fields = type.getDeclaredFields();
-        for (int i = 0; i < fields.length; i++) {
-            String called = fields[i].getName();
-            if (called.equals(name) || called.endsWith("$$" + name)) {
-                try {
-                    fields[i].setAccessible(true);
-                    return fields[i].get(owner);
-                } catch (Exception e) {
-                    return null;
-                }
-            }
-        }
-        return null;
+    /**
+     * The value of a field of the owner's class or of one above, private ones too; null where there is none. A lazy one
+     * is not computed.
+     */
+    static Object field(Object owner, String name) {
+        return owner == null ? null : field(owner, owner.getClass(), name);
     }
 
-    /** The value of a field of its class or of one above, private ones too; null where there is none. A lazy one is not computed. */
-    static Object field(Object target, String name) {
-        Class holder = target == null ? null : target.getClass();
-        while (holder != null && holder != Object.class) {
-            try {
-                java.lang.reflect.Field field = holder.getDeclaredField(name);
-                field.setAccessible(true);
-                return field.get(target);
-            } catch (NoSuchFieldException e) {
-                holder = holder.getSuperclass();
-            } catch (Exception e) {
-                return null;
-            } catch (LinkageError e) {
-                return null;
+    /** As field, looked for in this class and those above it. */
+    static Object field(Object owner, Class type, String name) {
+        try {
+            Field found = find(type, name);
+            return found == null ? null : found.get(owner);
+        } catch (Exception e) {
+            return null;
+        } catch (LinkageError e) {
+            return null;
+        }
+    }
+
+    /** The field of that name, which may have the class before it as Scala puts it; null where there is none. */
+    static Field find(Class type, String name) {
+        for (Class holder = type; holder != null && holder != Object.class; holder = holder.getSuperclass()) {
+            Field[] fields = holder.getDeclaredFields();
+            for (int i = 0; i < fields.length; i++) {
+                if (fields[i].getName().equals(name) || fields[i].getName().endsWith("$$" + name)) {
+                    fields[i].setAccessible(true);
+                    return fields[i];
+                }
             }
         }
         return null;

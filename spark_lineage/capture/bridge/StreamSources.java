@@ -35,7 +35,7 @@ final class StreamSources {
     private static void kafka(Json out, Object relation, Redaction redaction) {
         out.open('{').key("relation").open('{').field("class", relation.getClass().getName()).field("format", "kafka");
         out.key("options").open('{');
-        Object options = Reflect.field(relation, relation.getClass(), "sourceOptions");
+        Object options = Reflect.field(relation, "sourceOptions");
         if (options instanceof scala.collection.Map) {
             scala.collection.Iterator entries = ((scala.collection.Map) options).iterator();
             while (entries.hasNext()) {
@@ -50,8 +50,8 @@ final class StreamSources {
     /** As the table that it is, with what it does not tell itself: where it writes, in which format. */
     private static void fileSink(Json out, Object sink, Redaction redaction) {
         out.open('{').key("v2table").open('{').field("class", sink.getClass().getName()).key("properties").open('{');
-        out.field("path", redaction.path(Reflect.field(sink, sink.getClass(), "path")));
-        out.field("provider", Sources.format(Reflect.field(sink, sink.getClass(), "fileFormat")));
+        out.field("path", redaction.path(Reflect.field(sink, "path")));
+        out.field("provider", Sources.format(Reflect.field(sink, "fileFormat")));
         out.close('}').close('}').close('}');
     }
 }

@@ -179,11 +179,10 @@ def test_a_failure_while_attaching_leaves_the_job_alone(
 
 
 def test_a_bridge_that_does_not_compile_says_so(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from spark_lineage.capture import bridge_sources
+    from spark_lineage.capture.java_sources import JavaSources
 
-    monkeypatch.setattr(bridge_sources, "_loaders", {})
-    monkeypatch.setattr(bridge_sources, "compilation_unit", lambda: "package x; class Broken extends NoSuchSparkClass {}")
-    monkeypatch.setattr(bridge_sources, "BRIDGE_CLASS", "x.Broken")
+    monkeypatch.setattr(JavaSources, "class_name", "x.Broken")
+    monkeypatch.setattr(JavaSources, "text", lambda _: "package x; class Broken extends NoSuchSparkClass {}")
     with pytest.raises(AttachError, match=r"does not compile against this Spark.*NoSuchSparkClass"):
         spark_lineage.attach(spark, inbox=str(tmp_path), ingest="none", strict=True)
 

@@ -1,0 +1,185 @@
+package org.sparklineage.bridge;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.ExprId;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.OuterReference;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.types.DataType;
+import scala.Product;
+
+/** Writes the expressions of a plan's nodes, generic over their classes. A subquery's plan goes to the plan's writer. */
+final class ExpressionWriter {
+    private static final int SQL_LIMIT = 2000;
+    private static final String PACKAGE = "org.apache.spark.sql.catalyst.expressions.";
+    /** Arguments that say how to evaluate, not what. */
+    static final Set QUIET = new HashSet();
+
+    static {
+        String[] quiet = new String[] {"timeZoneId", "evalMode", "ansiEnabled", "failOnError", "resultId", "evalContext",
+            "mode", "legacyErrorPattern", "inputEncoders", "outputEncoder", "nullOnOverflow", "resolver", "origin", "pythonEval"};
+        for (int i = 0; i < quiet.length; i++) {
+            QUIET.add(quiet[i]);
+        }
+    }
+
+    private final PlanWriter plans;
+    private final Columns columns;
+    private final Budget budget;
+    private final Redaction redaction;
+    private final Literals literals;
+    private boolean redacting;
+
+    ExpressionWriter(PlanWriter plans, Columns columns, Budget budget, Redaction redaction) {
+        this.plans = plans;
+        this.columns = columns;
+        this.budget = budget;
+        this.redaction = redaction;
+        this.literals = redaction.literals;
+    }
+
+    /** An expression as a field holds it: its tree, and its SQL where that says more. Throws Budget.Over. */
+    void write(Json out, Expression expression) {
+        boolean before = redacting;
+        redacting = Blank.isIn(expression, literals);
+        try {
+            withSql(out, expression);
+        } finally {
+            redacting = before;
+        }
+    }
+
+    private void withSql(Json out, Expression expression) {
+        out.open('{').key("expr");
+        int before = out.mark();
+        expression(out, expression);
+        int size = out.mark() - before;
+        Expression named = expression instanceof Alias ? ((Alias) expression).child() : expression;
+        if (!(named instanceof Attribute) && size < 20000) {
+            int mark = out.mark();
+            try {
+                String sql = redacting ? Blank.without(named, literals, columns.madeNames) : named.sql();
+                out.comma().key("sql").string(Reflect.cut(redaction.text(sql), SQL_LIMIT));
+            } catch (RuntimeException e) {
+                out.reset(mark);
+            } catch (LinkageError e) {
+                out.reset(mark);
+            }
+        }
+        out.close('}');
+    }
+
+    private void expression(Json out, Expression expression) {
+        budget.bytes(plans.length() + out.length());
+        budget.step();
+        if (expression instanceof AttributeReference) {
+            out.open('{').key("a").number(columns.attribute((Attribute) expression)).close('}');
+        } else if (expression instanceof Literal) {
+            literal(out, (Literal) expression);
+        } else if (expression instanceof Alias) {
+            Alias alias = (Alias) expression;
+            columns.given(alias, redacting ? literals : null);
+            out.open('{').field("as", columns.number(alias.exprId())).field("n", columns.name(alias.name())).key("c").open('[');
+            expression(out, alias.child());
+            out.close(']').close('}');
+        } else {
+            general(out, expression);
+        }
+    }
+
+    private void literal(Json out, Literal literal) {
+        Object value = literal.value();
+        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(literal.toString());
+        out.open('{').key("l").string(Reflect.cut(text, 200));
+        out.comma().key("t").string(literal.dataType().catalogString()).close('}');
+    }
+
+    private void general(Json out, Expression expression) {
+        String name = expression.getClass().getName();
+        boolean clause = name.startsWith("org.apache.spark.sql.catalyst.plans.logical.DeltaMerge");
+        out.open('{').key("e").string(name.startsWith(PACKAGE) ? Reflect.simpleName(expression) : name).comma();
+        List children = Reflect.list(expression.children());
+        if (expression instanceof OuterReference) {
+            children = java.util.Collections.singletonList(((OuterReference) expression).e());
+        }
+        if (!clause && !children.isEmpty()) {
+            out.key("c").open('[');
+            for (int i = 0; i < children.size(); i++) {
+                expression(out, (Expression) children.get(i));
+                out.comma();
+            }
+            out.close(']').comma();
+        }
+        if (expression instanceof Product) {
+            parameters(out, expression, children, clause);
+        }
+        out.close('}');
+    }
+
+    private void parameters(Json out, Expression expression, List children, boolean clause) {
+        Product product = (Product) expression;
+        int start = out.mark();
+        out.key("p").open('{');
+        int empty = out.mark();
+        LogicalPlan plan = null;
+        for (int i = 0; i < product.productArity(); i++) {
+            Object value = Reflect.unwrap(product.productElement(i));
+            String name = product.productElementName(i);
+            if (value instanceof LogicalPlan) {
+                plan = (LogicalPlan) value;
+            } else if (clause || keeps(name, value, children)) {
+                parameter(out, name, value);
+            }
+        }
+        function(out, expression);
+        if (out.mark() == empty) {
+            out.reset(start);
+        } else {
+            out.close('}').comma();
+        }
+        if (plan != null) {
+            out.key("plan").number(plans.plan(plan)).comma();
+        }
+    }
+
+    private static boolean keeps(String name, Object value, List children) {
+        if (value == null || value instanceof Expression || QUIET.contains(name)) {
+            return false;
+        }
+        if (value instanceof scala.collection.Seq) {
+            List list = Reflect.list(value);
+            return !list.isEmpty() && !(Reflect.unwrap(list.get(0)) instanceof Expression) && !(list.get(0) instanceof scala.Tuple2)
+                && list.get(0) instanceof String;
+        }
+        return value instanceof String || value instanceof Number || value instanceof Boolean || value instanceof DataType
+            || value instanceof ExprId || value instanceof Enum;
+    }
+
+    private void parameter(Json out, String name, Object value) {
+        int mark = out.mark();
+        try {
+            out.key(name);
+            plans.value(out, value, 0);
+            out.comma();
+        } catch (RuntimeException e) {
+            PlanWriter.rethrowOver(e);
+            out.reset(mark);
+        }
+    }
+
+    /** The class of a Scala function: it tells Spark ML's own from a user's. */
+    private void function(Json out, Expression expression) {
+        if (Reflect.simpleName(expression).equals("ScalaUDF")) {
+            Object function = Reflect.tryCall(expression, "function");
+            if (function != null) {
+                out.field("function", function.getClass().getName());
+            }
+        }
+    }
+}
