@@ -88,18 +88,36 @@ def settings() -> dict[str, str]:
     return {**pairs, "spark.driver.extraClassPath": f"{sys.prefix}/jars/*"}
 
 
-def appends(folder: Path, pairs: int) -> Comparison:
-    """30 appends of 100 rows to a fresh table, with the bridge and its ingester child, and without."""
+def session(name: str, confs: dict[str, str]) -> Any:
+    """A Spark session with the settings of conf/spark-local.conf, Delta's jars, and these."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
 
-    import spark_lineage
-
-    builder = SparkSession.builder.appName("overhead")
-    for key, value in settings().items():
+    builder = SparkSession.builder.appName(name)
+    for key, value in {**settings(), **confs}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def bridge_notes(figures: list[list[int]]) -> dict[str, str]:
+    """What the bridges of several attachments said of themselves (`Bridge.figures`)."""
+    events, listener, documents, worker, size, delay, _, late = (sum(one[i] for one in figures) for i in range(8))
+    return {
+        "listener thread": f"{listener / events / 1000:.1f} microseconds an event, {events} events",
+        "bridge's worker": f"{worker / documents / 1e6:.2f} ms a document, {documents} documents",
+        "execution's end to its document on disk": f"{delay / documents:.1f} ms mean, {max(one[6] for one in figures)} ms at most, "
+        f"{late} of {documents} later than 50 ms",
+        "document size": f"{size / documents / 1024:.1f} KB compressed",
+    }
+
+
+def appends(folder: Path, pairs: int) -> Comparison:
+    """30 appends of 100 rows to a fresh table, with the bridge and its ingester child, and without."""
+    import spark_lineage
+
+    spark = session("overhead", {})
     driver = int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
     counter = iter(range(10_000))
 
@@ -132,14 +150,9 @@ def appends(folder: Path, pairs: int) -> Comparison:
         order: list[Callable[[], Sample]] = [side, watched] if i % 2 == 0 else [watched, side]
         taken = [act() for act in order]
         comparison.pairs.append((taken[0], taken[1]) if i % 2 == 0 else (taken[1], taken[0]))
-    events = sum(f[1][0] for f in figures)
-    documents = sum(f[1][2] for f in figures)
     comparison.notes = {
         "attach": f"{statistics.median(f[0] for f in figures):.3f} s; the first in this JVM {first_attach:.3f} s",
-        "listener thread": f"{sum(f[1][1] for f in figures) / events / 1000:.1f} microseconds an event, {events} events",
-        "bridge's worker": f"{sum(f[1][3] for f in figures) / documents / 1e6:.2f} ms a document",
-        "execution's end to its document on disk": f"{sum(f[1][5] for f in figures) / documents:.1f} ms mean",
-        "document size": f"{sum(f[1][4] for f in figures) / documents / 1024:.1f} KB compressed",
+        **bridge_notes([f[1] for f in figures]),
         "last execution's end to rows in the tables": f"{statistics.median(f[2] for f in figures):.2f} s",
         "ingester's CPU for a run of 30 writes, at low priority": f"{ingester_cpu(folder / 'store'):.2f} s median",
         "bytes added to the store by a run of 30 writes": f"{tree_bytes(folder / 'store') // (pairs + 1):,}",

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from overhead import Comparison, Sample, cpu_seconds, ingester_cpu, settings  # noqa: E402
+from overhead import Comparison, Sample, bridge_notes, cpu_seconds, ingester_cpu, session  # noqa: E402
 
 QUERIES = sorted((ROOT / "benchmarks" / "tpch").glob("q*.sql"))
 TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
@@ -69,22 +69,13 @@ class Benchmark:
             self.spark.read.parquet(str(data / f"{table}.parquet")).write.format("delta").saveAsTable(table)
 
     def start_spark(self) -> Any:
-        os.environ["PYSPARK_PYTHON"] = sys.executable
-        from pyspark.sql import SparkSession
-
-        confs = settings()
+        confs = {"spark.sql.warehouse.dir": str(self.folder / "warehouse")}
         if self.with_openlineage:
             confs["spark.jars.packages"] = f"io.openlineage:openlineage-spark_2.13:{OPENLINEAGE}"
-        confs["spark.sql.warehouse.dir"] = str(self.folder / "warehouse")
         # what OpenLineage's listener reads when it is made; without the listener nobody reads it
         confs["spark.openlineage.transport.type"] = "file"
         confs["spark.openlineage.transport.location"] = str(self.folder / "events.jsonl")
-        builder = SparkSession.builder.appName("tpch")
-        for key, value in confs.items():
-            builder = builder.config(key, value)
-        spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel("ERROR")
-        return spark
+        return session("tpch", confs)
 
     def run(self, rounds: int) -> list[Comparison]:
         sides = {"plain": self.plain, "spark-lineage": self.lineage}
@@ -107,12 +98,15 @@ class Benchmark:
         self.spark.stop()
         return list(comparisons.values())
 
-    def plain(self) -> Sample:
+    def plain(self, finish: Callable[[], Any] = bool) -> Sample:
+        """`finish` waits for what a side still has to do when the queries are over: its CPU counts, the wait does not."""
         self.spark.sql("CREATE DATABASE IF NOT EXISTS made")
         begin, begin_cpu = time.perf_counter(), cpu_seconds(self.driver)
         for path in QUERIES:
             self.spark.sql(f"CREATE TABLE made.{path.stem} USING delta AS\n{path.read_text()}")
-        sample = Sample(time.perf_counter() - begin, cpu_seconds(self.driver) - begin_cpu)
+        wall = time.perf_counter() - begin
+        finish()
+        sample = Sample(wall, cpu_seconds(self.driver) - begin_cpu)
         self.spark.sql("DROP DATABASE made CASCADE")
         self.spark.sparkContext._jvm.System.gc()  # no side pays for the garbage of the one before
         return sample
@@ -121,8 +115,7 @@ class Benchmark:
         import spark_lineage
 
         attachment = spark_lineage.attach(self.spark, store=str(self.folder / "store"), strict=True)
-        sample = self.plain()
-        assert attachment.flush(60)
+        sample = self.plain(lambda: attachment.bridge.flush(60_000))
         self.figures.append(list(attachment.bridge.figures()))
         spark_lineage.detach(self.spark)
         assert attachment.process.wait(60)
@@ -132,19 +125,13 @@ class Benchmark:
         context = self.spark.sparkContext
         listener = context._jvm.io.openlineage.spark.agent.OpenLineageSparkListener(context._jsc.sc().conf())
         context._jsc.sc().addSparkListener(listener)
-        sample = self.plain()
-        context._jsc.sc().listenerBus().waitUntilEmpty()
+        sample = self.plain(lambda: context._jsc.sc().listenerBus().waitUntilEmpty())
         context._jsc.sc().removeSparkListener(listener)
         return sample
 
     def notes(self) -> dict[str, Any]:
-        events = sum(one[0] for one in self.figures)
-        documents = sum(one[2] for one in self.figures)
         return {
-            "listener thread": f"{sum(one[1] for one in self.figures) / events / 1000:.1f} microseconds an event, {events} events",
-            "bridge's worker": f"{sum(one[3] for one in self.figures) / documents / 1e6:.2f} ms a document, {documents} documents",
-            "execution's end to its document on disk": f"{sum(one[5] for one in self.figures) / documents:.1f} ms mean",
-            "document size": f"{sum(one[4] for one in self.figures) / documents / 1024:.1f} KB compressed",
+            **bridge_notes(self.figures),
             "ingester's CPU, at low priority": f"{ingester_cpu(self.folder / 'store'):.2f} s median",
         }
 

@@ -192,10 +192,11 @@ public final class Bridge extends SparkListener {
 
     /**
      * Figures for benchmarks: events heard, nanoseconds on the listener thread, documents, nanoseconds in the worker, bytes,
-     * milliseconds from the ends of executions to their documents.
+     * milliseconds from the ends of executions to their documents (sum, longest), documents later than 50 ms.
      */
     public long[] figures() {
-        return new long[] {listenerEvents, listenerNanos, worker.documents, worker.workNanos, worker.bytes, worker.delayMillis};
+        return new long[] {listenerEvents, listenerNanos, worker.documents, worker.workNanos, worker.bytes, worker.delayMillis,
+            worker.longestDelayMillis, worker.late};
     }
 
     /** What is kept in memory: executions open, nested ones that wait, runs with commits, reasons, waiting, their bytes. */

@@ -12,6 +12,7 @@ import org.apache.spark.SparkContext;
  * documents as it writes them; a number whose document could not be written is a gap that the reader sees.
  */
 final class Worker implements Runnable {
+    private static final long PROMPT_MILLIS = 50L;
     private static final long STACK_BYTES = 512L * 1024L * 1024L;
     /** So long a document in the making is waited for once all else is given up. */
     private static final long LAST_MILLIS = 1000L;
@@ -39,6 +40,9 @@ final class Worker implements Runnable {
     volatile long workNanos;
     volatile long bytes;
     volatile long delayMillis;
+    volatile long longestDelayMillis;
+    /** Documents that came later than PROMPT_MILLIS after the end of their execution. */
+    volatile long late;
 
     Worker(SparkContext context, Map options) throws Exception {
         this.runId = (String) options.get("run_id");
@@ -160,7 +164,10 @@ final class Worker implements Runnable {
         String text = document(one);
         if (text != null) {
             write("execution", text, null);
-            delayMillis += System.currentTimeMillis() - one.end.time();
+            long delay = System.currentTimeMillis() - one.end.time();
+            delayMillis += delay;
+            longestDelayMillis = Math.max(longestDelayMillis, delay);
+            late += delay > PROMPT_MILLIS ? 1L : 0L;
         }
     }
 
