@@ -337,6 +337,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
         raise AttachError(f"the driver's JVM cannot name the folder {folder} in its encoding {encoding}: set LC_ALL=C.UTF-8")
     faults.point("compile")
+    shipped.refuse_another_release(context._gateway)
     java_class = BRIDGE.load(context._gateway)
     types = context._gateway.new_array(jvm.java.lang.Class, 2)
     types[0] = jvm.java.lang.Class.forName("org.apache.spark.SparkContext", True, java_class.getClassLoader())

@@ -10,6 +10,8 @@ from .java_sources import JavaSources
 PACKAGE = "org.sparklineage.bridge"
 LISTENER = PACKAGE + ".LineageListener"
 """What the jar gives to `spark.extraListeners`."""
+RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
+"""What Python alone knows, in the jar."""
 FILES = (
     "Faults", "Json", "Reflect", "RealPaths", "SqlText", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
     "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",

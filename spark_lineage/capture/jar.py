@@ -24,13 +24,12 @@ from ..config import OPTIONS
 from ..errors import LineageError
 from . import compiled, orchestrators, redaction
 from .bridge_options import BRIDGE_OPTIONS
-from .bridge_sources import JAR, PACKAGE
+from .bridge_sources import JAR, RESOURCE
 from .identity import CONFS_THAT_MATTER, KNOWN_SPARK, SHELL_NAMES
 
 NAME = "spark-lineage-bridge.jar"
 SHIPPED = Path(__file__).resolve().parent / "bridge" / NAME
 """Where the wheel has it, and `make jar` writes it."""
-_RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
 _JAVA_RELEASE = "17"
 """Spark 4 runs on no older Java."""
 
@@ -77,7 +76,7 @@ def is_current(jar: Path) -> bool:
     """Whether there is such a jar, made of the sources and options of this very installation."""
     try:
         with zipfile.ZipFile(jar) as content:
-            return content.read(_RESOURCE) == properties().encode()
+            return content.read(RESOURCE) == properties().encode()
     except (OSError, KeyError, zipfile.BadZipFile):
         return False
 
@@ -105,7 +104,7 @@ def build(target: Path, spark_jars: Path | None = None) -> Path:
         classes = with_janino(java, jars, JAR.text())
     else:
         raise LineageError("no Java found to compile the jar with; install a Java 17 or 21, or set JAVA_HOME to one")
-    _write(target, {**classes, _RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
+    _write(target, {**classes, RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
     return target
 
 

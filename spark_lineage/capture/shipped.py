@@ -11,8 +11,9 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import AttachError
 from . import child
-from .bridge_sources import LISTENER
+from .bridge_sources import LISTENER, RESOURCE
 
 if TYPE_CHECKING:
     from .attach import Attachment
@@ -35,6 +36,27 @@ def listener_of(context: Any, confs: Mapping[str, str]) -> Any:
     argument = gateway.new_array(gateway.jvm.java.lang.Object, 1)
     argument[0] = context._jsc.sc()
     return loader.loadClass(LISTENER).getMethod("of", context_class).invoke(None, argument)
+
+
+def refuse_another_release(gateway: Any) -> None:
+    """Raises AttachError where a jar on the class path is not of this installation: its classes would be taken unseen.
+
+    An older one does not know newer options, those that keep secrets out among them.
+    """
+    stream = gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader().getResourceAsStream(RESOURCE)
+    if stream is None:
+        return
+    from .jar import properties
+
+    of_jar, own = gateway.jvm.java.util.Properties(), gateway.jvm.java.util.Properties()
+    of_jar.load(stream)
+    stream.close()
+    own.load(gateway.jvm.java.io.StringReader(properties()))
+    if of_jar.getProperty("sources") != own.getProperty("sources"):
+        raise AttachError(
+            f"the bridge's jar on Spark's class path is of another release ({of_jar.getProperty('tool_version')}) than this "
+            f"Python package ({own.getProperty('tool_version')}); take the jar from spark.jars, or the one that `spark-lineage jar` gives"
+        )
 
 
 def join(attachment: Attachment, start: str, options: Mapping[str, Any]) -> None:

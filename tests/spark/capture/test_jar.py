@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from captured import documents, executions, versions_read, versions_written
@@ -16,7 +18,9 @@ from captured import documents, executions, versions_read, versions_written
 import spark_lineage
 from spark_lineage.capture import jar, orchestrators
 from spark_lineage.capture.bridge_options import BRIDGE_OPTIONS, bridge_options
+from spark_lineage.capture.bridge_sources import RESOURCE
 from spark_lineage.config import load
+from spark_lineage.errors import AttachError
 from spark_lineage.ingest import ingest
 
 TIMEOUT = 300
@@ -32,6 +36,27 @@ def run(command: list[str], cwd: Path, **environment: str) -> subprocess.Complet
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
+
+
+def test_a_jar_of_another_release_is_not_taken_for_ours(spark: Any, bridge_jar: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older.jar"
+    with zipfile.ZipFile(bridge_jar) as ours, zipfile.ZipFile(older, "w") as other:
+        for name in ours.namelist():
+            content = ours.read(name)
+            other.writestr(name, content.replace(b"sources=", b"sources=0") if name == RESOURCE else content)
+    jvm, gateway = spark._jvm, spark.sparkContext._gateway
+    thread = jvm.java.lang.Thread.currentThread()
+    before = thread.getContextClassLoader()
+    urls = gateway.new_array(jvm.java.net.URL, 1)
+    for place, refused in ((older, True), (bridge_jar, False)):
+        urls[0] = jvm.java.io.File(str(place)).toURI().toURL()
+        thread.setContextClassLoader(jvm.java.net.URLClassLoader(urls, before))
+        try:
+            with pytest.raises(AttachError, match="another release") if refused else contextlib.nullcontext():
+                spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
+        finally:
+            thread.setContextClassLoader(before)
+            spark_lineage.detach(spark)
 
 
 def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
