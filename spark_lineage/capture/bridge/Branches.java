@@ -32,8 +32,8 @@ final class Branches {
     }
 
     /** What equal branches have in common; null where it cannot be told. Throws Budget.Over. */
-    static String key(LogicalPlan branch, Budget budget, Redaction redaction) {
-        String text = new PlanWriter(budget.withoutNodes(), redaction, new Branches()).write(branch);
+    static String key(LogicalPlan branch, Budget budget, Redaction redaction, Origins origins) {
+        String text = new PlanWriter(budget.withoutNodes(), redaction, origins, new Branches(), 1).write(branch);
         try {
             byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes("UTF-8"));
             return new java.math.BigInteger(digest).toString(36);

@@ -94,16 +94,14 @@ public final class Bridge extends SparkListener {
         if (event.qe() == null) {
             return;
         }
-        Object root = Reflect.unwrap(start.rootExecutionId());
         start.hear(event.qe());
         Finished one = new Finished(start, new Ended(event));
-        Origins.note(one);
-        if (root instanceof Long && !root.equals(id)) {
-            open.keepNested((Long) root, one);
+        if (start.root() != null && open.keepNested(start.root(), one)) {
             return;
         }
         one.nested = open.takeNested(id);
-        one.commits = commits.take(id.longValue());
+        Long named = start.namedRoot();
+        one.commits = named == null || named.equals(id) ? commits.take(id.longValue()) : commits.takeEnded(named.longValue(), open);
         if (!streams.takes(one)) {
             worker.offer(one);
         }
@@ -117,12 +115,7 @@ public final class Bridge extends SparkListener {
             if (error == null && exitCode != null && exitCode.longValue() != 0L) {
                 error = "exit code " + exitCode;
             }
-            commits.uninstall();
-            streams.settle(0L);
-            Origins.forget();
-            drops.count(worker, open);
-            worker.end(error, true, stopMillis);
-            open.clear();
+            end(error, stopMillis);
         }
     }
 
@@ -175,11 +168,16 @@ public final class Bridge extends SparkListener {
         }
         if (!ended) {
             ended = true;
-            commits.uninstall();
-            drops.count(worker, open);
-            worker.end(null, true, Math.max(1L, deadline - System.currentTimeMillis()));
-            open.clear();
+            end(null, Math.max(1L, deadline - System.currentTimeMillis()));
         }
+    }
+
+    private void end(String error, long timeoutMillis) {
+        commits.uninstall();
+        streams.settle(0L);
+        drops.count(worker, open);
+        worker.end(error, true, timeoutMillis);
+        open.clear();
     }
 
     public boolean isEnded() {

@@ -12,7 +12,7 @@ import org.apache.spark.sql.types.StructType;
 
 /** The columns of a plan that is being written: their numbers, names and types, each once. */
 final class Columns {
-    private final LinkedHashMap attributes = new LinkedHashMap();
+    final LinkedHashMap attributes = new LinkedHashMap();
     /** Names that Spark made of expressions, and what stands for them without the literals. */
     final HashMap madeNames = new HashMap();
     private final Branches branches;

@@ -60,8 +60,12 @@ final class CommitList {
         targets.add(plan);
         String kind = Reflect.simpleName(plan);
         String error = Reflect.text(one.end.errorMessage());
+        if (error != null && error.length() > 0) {
+            log.reasons.add("it failed, and what the log has from that time may be another's");
+            return true;
+        }
         boolean must = kind.equals("AppendData") || kind.startsWith("Overwrite") || kind.endsWith("TableAsSelect") || kind.equals("Union");
-        log.search(plan, targets.paths, !must || error != null && error.length() > 0);
+        log.search(plan, targets.paths, !must);
         return !targets.paths.isEmpty();
     }
 

@@ -30,8 +30,8 @@ final class Commits {
     private ThreadLocal ours;
     private Constructor constructor;
     private boolean installed;
-
-    private final Worker worker;
+    /** As the context: it leads to it. */
+    private volatile Worker worker;
 
     Commits(SparkContext context, Worker worker) {
         this.context = context;
@@ -60,7 +60,9 @@ final class Commits {
     }
 
     void uninstall() {
+        Worker worker = this.worker;
         context = null;
+        this.worker = null;
         synchronized (byRoot) {
             byRoot.clear();
         }
@@ -105,7 +107,8 @@ final class Commits {
     /** Called on the committing thread. Never throws. */
     void committed(Object transaction) {
         SparkContext context = this.context;
-        if (context == null) {
+        Worker worker = this.worker;
+        if (context == null || worker == null) {
             return;
         }
         String key = null;
@@ -160,6 +163,23 @@ final class Commits {
             List list = (List) byRoot.remove(String.valueOf(root));
             return list == null ? new ArrayList() : list;
         }
+    }
+
+    /** As take, of an execution that names a root which is over: those of others that do so too, and still run, stay. */
+    List takeEnded(long root, Open open) {
+        ArrayList ended = new ArrayList();
+        synchronized (byRoot) {
+            List list = take(root);
+            for (int i = 0; i < list.size(); i++) {
+                DeltaCommit commit = (DeltaCommit) list.get(i);
+                if (commit.sqlId != null && open.isOpen(Long.valueOf(commit.sqlId))) {
+                    keep(String.valueOf(root), commit);
+                } else {
+                    ended.add(commit);
+                }
+            }
+        }
+        return ended;
     }
 
     /** Gives each thread the observer that starts transactions. */

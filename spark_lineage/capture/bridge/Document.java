@@ -25,6 +25,7 @@ final class Document {
     private final Pace pace;
     private long begun;
     private final Executable executable;
+    private final Origins origins = new Origins();
     /** Whether something of the document was given up: then not all of its datasets are known. */
     private boolean partial;
     volatile String commitsUnseen;
@@ -54,6 +55,10 @@ final class Document {
         begun = System.nanoTime();
         QueryExecution execution = one.end.qe();
         LogicalPlan analyzed = execution == null ? null : analyzed(execution);
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            origin((Bridge.Finished) one.nested.get(i), reasons);
+        }
+        origin(one, reasons);
         if (execution != null && (analyzed == null || Noise.isRootNoise(one, analyzed, reads))) {
             return null;
         }
@@ -62,6 +67,9 @@ final class Document {
             incomplete.add(caveat);
         }
         boolean isWrite = analyzed == null || Noise.writes(Reflect.simpleName(analyzed));
+        if (one.start.nestedCut) {
+            incomplete.add(Open.NESTED_CUT);
+        }
         boolean header = one.cut == Load.PLAN;
         if (header || analyzed == null) {
             String reason = analyzed == null ? "plan and scans given up, memory was short" : "plan left out under load";
@@ -78,6 +86,10 @@ final class Document {
         }
         out.key("analyzed").raw(analyzed == null ? "null" : plan(analyzed, header, incomplete, reasons)).comma();
         nested(out, one, header, incomplete, reasons);
+        if (origins.leftOut) {
+            incomplete.add("plans of earlier checkpoints left out");
+            origins.leftOut = false;
+        }
         physical(out, one, incomplete, reasons);
         commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
         realPaths.write(out);
@@ -92,7 +104,24 @@ final class Document {
         return out.close('}').toString();
     }
 
+    private void origin(Bridge.Finished one, Reasons reasons) {
+        LogicalPlan plan = Origins.isCheckpoint(one) && one.end.qe() != null ? analyzed(one.end.qe()) : null;
+        try {
+            if (plan != null) {
+                origins.note(one.start.executionId(), plan, budget(), redaction);
+            }
+        } catch (RuntimeException e) {
+            reasons.add("a checkpoint's plan: " + (e instanceof Budget.Over ? e.getMessage() : thrown(e)));
+        } catch (StackOverflowError e) {
+            reasons.add("a checkpoint's plan: too deep");
+        }
+    }
+
+    /** Null where it cannot be had. */
     static LogicalPlan analyzed(QueryExecution execution) {
+        if (execution == null) {
+            return null;
+        }
         try {
             return execution.analyzed();
         } catch (Exception e) {
@@ -113,7 +142,7 @@ final class Document {
         out.field("started_ms", start.time()).field("ended_ms", one.end.time());
         failure(out, one);
         confs(out, start);
-        catalog(out, one.start.names());
+        catalog(out, one.start.names(), one.start.isLate());
     }
 
     /** The run in whose job(...) the execution was started: our own tag, which is kept out of `tags`. */
@@ -217,7 +246,7 @@ final class Document {
         return result;
     }
 
-    private static void catalog(Json out, String[] names) {
+    private static void catalog(Json out, String[] names, boolean late) {
         if (names == null) {
             return;
         }
@@ -226,14 +255,18 @@ final class Document {
         for (int i = 1; i < names.length; i++) {
             out.string(names[i]).comma();
         }
-        out.close(']').close('}').comma();
+        out.close(']').comma();
+        if (late) {
+            out.field("late", true);
+        }
+        out.close('}').comma();
     }
 
     private String plan(LogicalPlan plan, boolean header, List incomplete, Reasons reasons) {
         if (!header) {
             try {
                 Faults.point("plan");
-                return new PlanWriter(budget(), redaction).write(plan);
+                return new PlanWriter(budget(), redaction, origins, 1).write(plan);
             } catch (Budget.Over e) {
                 incomplete.add(e.getMessage());
                 reasons.add(e.getMessage());
@@ -246,7 +279,8 @@ final class Document {
             }
         }
         try {
-            return new PlanWriter(new Budget(10, maxBytes, maxNanos, System.nanoTime(), new Pace()), redaction).writeHeader(plan);
+            return new PlanWriter(new Budget(10, maxBytes, maxNanos, System.nanoTime(), new Pace()), redaction, origins, 1)
+                .writeHeader(plan);
         } catch (RuntimeException e) {
             incomplete.add("plan header: " + thrown(e));
             return "null";

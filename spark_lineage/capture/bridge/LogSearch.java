@@ -37,7 +37,7 @@ final class LogSearch {
         this.until = until;
     }
 
-    /** `targets` as Targets has them; `mayBeNone`: a command that commits nothing where nothing matched, or that failed. */
+    /** `targets` as Targets has them; `mayBeNone`: a command that commits nothing where nothing matched. */
     void search(LogicalPlan command, List targets, boolean mayBeNone) {
         LinkedHashMap counts = new LinkedHashMap();
         for (int i = 0; i < targets.size(); i++) {

@@ -25,7 +25,13 @@ final class Names {
             if (namespace == null && catalog.equals("spark_catalog")) {
                 namespace = new String[] {String.valueOf(field(Reflect.call(state, "catalog"), "currentDb"))};
             } else if (namespace == null) {
-                namespace = Reflect.call(manager, "currentNamespace");
+                // only of a catalog that is there: to load one may take connections, and every query waits for the lock
+                Object loaded = Reflect.unwrap(Reflect.field(manager, "catalogs"));
+                Object plugin = loaded instanceof scala.collection.Map ? Reflect.unwrap(((scala.collection.Map) loaded).get(catalog)) : null;
+                if (plugin == null) {
+                    return null;
+                }
+                namespace = ((org.apache.spark.sql.connector.catalog.CatalogPlugin) plugin).defaultNamespace();
             }
             String[] parts = (String[]) namespace;
             String[] names = new String[parts.length + 1];

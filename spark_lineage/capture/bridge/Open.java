@@ -14,10 +14,16 @@ final class Open {
     private static final int STARTS_MAX = 100000;
     private static final int NESTED_MAX = 256;
     private static final int ROOTS_MAX = 1000;
+    static final String NESTED_CUT = "more than " + NESTED_MAX + " nested executions";
     private final Worker worker;
     private final LinkedHashMap starts = new LinkedHashMap();
     private final HashMap nested = new HashMap();
     private final HashMap nestedBytes = new HashMap();
+    /**
+     * Who stands in for a root that is over: a thread that was started within an execution (of a pool, say) names it as the
+     * root of all that it does later. The first of those that run at a time is taken for the root of the others.
+     */
+    private final LinkedHashMap standIns = new LinkedHashMap();
     private long bytes;
 
     Open(Worker worker) {
@@ -25,6 +31,21 @@ final class Open {
     }
 
     synchronized void started(Started start) {
+        Long named = start.root();
+        if (named != null && !starts.containsKey(named)) {
+            Long first = (Long) standIns.get(named);
+            if (first != null && starts.containsKey(first)) {
+                start.belongsTo(first);
+            } else {
+                start.belongsTo(null);
+                standIns.put(named, Long.valueOf(start.executionId()));
+                if (standIns.size() > ROOTS_MAX) {
+                    Iterator eldest = standIns.keySet().iterator();
+                    eldest.next();
+                    eldest.remove();
+                }
+            }
+        }
         starts.put(Long.valueOf(start.executionId()), start);
         bytes += start.weight();
         while (starts.size() > STARTS_MAX || bytes > worker.load.bytesMax() && starts.size() > 1) {
@@ -44,10 +65,21 @@ final class Open {
         return start;
     }
 
-    /** Keeps a nested execution for its root. Its plans are left to the garbage collector when those of one root weigh much. */
-    synchronized void keepNested(Long root, Bridge.Finished one) {
-        if (Noise.isDeltaOwn(one) || !starts.containsKey(root)) {
-            return;
+    synchronized boolean isOpen(Long id) {
+        return starts.containsKey(id);
+    }
+
+    /**
+     * Keeps a nested execution for its root; false where the root is not open (any more). Its plans are left to the garbage
+     * collector when those of one root weigh much.
+     */
+    synchronized boolean keepNested(Long root, Bridge.Finished one) {
+        if (Noise.isDeltaOwn(one)) {
+            return true;
+        }
+        Started outer = (Started) starts.get(root);
+        if (outer == null) {
+            return false;
         }
         List list = (List) nested.get(root);
         if (list == null) {
@@ -60,8 +92,9 @@ final class Open {
             nested.put(root, list);
         }
         if (list.size() >= NESTED_MAX) {
-            worker.reasons.add("more than " + NESTED_MAX + " nested executions");
-            return;
+            outer.nestedCut = true;
+            worker.reasons.add(NESTED_CUT);
+            return true;
         }
         list.add(one);
         Long known = (Long) nestedBytes.get(root);
@@ -71,6 +104,7 @@ final class Open {
             one.end.loosen();
             worker.reasons.add("nested executions whose plans weigh too much");
         }
+        return true;
     }
 
     synchronized List takeNested(Long root) {
@@ -94,6 +128,7 @@ final class Open {
         starts.clear();
         nested.clear();
         nestedBytes.clear();
+        standIns.clear();
         bytes = 0L;
     }
 }

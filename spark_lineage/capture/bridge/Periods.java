@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.execution.QueryExecution;
 
 /**
  * Lets one document stand for the batches of a period, where `streams.record` asks for that. On the worker's thread. A batch
@@ -128,9 +129,12 @@ final class Periods {
         int[] nodes = new int[1];
         shape(one.end.qe().analyzed(), text, nodes);
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
-            LogicalPlan plan = ((Bridge.Finished) one.nested.get(i)).end.qe().analyzed();
-            if (Noise.writes(Reflect.simpleName(plan))) {
-                shape(plan, text.append("\n--\n"), nodes);
+            QueryExecution inner = ((Bridge.Finished) one.nested.get(i)).end.qe();
+            LogicalPlan plan = Document.analyzed(inner);
+            if (plan != null && Noise.writes(Reflect.simpleName(plan))) {
+                Targets targets = new Targets(inner);
+                targets.add(plan);
+                shape(plan, text.append("\n-- ").append(targets.paths).append(Reflect.text(Reflect.tryCall(plan, "outputPath"))).append('\n'), nodes);
             }
         }
         return text.toString();

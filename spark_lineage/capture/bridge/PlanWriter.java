@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -21,6 +22,7 @@ import scala.Product;
  * is written too. Each node once, children before parents. Reads plain data only: nothing lazy that does I/O.
  */
 final class PlanWriter {
+    private static final String LEFT_OUT = "LeftOut";
     private static final int LIST_LIMIT = 20000;
     /** Nodes whose output follows from their fields and children. */
     private static final Set DERIVED = new HashSet();
@@ -37,19 +39,24 @@ final class PlanWriter {
     private final Redaction redaction;
     private final IdentityHashMap ids = new IdentityHashMap();
     private final Json nodes = new Json();
-    private final Origins origins = new Origins();
+    private final Origins origins;
+    /** What stands in the place of a plan that a leaf was checkpointed from, by the plan's number. */
+    private final LinkedHashMap places = new LinkedHashMap();
     private final Literals literals;
     private final Branches branches;
     private final Columns columns;
     private final ExpressionWriter expressions;
-    private int nextId = 1;
+    private int nextId;
 
-    PlanWriter(Budget budget, Redaction redaction) {
-        this(budget, redaction, null);
+    /** `firstId`: the number of the first node. */
+    PlanWriter(Budget budget, Redaction redaction, Origins origins, int firstId) {
+        this(budget, redaction, origins, null, firstId);
     }
 
     /** `branches`: how a branch of a union numbers its columns; null for a whole plan. */
-    PlanWriter(Budget budget, Redaction redaction, Branches branches) {
+    PlanWriter(Budget budget, Redaction redaction, Origins origins, Branches branches, int firstId) {
+        this.origins = origins;
+        this.nextId = firstId;
         this.budget = budget;
         this.redaction = redaction;
         this.literals = redaction.literals;
@@ -76,11 +83,20 @@ final class PlanWriter {
         return finish(plan(root));
     }
 
+    /** A plan that was checkpointed, for the documents of those that read it. Throws Budget.Over. */
+    Origins.Origin origin(LogicalPlan root) {
+        int id = plan(root);
+        return new Origins.Origin(id, nodes.toString(), columns.attributes, places);
+    }
+
     private String finish(int root) {
         Json out = new Json();
+        Json before = new Json();
+        origins.embed(before, columns.attributes, places);
+        budget.bytes(nodes.length() + before.length());
         out.open('{').field("root", root);
         columns.write(out);
-        out.key("nodes").open('[').raw(nodes).close(']').close('}');
+        out.key("nodes").open('[').raw(before).raw(nodes).close(']').close('}');
         return out.toString();
     }
 
@@ -117,7 +133,7 @@ final class PlanWriter {
         int copies = 0;
         for (int i = 0; i < children.size(); i++) {
             LogicalPlan child = (LogicalPlan) children.get(i);
-            String key = written == null || ids.containsKey(child) ? null : Branches.key(child, budget, redaction);
+            String key = written == null || ids.containsKey(child) ? null : Branches.key(child, budget, redaction, origins);
             if (key != null && written.containsKey(key)) {
                 ids.put(child, written.get(key));
                 copies++;
@@ -185,10 +201,13 @@ final class PlanWriter {
 
     /** What a checkpointed frame was made from. */
     private void origin(Json node, LogicalPlan plan) {
-        LogicalPlan origin = origins.enter(plan);
-        if (origin != null) {
-            node.key("origin").open('{').key("plan").number(plan(origin)).close('}').comma();
-            origins.leave(plan);
+        int origin = origins.of(plan);
+        if (origin > 0) {
+            Json place = new Json();
+            place.open('{').key("class").string(LEFT_OUT).comma().field("id", origin).key("children").raw("[]").comma();
+            output(place, plan);
+            places.put(Integer.valueOf(origin), place.close('}').toString());
+            node.key("origin").open('{').key("plan").number(origin).close('}').comma();
         }
     }
 

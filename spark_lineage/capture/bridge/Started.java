@@ -10,7 +10,10 @@ final class Started {
     private static final int DETAILS_LIMIT = 8000;
     private static final int DESCRIPTION_LIMIT = 16000;
     private final long executionId;
-    private final scala.Option rootExecutionId;
+    private final Long namedRoot;
+    private Long root;
+    /** Whether more executions ran inside of it than are kept. */
+    boolean nestedCut;
     private final String description;
     private final String details;
     private final long time;
@@ -18,10 +21,13 @@ final class Started {
     private final Object jobTags;
     private final Object jobGroupId;
     private String[] names;
+    private boolean late;
+    private boolean ended;
 
     Started(SparkListenerSQLExecutionStart event) {
         this.executionId = event.executionId();
-        this.rootExecutionId = event.rootExecutionId();
+        this.namedRoot = Reflect.number(event.rootExecutionId());
+        this.root = namedRoot == null || namedRoot.longValue() == executionId ? null : namedRoot;
         this.description = Reflect.cut(event.description(), DESCRIPTION_LIMIT);
         this.details = Reflect.cut(event.details(), DETAILS_LIMIT);
         this.time = event.time();
@@ -35,7 +41,14 @@ final class Started {
     void hear(org.apache.spark.sql.execution.QueryExecution execution) {
         if (names == null && execution != null) {
             names = Names.of(execution);
+            late = ended;
         }
+        ended = true;
+    }
+
+    /** Whether the names were asked for only when the execution had ended: a USE may have come between. */
+    boolean isLate() {
+        return late;
     }
 
     /** The catalog, then the parts of the schema's name, that were current when it began; null where they are not known. */
@@ -47,8 +60,19 @@ final class Started {
         return executionId;
     }
 
-    public scala.Option rootExecutionId() {
-        return rootExecutionId;
+    /** The execution that it is a part of, null for one of its own. */
+    Long root() {
+        return root;
+    }
+
+    /** As Spark names it: another one, or itself. */
+    Long namedRoot() {
+        return namedRoot;
+    }
+
+    /** Makes it a part of another execution than the one that Spark names, of none for null. */
+    void belongsTo(Long other) {
+        root = other;
     }
 
     public String description() {

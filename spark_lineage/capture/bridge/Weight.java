@@ -1,38 +1,43 @@
 package org.sparklineage.bridge;
 
-import java.util.ArrayList;
+import java.util.ArrayDeque;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.QueryExecution;
 import scala.Product;
 
 /**
- * About how much memory a waiting execution keeps: its operators and expressions are counted, up to a bound, over plain
- * fields alone. Nothing lazy is asked, as this runs on the listener thread.
+ * About how much memory a waiting execution keeps: its operators and expressions are counted from the root on, up to a bound,
+ * over plain fields alone; what lies behind is guessed. Nothing lazy is asked, as this runs on the listener thread.
  */
 final class Weight {
-    private static final int VISITS = 20000;
+    private static final int VISITS = 500;
+    /** What was not looked into stands for itself and a few below it. */
+    private static final long UNSEEN = 4L;
     /** An operator or expression, in the analyzed, optimized and physical plans together. */
     private static final long BYTES = 1000L;
+
+    private final ArrayDeque open = new ArrayDeque();
+    private long unseen;
 
     private Weight() {
     }
 
     static long of(QueryExecution execution) {
-        if (execution == null) {
-            return 0L;
-        }
-        ArrayList open = new ArrayList();
-        open.add(execution.logical());
+        return execution == null ? 0L : new Weight().of(execution.logical());
+    }
+
+    private long of(LogicalPlan root) {
+        open.add(root);
         int visits = 0;
         while (!open.isEmpty() && visits < VISITS) {
             visits++;
-            expand(open.remove(open.size() - 1), open);
+            expand(open.removeFirst());
         }
-        return visits * BYTES;
+        return (visits + UNSEEN * (unseen + open.size())) * BYTES;
     }
 
-    private static void expand(Object value, ArrayList open) {
+    private void expand(Object value) {
         if (!(value instanceof Product)) {
             return;
         }
@@ -41,16 +46,25 @@ final class Weight {
             Object item = Reflect.unwrap(product.productElement(i));
             if (counts(item)) {
                 open.add(item);
-            } else if (item instanceof scala.collection.immutable.Seq && open.size() < VISITS) {
-                scala.collection.Iterator items = ((scala.collection.immutable.Seq) item).iterator();
-                while (items.hasNext() && open.size() < VISITS) {
-                    Object one = items.next();
-                    if (!counts(one)) {
-                        break;
-                    }
-                    open.add(one);
-                }
+            } else if (item instanceof scala.collection.immutable.List || item instanceof scala.collection.immutable.IndexedSeq) {
+                several((scala.collection.Seq) item);
             }
+        }
+    }
+
+    private void several(scala.collection.Seq items) {
+        scala.collection.Iterator iterator = items.iterator();
+        int taken = 0;
+        while (iterator.hasNext() && open.size() < VISITS) {
+            Object one = iterator.next();
+            if (!counts(one)) {
+                return;
+            }
+            open.add(one);
+            taken++;
+        }
+        if (iterator.hasNext() && counts(iterator.next())) {
+            unseen += items.length() - taken;
         }
     }
 

@@ -128,7 +128,11 @@ final class Worker implements Runnable {
             } catch (InterruptedException e) {
                 return;
             } catch (Throwable e) {
-                reasons.add("bridge: " + e);
+                if (next instanceof Bridge.Finished || next instanceof Outside) {
+                    giveUp("bridge: " + e);
+                } else {
+                    reasons.add("bridge: " + e);
+                }
             } finally {
                 if (next != null) {
                     done(next);

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captured import Capture, documents, executions
+from captured import Capture, documents, executions, versions_written
 
 import spark_lineage
 from spark_lineage.capture import attach as attaching
@@ -208,6 +208,22 @@ def test_a_failure_inside_the_bridge_leaves_the_job_alone(point: str, documents_
         assert any(f"fault injected at {point}" in text for text in told)
     (end,) = [document for document in documents(tmp_path / "inbox") if document["kind"] == "run_end"]
     assert end["status"] == "succeeded"
+
+
+def test_threads_that_name_an_execution_that_is_over_are_recorded(spark: Any, capture: Capture) -> None:
+    """Spark hands the root's number down to threads that are started within an execution, and they keep it."""
+    context, table = spark.sparkContext, str(capture.data / "t")
+    context.setLocalProperty("spark.sql.execution.root.id", "0")
+    try:
+        spark.range(3).write.format("delta").save(table)
+        spark.range(3).write.format("delta").mode("append").save(table)
+        spark.range(3).count()
+    finally:
+        context.setLocalProperty("spark.sql.execution.root.id", None)
+    spark.range(4).count()
+    recorded = capture.executions()
+    assert [versions_written(one) for one in recorded] == [{"t": [0]}, {"t": [1]}, {}, {}]
+    assert capture.attachment.bridge.retained()[2] == 0, "commits that nobody took"
 
 
 def test_a_commit_that_was_not_heard_is_said(spark: Any, tmp_path: Path) -> None:

@@ -190,6 +190,21 @@ def test_a_failure_after_the_stop_is_told(spark_settings: dict[str, str], tmp_pa
     assert "after the stop" in str(recorded.error)
 
 
+@pytest.mark.soak
+def test_sessions_that_were_stopped_are_freed(spark_settings: dict[str, str], tmp_path: Path) -> None:
+    """As many as without us: Spark and Delta keep one or two themselves."""
+    program = JOB.with_name("sessions_job.py")
+
+    def kept(*arguments: str) -> str:
+        command = [sys.executable, str(program), str(tmp_path), *arguments]
+        done = run(command, tmp_path, PYSPARK_SUBMIT_ARGS=submit_args(spark_settings))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.partition("in memory:")[2]
+
+    assert kept(str(tmp_path / "inbox")).count("1") <= kept().count("1") < 4
+    assert [versions_written(one) for one in executions(tmp_path / "inbox")] == [{"t": [number]} for number in range(4)]
+
+
 def test_switched_off_there_is_no_trace(spark_settings: dict[str, str], tmp_path: Path) -> None:
     settings = {**spark_settings, "spark.lineage.enabled": "false"}
     command = lineage_cli("--store", str(tmp_path / "store"), "run", "--", *python_job(settings, str(tmp_path), "_exit"))

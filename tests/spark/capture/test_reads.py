@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,28 @@ def test_a_checkpointed_frame_keeps_its_columns(way: str, spark: Any, capture: C
     assert direct == {("x", "id"), ("x", "k"), ("k", "k")}
     filtered = {edge.source_column for edge in records.column_lineage if edge.subtype == "FILTER"}
     assert filtered == ({"k"} if way == "twice" else set())
+
+
+def test_checkpoints_in_a_loop_are_freed_and_keep_their_columns(spark: Any, capture: Capture) -> None:
+    """Spark frees the blocks of a checkpoint when nobody has the frame any more: we must not be somebody."""
+    frame = table(spark, capture).selectExpr("id AS x", "k")
+    context = spark.sparkContext
+    before = context._jsc.getPersistentRDDs().size()
+    for _ in range(12):
+        frame = frame.selectExpr("x + k AS x", "k").localCheckpoint()
+    records = written(spark, capture, frame)
+    assert inputs(records) == [("t", 0, "inferred")]
+    direct = {(edge.target_column, edge.source_column) for edge in records.column_lineage if edge.edge_type == "DIRECT"}
+    assert direct == {("x", "id"), ("x", "k"), ("k", "k")}
+
+    for _ in range(100):
+        gc.collect()
+        context._jvm.System.gc()
+        kept = context._jsc.getPersistentRDDs().size() - before
+        if kept <= 3:
+            break
+        time.sleep(0.1)
+    assert kept <= 3, f"{kept} of 12 are still there"
 
 
 def test_a_cached_frame_keeps_everything_in_another_session_too(spark: Any, capture: Capture) -> None:

@@ -242,6 +242,28 @@ def test_the_last_batches_are_there_when_recording_stops(spark: Any, hourly: Cap
     assert executions(hourly.inbox)[0]["stream"]["batches"] == 2
 
 
+def test_targets_that_differ_in_a_number_are_not_put_together(spark: Any, hourly: Capture) -> None:
+    def write(batch: Any, number: int) -> None:
+        batch.write.mode("append").parquet(str(hourly.data / f"out/{2 * number // 3}"))
+
+    run(checkpointed(files_stream(spark, csv_files(hourly, 3)), hourly).foreachBatch(write))
+    recorded = hourly.executions()
+    assert [one["stream"]["batches"] for one in recorded] == [2, 1]
+    assert [[Path(one.name).name for one in records_of(document).outputs] for document in recorded] == [["0"], ["1"]]
+
+
+def test_the_batches_of_a_stream_that_runs_on_are_there_when_recording_stops(spark: Any, hourly: Capture) -> None:
+    query = checkpointed(files_stream(spark, csv_files(hourly, 2)), hourly).format("parquet").start(str(hourly.data / "sink"))
+    try:
+        query.processAllAvailable()
+        detach(spark)
+        recorded = documents(hourly.inbox)
+        assert [one["kind"] for one in recorded] == ["run_start", "execution", "run_end"]
+        assert recorded[1]["stream"]["batches"] == 2
+    finally:
+        query.stop()
+
+
 @pytest.mark.soak
 def test_a_socket(spark: Any, capture: Capture) -> None:
     server = socket.create_server(("127.0.0.1", 0))
