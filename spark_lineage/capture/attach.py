@@ -277,7 +277,10 @@ def _absolute(location: str) -> str:
         return location if not location.startswith("file://") else str(Path("/" + location[7:].lstrip("/")))
     if location.startswith("file:"):
         location = "/" + location[5:].lstrip("/")
-    return str(Path(location).expanduser().absolute())
+    try:
+        return str(Path(location).expanduser().absolute())
+    except RuntimeError as error:
+        raise AttachError(f"{location} cannot be found: that home folder is not known; name the folder in full") from error
 
 
 def _make_folder(inbox: str, run_id: str, group: bool) -> str:
@@ -350,8 +353,12 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
 
 def _of_executables(settings: Settings) -> list[str]:
     """What the ingester is told of executables; its working directory is another one."""
-    told = {"--executables-store": settings.executables_store, "--executables-key": settings.executables_key}
-    return [part for flag, place in told.items() if place for part in (flag, _absolute(place))]
+    store, key = settings.executables_store, settings.executables_key
+    told = {
+        "--executables-store": store and _absolute(store),
+        "--executables-key": key if key.startswith("~") else key and _absolute(key),  # a home that is not known is its to tell
+    }
+    return [part for flag, place in told.items() if place for part in (flag, place)]
 
 
 def _run_start(

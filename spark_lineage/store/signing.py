@@ -69,11 +69,14 @@ def key_id(key: bytes) -> str:
 
 
 def key_file(configured: str = "") -> Path:
-    """The file of keys: the configured one, else the user's own."""
-    if configured:
-        return Path(configured).expanduser()
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "spark-lineage" / "executables.key"
+    """The file of keys: the configured one, else the user's own. Raises ExecutableError where its home folder is not known."""
+    named = configured or str(Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "spark-lineage" / "executables.key")
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:  # a container's user without a name and HOME, or ~somebody who is not there
+        raise ExecutableError(
+            f"the key {named} cannot be found: that home folder is not known; name the file with executables.key, or set HOME"
+        ) from error
 
 
 def load_keys(path: Path, *, create: bool = False) -> Keys:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import json
 
-from spark_lineage.capture.attach import _json
+import pytest
+
+from spark_lineage.capture.attach import _absolute, _json, _of_executables
+from spark_lineage.config import load
+from spark_lineage.errors import AttachError
 
 
 def test_arguments_that_are_not_utf8_and_those_that_are() -> None:
     text = _json({"arguments": ["caf\udce9", "café \U0001f600"]})
     assert json.loads(text) == {"arguments": ["caf?", "café \U0001f600"]}
     text.encode("utf-8")
+
+
+def test_a_home_folder_that_is_not_known_is_told_in_words() -> None:
+    with pytest.raises(AttachError, match="home folder is not known"):
+        _absolute("~nobody-of-this-name/lineage")
+
+
+def test_such_a_key_does_not_cost_the_lineage() -> None:
+    """It is the ingester's to use, or to do without."""
+    settings = load(environment={}, executables_store="/secure", executables_key="~nobody-of-this-name/key")
+    assert _of_executables(settings) == ["--executables-store", "/secure", "--executables-key", "~nobody-of-this-name/key"]

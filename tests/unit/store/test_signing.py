@@ -106,6 +106,17 @@ def test_the_place_of_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert key_file("/etc/keys/lineage") == Path("/etc/keys/lineage")
 
 
+NOBODY = "~nobody-of-this-name/key"
+
+
+def test_a_home_folder_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExecutableError, match="home folder is not known; name the file with executables.key"):
+        key_file(NOBODY)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "~nobody-of-this-name")
+    with pytest.raises(ExecutableError, match="home folder is not known"):
+        key_file()
+
+
 class TestSigner:
     RECORDS = Records(
         executions=(execution("e"),),
@@ -116,6 +127,12 @@ class TestSigner:
     def test_it_signs(self, tmp_path: Path) -> None:
         [one] = Signer(str(tmp_path / "key"), pytest.fail).signed(self.RECORDS).plan_executables
         load_keys(tmp_path / "key").verify(one, BLOB)
+
+    def test_where_the_home_is_not_known_the_lineage_stays(self) -> None:
+        told: list[str] = []
+        records = Signer(NOBODY, told.append).signed(self.RECORDS)
+        assert records.executions[0].incomplete_reasons == ("executable: it could not be signed",)
+        assert (records.plan_executables, records.executable_blobs, len(told)) == ((), (), 1)
 
     def test_it_makes_no_key_for_nothing(self, tmp_path: Path) -> None:
         Signer(str(tmp_path / "key"), pytest.fail).signed(Records(executions=(execution("e"),)))
