@@ -22,7 +22,8 @@ Each option can be set in four places. The first that says something wins:
    exit.wait.seconds=1 -- ...`; in Python, underscores stand for dots;
 2. Spark's configuration: `--conf spark.lineage.exit.wait.seconds=1`, `spark-defaults.conf`;
 3. the environment: `SPARK_LINEAGE_EXIT_WAIT_SECONDS=1`;
-4. `lineage.toml` in the working directory, or the file that `SPARK_LINEAGE_CONFIG` names; dots are tables, or part of a quoted key.
+4. `lineage.toml` in the working directory, or the file that `SPARK_LINEAGE_CONFIG` names; dots are tables, or part of a quoted key
+   (`"redact.literals" = "hash"`, which alone goes beside a value of `redact` itself).
    [`conf/lineage.toml`](../conf/lineage.toml) has every option with its default.
 
 An option that nobody has set has its default. A value of the wrong type, or a key in `lineage.toml` that is no option, is

@@ -176,16 +176,19 @@ def _read_toml(environment: Mapping[str, str], directory: Path) -> dict[str, Any
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     flat = _flatten(tree)
-    for key in flat:
+    for key, value in flat.items():
         if key not in _BY_NAME:
             raise ConfigError(f"{path}: no such option {key!r}; docs/configuration.md lists them all")
+        if isinstance(value, Mapping):
+            raise ConfigError(f"{path}: {key!r} is an empty table; give it a value, or take it out")
     return flat
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """By dotted names. A table is never a value: `[redact]` holds `redact.literals` and is not `redact`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping) and prefix + key not in _BY_NAME:
+        if isinstance(value, Mapping) and value:
             flat.update(_flatten(value, prefix + key + "."))
         else:
             flat[prefix + key] = value

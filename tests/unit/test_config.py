@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,23 @@ def test_kinds_of_values(tmp_path: Path) -> None:
         ("", {"SPARK_LINEAGE_ENABLED": "maybe"}, r"which is no bool"),
         ('stor = "x"', {}, r"no such option 'stor'"),
         ("store = ", {}, r"lineage.toml cannot be read"),
+        ('[redact]\nliteral = "hash"', {}, r"no such option 'redact.literal'"),
+        ('[store]\nplace = "/x"', {}, r"no such option 'store.place'"),
+        ("[inbox]", {}, r"'inbox' is an empty table"),
         ("", {"SPARK_LINEAGE_CONFIG": "/no/such/file.toml"}, r"names /no/such/file.toml, and there is no such file"),
     ],
 )  # fmt: skip
 def test_what_is_refused(toml: str, environment: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         in_force(tmp_path, toml, environment)
+
+
+@pytest.mark.parametrize("name", ["redact.literals", "executables.store", "inbox.mode", "queue.max.bytes"])
+def test_a_table_is_not_the_option_of_its_name(name: str, tmp_path: Path) -> None:
+    value: object = {"queue.max.bytes": 7}.get(name, "x")
+    table, _, key = name.rpartition(".")
+    settings = in_force(tmp_path, f"[{table}]\n{key} = {json.dumps(value)}")
+    assert settings.values == {**in_force(tmp_path).values, name: value}
 
 
 def test_an_argument_that_is_no_option(tmp_path: Path) -> None:
