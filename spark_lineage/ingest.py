@@ -275,13 +275,16 @@ class _Ingester:
     def _append(self, by_table: dict[str, list[Any]], transaction: Transaction) -> None:
         for table, key in CONTENT_NAMED.items():
             rows = by_table[table]
+            self.inbox.confirm()
             known = self._store.known(table, key, {getattr(row, key) for row in rows})
             self._store.append(table, [row for row in rows if getattr(row, key) not in known], transaction)
             faults.point(f"store.{table}")
         for table in UPSERTED:
+            self.inbox.confirm()
             self._store.upsert(table, by_table[table], transaction)
             faults.point(f"store.{table}")
         for table in APPENDED:
+            self.inbox.confirm()
             self._store.append(table, by_table[table], transaction)
             faults.point(f"store.{table}")
 

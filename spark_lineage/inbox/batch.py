@@ -10,13 +10,21 @@ after a crash the next ingester goes on from the stage it finds:
              and removing the documents, may be done again as well.
 ``done``     nothing is left. The manifest with the highest number always stays, so that a number is never given twice.
 
-Only who holds the inbox's lock calls anything here.
+Only who holds the inbox's lock calls anything here. Where there is no lock but a claim (``claim.py``), a process that lost it may
+still write what it was about to. So there a manifest has its holder in its name, ``00000007-<claim>.json``, and who sealed it looks
+at its claim once more before it applies anything:
+
+- a manifest that was written while the claim was good is seen by who holds the inbox next, and completed; it does not matter if both
+  do that, since it says what the rows are, and the tables skip what they have;
+- one that was written too late is applied by nobody: by its writer not, because its claim is lost, and by others only if they see it
+  before they seal a batch themselves. After that it is void, because a later holder's manifest has its number or a higher one.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,6 +43,7 @@ DEATHS_MAX = 5
 """An ingester can be killed at any time; one that dies over the same document so often is killed by it."""
 
 _READING = "batches/reading.txt"
+_MANIFEST = re.compile(r"\d+(-[0-9a-f-]+)?\.json")
 
 Stage = Literal["sealed", "applied", "done"]
 
@@ -52,6 +61,8 @@ class Batch:
     stage: Stage
     sealed_ms: int
     store: str
+    holder: str = ""
+    """Whose claim it was sealed under; empty in an inbox with a lock."""
     documents: tuple[InboxDocument, ...] = ()
     exits: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     lost: tuple[str, ...] = ()
@@ -117,9 +128,10 @@ def seal(inbox: InboxFolder, batch: Batch) -> Batch:
     """Gives the batch a number that was never given before (above `batch.number`) and writes its manifest."""
     number = max(batch.number, _highest(inbox)) + 1
     while True:
-        sealed = dataclasses.replace(batch, number=number, stage="sealed")
+        sealed = dataclasses.replace(batch, number=number, stage="sealed", holder=inbox.holder)
         faults.point("batch.seal")
-        if inbox.create(_path(number), _to_bytes(sealed)):
+        if inbox.create(_path(sealed), _to_bytes(sealed)):
+            inbox.confirm()
             faults.point("batch.sealed")
             return sealed
         number += 1
@@ -131,11 +143,20 @@ def unfinished(inbox: InboxFolder) -> list[Batch]:
     Raises `InboxError` for a manifest that cannot be understood: nothing can be told of what it had done.
     """
     found = []
-    for name in _manifests(inbox):
+    manifests = _manifests(inbox)
+    for name in manifests:
+        if _is_void(name, manifests):
+            inbox.remove(f"batches/{name}")
+            continue
         batch = _read(inbox, name)
         if batch is not None and batch.stage != "done":
             found.append(batch)
     return found
+
+
+def _is_void(name: str, manifests: Iterable[str]) -> bool:
+    """Whether who came after its holder has sealed a batch of this number or a higher one: so had not seen it, or had finished it."""
+    return any(_holder(other) > _holder(name) and _number(other) >= _number(name) for other in manifests)
 
 
 def begin_again(inbox: InboxFolder, batch: Batch) -> Batch:
@@ -145,7 +166,7 @@ def begin_again(inbox: InboxFolder, batch: Batch) -> Batch:
     if reading:
         deaths[reading] = deaths.get(reading, 0) + 1
     batch = dataclasses.replace(batch, attempts=batch.attempts + 1, deaths=deaths)
-    inbox.replace(_path(batch.number), _to_bytes(batch))
+    inbox.replace(_path(batch), _to_bytes(batch))
     mark_reading(inbox, None)
     return batch
 
@@ -162,7 +183,7 @@ def mark_applied(inbox: InboxFolder, batch: Batch, followers: Sequence[Ledger]) 
     """All rows of the batch are in the tables; `followers` are the ledgers that come of it."""
     batch = dataclasses.replace(batch, stage="applied", ledgers=tuple(followers))
     faults.point("batch.mark")
-    inbox.replace(_path(batch.number), _to_bytes(batch))
+    inbox.replace(_path(batch), _to_bytes(batch))
     faults.point("batch.marked")
     return batch
 
@@ -170,7 +191,9 @@ def mark_applied(inbox: InboxFolder, batch: Batch, followers: Sequence[Ledger]) 
 def finish(inbox: InboxFolder, batch: Batch) -> None:
     """Writes the ledgers of an applied batch, removes its documents and folders that are over, and closes it."""
     for ledger in batch.ledgers:
-        ledgers.write_ledger(inbox, ledger)
+        known = ledgers.read_ledger(inbox, ledger.run)
+        if known is None or known.batch <= ledger.batch:
+            ledgers.write_ledger(inbox, ledger)
         faults.point("ledger.written")
     inbox.remove_all(document.path for document in batch.documents)
     for run in batch.exits:
@@ -180,7 +203,7 @@ def finish(inbox: InboxFolder, batch: Batch) -> None:
             inbox.remove_folder(ledger.run)
     faults.point("batch.swept")
     closed = dataclasses.replace(batch, stage="done", documents=(), exits={}, lost=(), resumed=(), deaths={}, ledgers=())
-    inbox.replace(_path(batch.number), _to_bytes(closed), durable=False)
+    inbox.replace(_path(batch), _to_bytes(closed), durable=False)
     faults.point("batch.done")
     _remove_older(inbox, batch.number)
 
@@ -197,16 +220,20 @@ def _highest(inbox: InboxFolder) -> int:
 
 
 def _manifests(inbox: InboxFolder) -> list[str]:
-    names = [name for name in inbox.names("batches") if name.endswith(".json") and name[:-5].isdigit()]
-    return sorted(names, key=_number)
+    names = [name for name in inbox.names("batches") if _MANIFEST.fullmatch(name)]
+    return sorted(names, key=lambda name: (_number(name), _holder(name)))
 
 
 def _number(name: str) -> int:
-    return int(name[:-5])
+    return int(name.removesuffix(".json").partition("-")[0])
 
 
-def _path(number: int) -> str:
-    return f"batches/{number:08d}.json"
+def _holder(name: str) -> str:
+    return name.removesuffix(".json").partition("-")[2]
+
+
+def _path(batch: Batch) -> str:
+    return f"batches/{batch.number:08d}{'-' + batch.holder if batch.holder else ''}.json"
 
 
 def _read(inbox: InboxFolder, name: str) -> Batch | None:

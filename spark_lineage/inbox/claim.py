@@ -5,7 +5,11 @@ says who is there. Of two that began at once, each sees the other's object, sinc
 name comes first waits for the other to go. So no two have it, as long as listings show what was written.
 
 The holder writes its object again every few seconds. One that was not written again for `CLAIM_SECONDS`, by the store's own clock,
-belongs to a process that is gone, and is removed by the next one. A holder that could not renew in time stops writing.
+belongs to a process that is gone, and is removed by the next one. A holder that could not renew for half of that, or whose object is
+gone, has lost its claim for good: it writes nothing more before it has made another, under a later name.
+
+That is no lock. Between the look at the clock and the request that follows, a process can be stopped for any time. What such a late
+write can do, and why no document is lost by it, is in ``batch.py``.
 """
 
 from __future__ import annotations
@@ -44,52 +48,71 @@ class Place(Protocol):
 
 
 class Claim:
-    """This process's claim to an inbox; not held at first."""
+    """This process's claim to an inbox; not held at first. One that was lost stays so until `hold` makes another."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-        self._path = f"{_FOLDER}/{self._name}"
+        self._name = ""
         self._renewed: float | None = None
+        self._lost = False
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def hold(self) -> None:
-        """Takes the claim where it is not held yet. Raises `InboxError` where another process has it."""
-        if self._renewed is not None:
-            self.check()
-            return
-        self._renew()
+    @property
+    def name(self) -> str:
+        """Names this claim; the name of a later one sorts behind it. Empty before there is one."""
+        return self._name.removesuffix(".json")
+
+    def hold(self) -> bool:
+        """Takes the claim. True where it was not held, or was lost, before. Raises `InboxError` where another process has it."""
+        if self._renewed is not None and not self._is_lost():
+            return False
+        self.release()
+        self._name = f"{self._stamp():020d}-{uuid.uuid4().hex[:8]}.json"
+        self._write()
         try:
             self._wait_alone()
         except BaseException:
-            self._place.discard(self._path)
-            self._renewed = None
+            self.release()
             raise
         self._over.clear()
         self._thread = threading.Thread(target=self._keep, name="spark-lineage-claim", daemon=True)
         self._thread.start()
+        return True
 
     def check(self) -> None:
-        """Raises `InboxError` where the claim is held and was not renewed for so long that another may have it by now."""
-        if self._renewed is not None and _now() - self._renewed > CLAIM_SECONDS / 2:
-            self._stop()
+        """Raises `InboxError` where the claim was held, and another may have it by now."""
+        if self._is_lost():
             raise InboxError(
-                f"the claim to the inbox {self._place.location} could not be renewed for {CLAIM_SECONDS / 2:.0f} s (the store was "
-                f"out of reach, or this process was stopped); another ingester may go on, so this one begins anew"
+                f"the claim to the inbox {self._place.location} is lost: it could not be renewed for {CLAIM_SECONDS / 2:.0f} s (the "
+                f"store was out of reach, or this process was stopped), or was removed; another ingester may go on, so this one "
+                f"begins anew"
             )
 
     def release(self) -> None:
-        if self._renewed is not None:
-            self._stop()
-            self._place.discard(self._path)
-
-    def _stop(self) -> None:
-        self._renewed = None
         self._over.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None:
             self._thread.join()
         self._thread = None
+        if self._renewed is not None:
+            self._place.discard(self._path)
+        self._renewed = None
+        self._lost = False
+
+    @property
+    def _path(self) -> str:
+        return f"{_FOLDER}/{self._name}"
+
+    def _stamp(self) -> int:
+        """The time, or what follows the latest claim that is there: clocks differ, and a name has to sort behind those before."""
+        seen = [name.split("-")[0] for name, _ in self._place.entries(_FOLDER)]
+        return max([time.time_ns(), *(int(stamp) + 1 for stamp in seen if stamp.isdigit())])
+
+    def _is_lost(self) -> bool:
+        """Whether it was held and is not any more. Once lost it stays so, whatever the clock or a late renewal says."""
+        if self._renewed is not None and _now() - self._renewed > CLAIM_SECONDS / 2:
+            self._lost = True
+        return self._lost
 
     def _wait_alone(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -133,11 +156,18 @@ class Claim:
         return content if isinstance(content, dict) else {}
 
     def _keep(self) -> None:
-        while not self._over.wait(RENEW_SECONDS):
+        while not self._over.wait(RENEW_SECONDS) and not self._is_lost():
             with contextlib.suppress(InboxError):  # noticed by `check` when it goes on for too long
                 self._renew()
 
     def _renew(self) -> None:
+        """Writes the object again, but not one that another ingester removed: it would stand beside that one's own."""
+        if self._name in dict(self._place.entries(_FOLDER)):
+            self._write()
+        else:
+            self._lost = True
+
+    def _write(self) -> None:
         began = _now()
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid()), "boot": _boot()}
         self._place.write(self._path, json.dumps(holder).encode())

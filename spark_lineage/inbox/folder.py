@@ -72,6 +72,18 @@ class InboxFolder(ABC):
     location: str
     inbox_id: str
 
+    @property
+    def holder(self) -> str:
+        """Names who holds this inbox, so that nobody else writes a batch of the same name; empty where a lock rules that out.
+
+        Who holds it later has a name that sorts behind.
+        """
+        return ""
+
+    def confirm(self) -> None:
+        """Raises `InboxError` where this process held the inbox, and another one may hold it by now."""
+        return
+
     @abstractmethod
     def names(self, folder: str = "") -> list[str]:
         """Names of the files in `folder`, sorted, those with a leading dot left out; empty where there is no such folder."""

@@ -96,7 +96,8 @@ class RemoteInbox(InboxFolder):
             }
 
     def create(self, path: str, data: bytes) -> bool:
-        """Not exclusive by itself: who holds the claim is the only one to create anything but the identity."""
+        """Not exclusive: pyarrow's file systems can write no object on condition. So what must not be overwritten by a holder that
+        was cut off has the `holder` in its name."""
         if self.size(path) is not None:
             return False
         self.replace(path, data)
@@ -184,10 +185,19 @@ class RemoteInbox(InboxFolder):
         newest = max((_seconds(info) for info in entries), default=0.0)
         return int(newest * 1e9) + len(entries) % 1000 if newest else 0
 
+    @property
+    def holder(self) -> str:
+        return self._claim.name
+
+    def confirm(self) -> None:
+        self._claim.check()
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[bool]:
         """Holds the claim from the first time on, until `close`. Raises `InboxError` where another process has it."""
-        self._claim.hold()
+        if self._claim.hold():  # another one may have worked here before
+            self._listing = None
+            self._ahead = {}
         yield True
 
     def close(self) -> None:

@@ -163,6 +163,7 @@ class Turns:
 
     def _give_up(self, runs: list[str]) -> bool:
         if runs:
+            self._ingester.complete_unfinished()  # batches are applied in order: none is sealed over one that is not done
             self._ingester.take_batch(runs)
         return False
 

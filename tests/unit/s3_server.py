@@ -85,6 +85,9 @@ class Bucket:
         with self._fs.open_input_stream(f"{self._root}/{name}") as file:
             return bytes(file.read())
 
+    def remove(self, name: str) -> None:
+        self._fs.delete_file(f"{self._root}/{name}")
+
     def files(self) -> list[str]:
         infos = self._fs.get_file_info(fs.FileSelector(self._root, recursive=True, allow_not_found=True))
         return sorted(info.path.removeprefix(self._root + "/") for info in infos if info.type == fs.FileType.File)

@@ -8,9 +8,11 @@ from pathlib import Path
 from driver_documents import Driver, run_id
 
 from spark_lineage.capture import child
+from spark_lineage.inbox.batch import Batch, choose, seal, unfinished
 from spark_lineage.inbox.folder import open_inbox
 from spark_lineage.inbox.progress import remove_progress, was_asked_for
-from spark_lineage.ingest import IngestReport, ingest
+from spark_lineage.inbox.turns import Turns
+from spark_lineage.ingest import IngestReport, _Ingester, ingest
 from spark_lineage.store.tables import Store
 
 
@@ -41,3 +43,19 @@ def test_what_is_asked_for_is_told_once(tmp_path: Path) -> None:
     child._ask(str(tmp_path), "run")
     remove_progress(inbox, "run")
     assert not was_asked_for(inbox, "run")
+
+
+def test_a_run_is_given_up_after_what_was_begun(tmp_path: Path) -> None:
+    """An ingester was killed after it sealed: no batch is sealed over that one."""
+    inbox, store = open_inbox(tmp_path / "inbox", create=True), str(tmp_path / "store")
+    driver = Driver(tmp_path / "inbox", run_id(1))
+    driver.start()
+    driver.execution()
+    begun = Batch(inbox_id=inbox.inbox_id, number=0, stage="sealed", sealed_ms=1, store=store, documents=choose(inbox))
+    ingester = _Ingester(inbox, store, lambda report: None, lambda *told: None, "", "")
+    turns = Turns(inbox, ingester, threading.Event(), 0.1, 3600.0)
+    with inbox.lock():
+        seal(inbox, begun)
+        turns._give_up([run_id(1)])
+    assert unfinished(inbox) == []
+    assert ingester.report.documents == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import threading
@@ -24,10 +25,10 @@ from test_ingest_crashes import STEPS
 
 from spark_lineage.doctor import examine
 from spark_lineage.errors import InboxError
-from spark_lineage.inbox import claim
-from spark_lineage.inbox.folder import open_inbox
+from spark_lineage.inbox import batch, claim
+from spark_lineage.inbox.folder import InboxFolder, open_inbox
 from spark_lineage.inbox.quarantine import quarantined
-from spark_lineage.ingest import ingest
+from spark_lineage.ingest import _Ingester, ingest
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["spark_lineage.ingest"])
@@ -82,7 +83,10 @@ def test_the_tables_are_those_of_a_local_inbox(bucket: Bucket, documents: Path, 
     assert (report.executions, report.quarantined, report.lost) == (6, 1, (run_id(2),))
     assert contents(store) == expected
     left = [name for name in bucket.files() if not name.startswith(("ledger/", "state/", "quarantine/"))]
-    assert left == ["batches/00000002.json", "inbox.json"]
+    assert [re.sub(r"-\d{20}-[0-9a-f]{8}", "-<claim>", name) for name in left] == [
+        "batches/00000002-<claim>.json",
+        "inbox.json",
+    ]
     assert ingest(bucket.uri, str(store)).documents == 0
 
 
@@ -146,8 +150,98 @@ def test_a_claim_that_could_not_be_renewed_writes_no_more(bucket: Bucket, monkey
     with inbox.lock():
         inbox.replace("state/x.json", b"{}")
         monkeypatch.setattr(claim, "CLAIM_SECONDS", -1.0)
-        with pytest.raises(InboxError, match="could not be renewed"):
+        with pytest.raises(InboxError, match="is lost: it could not be renewed"):
             inbox.replace("state/x.json", b"{}")
+
+
+def test_a_claim_that_was_lost_is_not_renewed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was stopped for long, another one took over, and the thread that renews is the first to go on."""
+    clock = [1000.0]
+    monkeypatch.setattr(claim, "_now", lambda: clock[0])
+    monkeypatch.setattr(claim, "RENEW_SECONDS", 0.05)
+    inbox = open_inbox(bucket.uri, create=True)
+    with inbox.lock():
+        clock[0] += claim.CLAIM_SECONDS + 1
+        other = open_inbox(take_over(bucket))
+        with other.lock():
+            keeper = inbox._claim._thread  # type: ignore[attr-defined]
+            keeper.join(20)
+            assert not keeper.is_alive()
+            assert [name for name in bucket.files() if name.startswith("claims/")] == [f"claims/{other.holder}.json"]
+            for _ in range(2):
+                with pytest.raises(InboxError, match="is lost"):
+                    inbox.replace("state/x.json", b"{}")
+            with pytest.raises(InboxError, match="another ingester works"), inbox.lock():
+                pass
+            assert [name for name in bucket.files() if name.startswith("claims/")] == [f"claims/{other.holder}.json"]
+        other.close()
+    with inbox.lock():
+        inbox.replace("state/x.json", b"{}")
+    inbox.close()
+
+
+def test_a_claim_that_was_removed_is_not_made_again(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "RENEW_SECONDS", 0.05)
+    inbox = open_inbox(bucket.uri, create=True)
+    with inbox.lock():
+        take_over(bucket)
+        inbox._claim._thread.join(20)  # type: ignore[attr-defined]
+        with pytest.raises(InboxError, match="is lost"):
+            inbox.replace("state/x.json", b"{}")
+    assert not [name for name in bucket.files() if name.startswith("claims/")]
+
+
+@pytest.mark.parametrize("recorded", [2, 3], ids=["some-are-taken-meanwhile", "all-are"])
+def test_a_batch_that_is_sealed_too_late_loses_nothing(
+    recorded: int, bucket: Bucket, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holder is stopped between its look at the claim and the request that seals, and another one works meanwhile."""
+    driver = Driver(tmp_path / "inbox", run_id(1))
+    driver.start()
+    for table in ("/data/a", "/data/b"):
+        driver.execution(table)
+    bucket.upload(tmp_path / "inbox")
+    late = open_inbox(bucket.uri, create=True)
+    write = late.write  # type: ignore[attr-defined]
+    stopped = threading.Event()
+
+    def stopped_before(path: str, data: bytes) -> None:
+        if path.startswith("batches/") and not stopped.is_set():
+            stopped.set()
+            with monkeypatch.context() as patch:
+                patch.setattr(batch, "DOCUMENTS_MAX", recorded)
+                one_batch(take_over(bucket), store)
+        write(path, data)
+
+    monkeypatch.setattr(claim, "RENEW_SECONDS", 3600.0)
+    monkeypatch.setattr(late, "write", stopped_before)
+    monkeypatch.setattr(late._claim, "check", lambda: lost_once(late, stopped))  # type: ignore[attr-defined]
+    with late.lock(), pytest.raises(InboxError, match="is lost"):
+        _Ingester(late, str(store), lambda report: None, lambda *told: None, "", "").take_batch()
+    assert stopped.is_set()
+    ingest(bucket.uri, str(store))
+    assert sequences_of(store, run_id(1)) == [1, 2]
+    assert not [name for name in bucket.files() if name.startswith((run_id(1) + "/0", "quarantine/"))]
+
+
+def one_batch(uri: str, store: Path) -> None:
+    inbox = open_inbox(uri)
+    with inbox.lock():
+        _Ingester(inbox, str(store), lambda report: None, lambda *told: None, "", "").take_batch()
+    inbox.close()
+
+
+def lost_once(inbox: InboxFolder, stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise InboxError(f"the claim to {inbox.location} is lost")
+
+
+def take_over(bucket: Bucket) -> str:
+    """Removes what claims there are, as an ingester does that finds them too old; the inbox is to be had."""
+    for name in bucket.files():
+        if name.startswith("claims/"):
+            bucket.remove(name)
+    return bucket.uri
 
 
 def test_of_many_at_once_one_has_the_claim(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

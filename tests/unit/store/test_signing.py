@@ -110,7 +110,7 @@ NOBODY = "~nobody-of-this-name/key"
 
 
 def test_a_home_folder_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ExecutableError, match="home folder is not known; name the file with executables.key"):
+    with pytest.raises(ExecutableError, match=r"home folder is not known; name the file with executables\.key"):
         key_file(NOBODY)
     monkeypatch.setenv("XDG_CONFIG_HOME", "~nobody-of-this-name")
     with pytest.raises(ExecutableError, match="home folder is not known"):
