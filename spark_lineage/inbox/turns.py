@@ -34,7 +34,7 @@ ORPHAN_PATIENCE_SECONDS = 60.0
 LINGER_SECONDS = 10.0
 """So long a driver that is still alive after its run's end is waited for: how its process ends is part of the run."""
 GATHER_SECONDS = 2.0
-"""Documents are gathered for so long before they are taken: a commit to each of ten tables for every document would cost the
+"""Documents are gathered for so long before they are taken: a commit to each of twelve tables for every document would cost the
 machine of the driver, and the store, many times what the documents themselves do."""
 LOST_CHECK_SECONDS = 30.0
 FORGET_SECONDS = 86_400.0

@@ -16,6 +16,8 @@ import pytest
 import spark_lineage
 from spark_lineage import config
 from spark_lineage.cli import main as cli
+from spark_lineage.ingest import APPENDED, CONTENT_NAMED, UPSERTED
+from spark_lineage.store.schemas import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -178,3 +180,14 @@ def test_the_wheel_carries_everything_that_is_no_module() -> None:
     }
     assert needed == carried
     assert package / "capture" / "autoload" / "sitecustomize.py" in needed
+
+
+def test_the_order_in_the_docs_is_the_order_of_the_code() -> None:
+    text = (ROOT / "docs" / "ingestion.md").read_text(encoding="utf-8")
+    told = text.partition("The order is ")[2].partition(" last")[0]
+    assert re.findall(r"`(\w+)`", told) == [*CONTENT_NAMED, *UPSERTED, *APPENDED]
+    assert set(TABLES) == {*CONTENT_NAMED, *UPSERTED, *APPENDED}
+    names = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    assert f"of these {names[len(CONTENT_NAMED)]} only" in told
+    assert f"the {names[len(CONTENT_NAMED)]} content-named tables" in text
+    assert f"each of {names[len(TABLES)]} tables" in text
