@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -24,7 +24,7 @@ from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from .schemas import TABLES, TableSchema
-from .tables import EXPIRY, MOST_KEYS, Store, in_parts, one_of, scan, unwritable
+from .tables import EXPIRY, MOST_KEYS, Store, in_parts, is_there, one_of, scan, unwritable
 
 ATTEMPTS = 6
 
@@ -85,17 +85,35 @@ def maintain(
 
     `keep_days`: forget executions that ended more than so many days ago; None keeps all. `retention_hours`: files that
     no version since then needs are deleted; a reader or writer slower than this would miss them. `executables`: the
-    place of the tables of executables, where that is another one. Raises StoreError and its kinds.
+    place of the tables of executables, where that is another one; those that lie beside the others, from before it was
+    set, are looked after too, and the report has the sum. Raises StoreError and its kinds.
     """
     started = time.monotonic()
-    store = Store.open(location, executables=executables)
-    tallies = {name: _Tally(*_files_and_bytes(store.delta_table(name))) for name in TABLES}
-    if keep_days is not None:
-        _expire(store, (now or datetime.now(UTC)).date() - timedelta(days=keep_days), tallies)
-    for table in TABLES.values():
-        _tend(store, table, retention_hours, tallies[table.name])
-    reports = tuple(tally.report(name, store) for name, tally in tallies.items())
-    return MaintenanceReport(store.location, time.monotonic() - started, reports)
+    store = Store.open(location)
+    first_day = None if keep_days is None else (now or datetime.now(UTC)).date() - timedelta(days=keep_days)
+    reports = _maintain(store, tuple(TABLES), first_day, retention_hours)
+    apart = Store.open(location, executables=executables)
+    if apart.executables != store.executables:
+        there = tuple(name for name in TABLES if TABLES[name].apart and is_there(apart.executables, name))
+        for name, report in _maintain(apart, there, first_day, retention_hours).items():
+            reports[name] = _sum(reports[name], report)
+    return MaintenanceReport(store.location, time.monotonic() - started, tuple(reports.values()))
+
+
+def _maintain(store: Store, names: tuple[str, ...], first_day: date | None, retention_hours: int) -> dict[str, TableReport]:
+    """Looks after these tables of one place."""
+    tallies = {name: _Tally(*_files_and_bytes(store.delta_table(name))) for name in names}
+    if first_day is not None:
+        _expire(store, first_day, tallies)
+    for name in names:
+        _tend(store, TABLES[name], retention_hours, tallies[name])
+    return {name: tally.report(name, store) for name, tally in tallies.items()}
+
+
+def _sum(one: TableReport, other: TableReport) -> TableReport:
+    """What happened to a table that is in two places."""
+    figures = {f.name: getattr(one, f.name) + getattr(other, f.name) for f in fields(TableReport) if f.name != "table"}
+    return TableReport(table=one.table, **figures)
 
 
 @dataclass
@@ -130,7 +148,7 @@ def _patiently(store: Store, table: str, step: str, tally: _Tally, work: Callabl
         except CommitFailedError:
             time.sleep(random.uniform(0, 0.05 * 2**attempt))
         except (DeltaError, OSError) as error:
-            raise unwritable(store.location, table, error) from error
+            raise unwritable(store.folder(table), table, error) from error
     tally.skipped.append(step)
     return 0
 
@@ -184,27 +202,33 @@ def _first_of_each(rows: pa.Table, table: TableSchema) -> pa.Table:
 
 
 def _expire(store: Store, first_day: date, tallies: dict[str, _Tally]) -> None:
-    """Delete what ended before a day.
+    """Delete what ended before a day, from the tables that have a tally.
 
     Of named content and runs only what the deleted executions referred to is looked at: content is written before the
     executions that refer to it, so what nobody refers to may be of a batch on its way. (What is left behind when this
     is killed half-way costs room, nothing else.)
     """
     old = f"event_date < '{first_day.isoformat()}'"
-    candidates = {name: _referred(store, references, old) for name, (_, references) in _REFERENCES.items()}
-    runs = _values(store, "executions", "run_id", old)
-    for name in _DATED:
+    named = {name: content for name, content in _REFERENCES.items() if name in tallies}
+    candidates = {name: _referred(store, references, old) for name, (_, references) in named.items()}
+    runs = _values(store, "executions", "run_id", old) if "runs" in tallies else set()
+    for name in (name for name in _DATED if name in tallies):
         tallies[name].rows_expired = _patiently(store, name, "expiry", tallies[name], partial(_delete, predicate=old))
         if tallies[name].skipped:
             return
-    unseen = f"last_seen_at < TIMESTAMP '{first_day.isoformat()}T00:00:00Z'"
-    tally = tallies["datasets"]
-    tally.rows_expired = _patiently(store, "datasets", "expiry", tally, partial(_delete, predicate=unseen))
-    for name, (column, references) in _REFERENCES.items():
+    if "datasets" in tallies:
+        unseen = f"last_seen_at < TIMESTAMP '{first_day.isoformat()}T00:00:00Z'"
+        tally = tallies["datasets"]
+        tally.rows_expired = _patiently(store, "datasets", "expiry", tally, partial(_delete, predicate=unseen))
+    for name, (column, references) in named.items():
         orphans = candidates[name] - _referred(store, references)
         tallies[name].rows_expired = _delete_orphans(store, name, column, orphans, references, tallies[name])
-    gone = runs - _values(store, "executions", "run_id")
-    tally = tallies["runs"]
+    if "runs" in tallies:
+        _expire_runs(store, first_day, runs - _values(store, "executions", "run_id"), tallies["runs"])
+
+
+def _expire_runs(store: Store, first_day: date, gone: set[str], tally: _Tally) -> None:
+    """Delete those of the runs without executions that were over before a day."""
     for some in in_parts(gone):
         predicate = (
             f"{one_of('run_id', some)} and coalesce(ended_at, last_seen_at, started_at) < TIMESTAMP '{first_day}T00:00:00Z'"

@@ -226,10 +226,10 @@ class Store:
                     self._handles.pop(table, None)
                     if isinstance(error, SchemaMismatchError):
                         _check_version(self.location, stored_version(self.location) or 0)
-                    raise unwritable(self.location, table, error) from error
+                    raise unwritable(self.folder(table), table, error) from error
             time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))
         raise StoreError(
-            f"{table} in {self.location} could not be written: other writers were quicker {COMMIT_ATTEMPTS} times "
+            f"{table} in {self.folder(table)} could not be written: other writers were quicker {COMMIT_ATTEMPTS} times "
             f"({_cause(lost_to)}); nothing of this was written, try again"
         ) from lost_to
 
@@ -247,15 +247,18 @@ class Store:
 
     def place(self, table: str) -> str:
         """The location of a table."""
-        apart = table in TABLES and TABLES[table].apart
-        return uri(self.executables if apart else self.location, table)
+        return uri(self.folder(table), table)
+
+    def folder(self, table: str) -> str:
+        """The place that a table is in: the store's, or that of executables."""
+        return self.executables if table in TABLES and TABLES[table].apart else self.location
 
     def _guard(self, table: str, read: Callable[[], _Result]) -> _Result:
         try:
             return read()
         except (DeltaError, OSError) as error:
             self._handles.pop(table, None)
-            raise unreadable(self.location, table, error) from error
+            raise unreadable(self.folder(table), table, error) from error
 
 
 def absolute(location: str | os.PathLike[str]) -> str:
@@ -284,11 +287,23 @@ def stored_version(location: str) -> int | None:
     try:
         info = pa.table(DeltaTable(uri(location, STORE_INFO)).scan(columns=["schema_version"]))
     except TableNotFoundError:
-        _check_reachable(location)
+        _check_reachable(location, STORE_INFO)
         return None
     except (DeltaError, OSError) as error:
         raise unreadable(location, STORE_INFO, error) from error
     return max(info.column("schema_version").to_pylist(), default=None)
+
+
+def is_there(location: str, table: str) -> bool:
+    """Whether there is such a table. Raises StoreError where that cannot be told."""
+    try:
+        DeltaTable(uri(location, table))
+    except TableNotFoundError:
+        _check_reachable(location, table)
+        return False
+    except (DeltaError, OSError) as error:
+        raise unreadable(location, table, error) from error
+    return True
 
 
 def create_tables(location: str) -> None:
@@ -416,17 +431,17 @@ def _small_file(table: TableSchema) -> WriterProperties:
     )
 
 
-def _check_reachable(location: str) -> None:
+def _check_reachable(location: str, table: str) -> None:
     """deltalake says "no table" of a folder that it may not look into, too: tell the two apart."""
     path = local_path(location)
     if path is None:
         return
     try:
-        (path / STORE_INFO / "_delta_log").stat()
+        (path / table / "_delta_log").stat()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise unreadable(location, STORE_INFO, error) from error
+        raise unreadable(location, table, error) from error
 
 
 def unreadable(location: str, what: str, error: Exception) -> StoreError:

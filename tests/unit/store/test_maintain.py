@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from spark_lineage.errors import StoreNotFound
+from spark_lineage.errors import StoreError, StoreNotFound
 from spark_lineage.model import ExecutableBlob, Plan, Run, Schema, SessionConfs
 from spark_lineage.store import maintain as module
 from spark_lineage.store.maintain import maintain
@@ -274,6 +274,44 @@ def test_a_writer_that_is_always_quicker_is_reported(store: Store, monkeypatch: 
     assert report.table("runs").skipped == ("compaction",)
     assert report.table("executions").skipped == ()
     assert store.arrow("runs").num_rows == 2
+
+
+class TestExecutablesApart:
+    """`executables.store` was set when there were executables beside the other tables already."""
+
+    OLD, NEW = 0, 40 * DAY
+
+    @pytest.fixture
+    def apart(self, store: Store, tmp_path: Path) -> Store:
+        apart = Store.open(store.location, create=True, executables=tmp_path / "secure")
+        for place, at_place in (("beside", store), ("apart", apart)):
+            for age, minutes in (("old", self.OLD), ("new", self.NEW)):
+                name = f"{place}, {age}"
+                at_place.append("executable_blobs", [ExecutableBlob(executable_id=f"plan of {name}", blob=b"plan")], None)
+                at_place.append("plan_executables", [executable(name, f"plan of {name}", minutes)], None)
+        return apart
+
+    def test_both_places_forget(self, store: Store, apart: Store) -> None:
+        report = maintain(store.location, keep_days=30, now=at(self.NEW), executables=apart.executables)
+        for name, column in (("plan_executables", "execution_id"), ("executable_blobs", "executable_id")):
+            left = [store.arrow(name, [column]).column(0).to_pylist(), apart.arrow(name, [column]).column(0).to_pylist()]
+            assert [[text.split("of ")[-1] for text in texts] for texts in left] == [["beside, new"], ["apart, new"]]
+            assert (report.table(name).rows_expired, report.table(name).files_after) == (2, 2)
+        assert [table.table for table in report.tables] == list(TABLES)
+
+    def test_a_place_where_nothing_was_kept_yet(self, store: Store, tmp_path: Path) -> None:
+        store.append("plan_executables", [executable("e", "plan", 0)], None)
+        assert maintain(store.location, executables=tmp_path / "later").table("plan_executables").files_after == 1
+
+    def test_a_place_that_cannot_be_read_is_the_one_that_is_named(self, store: Store, apart: Store) -> None:
+        log = Path(uri(apart.executables, "executable_blobs"), "_delta_log")
+        for entry in log.iterdir():
+            entry.write_text("not json")
+        with pytest.raises(StoreError, match=f"executable_blobs in {apart.executables} cannot be read"):
+            maintain(store.location, executables=apart.executables)
+        again = Store.open(store.location, executables=apart.executables)
+        with pytest.raises(StoreError, match=f"executable_blobs in {apart.executables} cannot be"):
+            again.append("executable_blobs", [ExecutableBlob(executable_id="x", blob=b"x")], None)
 
 
 def test_no_store(tmp_path: Path) -> None:
