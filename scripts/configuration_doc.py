@@ -26,8 +26,8 @@ Each option can be set in four places. The first that says something wins:
    (`"redact.literals" = "hash"`, which alone goes beside a value of `redact` itself).
    [`conf/lineage.toml`](../conf/lineage.toml) has every option with its default.
 
-An option that nobody has set has its default. A value of the wrong type, or a key in `lineage.toml` that is no option, is
-an error that names the place; in a user's own Spark job it is one warning, and the job goes on without lineage. Lists are
+An option that nobody has set has its default. A value of the wrong type or that is none of the choices, or a key in
+`lineage.toml` that is no option, is an error that names the place; in a user's own Spark job it is one warning, and the job goes on without lineage. Lists are
 comma separated text everywhere but in `lineage.toml`, where they may be arrays.
 
 | option | type | default | what it does |

@@ -27,6 +27,8 @@ class Option:
     kind: str
     default: Any
     help: str
+    choices: tuple[str, ...] = ()
+    """The only values that a text may have, where it is not free; blanks around it and its case do not count."""
 
     @property
     def spark_conf(self) -> str:
@@ -45,7 +47,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("enabled", "bool", True, "The off switch. With false nothing is compiled, registered or written."),
     Option("store", "str", "./lineage", "Folder or object store URI of the lineage tables."),
     Option("inbox", "str", "", "Folder or Hadoop file system URI that documents are written to. Empty: `<store>/inbox` for a local store, `./lineage-inbox` otherwise."),
-    Option("ingest", "str", "child", "`child`: attach() starts an ingester process beside the driver. `none`: documents only; `spark-lineage ingest` brings them in."),
+    Option("ingest", "str", "child", "`child`: attach() starts an ingester process beside the driver. `none`: documents only; `spark-lineage ingest` brings them in.", choices=("child", "none")),
     Option("exit.wait.seconds", "float", 5.0, "How long a driver that ends normally waits for its ingester child; the child then goes on by itself."),
     Option("job.namespace", "str", "default", "Namespace of the job's name, as in OpenLineage."),
     Option("job.name", "str", "", "Name of the job. Empty: `spark.app.name`, or the entry point's file name where that is not set."),
@@ -64,13 +66,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("queue.max.bytes", "int", 0, "Memory that the plans of waiting executions may keep, by estimate; beyond half of it plans are given up. 0: a sixteenth of the driver's heap."),
     Option("stop.wait.seconds", "float", 3.0, "How long `spark.stop()` waits for documents that are not written yet, in its second half without their plans. What is left then is given up, and counted."),
     Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too."),
-    Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to a local inbox: `private` (its owner alone) or `group`."),
-    Option("executables", "str", "writes", "Which plans are kept in a form that can be run again: `off`, `writes` or `all` (reads too)."),
+    Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to a local inbox: `private` (its owner alone) or `group`.", choices=("private", "group")),
+    Option("executables", "str", "writes", "Which plans are kept in a form that can be run again: `off`, `writes` or `all` (reads too).", choices=("off", "writes", "all")),
     Option("executables.max.bytes", "int", 1_048_576, "Plans that are larger in that form, compressed, are not kept in it."),
     Option("executables.store", "str", "", "Folder or object store URI of the tables that hold them, for rights of their own. Empty: beside the other tables."),
     Option("executables.key", "str", "", "File with the keys that sign them. Empty: `~/.config/spark-lineage/executables.key`, made where it is missing."),
     Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
-    Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`."),
+    Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`.", choices=("keep", "hash", "drop")),
     Option("redact.literals.datasets", "list", (), "Globs of dataset names or locations; where given, literals are redacted in executions that touch one of them."),
     Option("redact.literals.columns", "list", (), "Globs of column names; where given, literals are redacted in expressions that name one of them, and in all texts of such an execution."),
     Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying."),
@@ -156,12 +158,24 @@ def _convert(option: Option, raw: Any, origin: str) -> Any:
         if option.kind == "list":
             parts = raw.split(",") if isinstance(raw, str) else raw
             return tuple(str(part).strip() for part in parts if str(part).strip())
-        return str(raw)
+        return _chosen(option, str(raw), origin) if option.choices else str(raw)
     except (KeyError, ValueError, TypeError) as error:
-        where = {"spark": option.spark_conf, "environment": option.env}.get(origin, option.name)
         raise ConfigError(
-            f"{where} (from {origin}) is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}"
+            f"{_place(option, origin)} is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}"
         ) from error
+
+
+def _chosen(option: Option, text: str, origin: str) -> str:
+    """One of the choices: a policy that is misspelt must not mean none."""
+    value = text.strip().lower()
+    if value not in option.choices:
+        raise ConfigError(f"{_place(option, origin)} is {text!r}; set it to one of {', '.join(option.choices)}")
+    return value
+
+
+def _place(option: Option, origin: str) -> str:
+    where = {"spark": option.spark_conf, "environment": option.env}.get(origin, option.name)
+    return f"{where} (from {origin})"
 
 
 def _read_toml(environment: Mapping[str, str], directory: Path) -> dict[str, Any]:

@@ -137,6 +137,7 @@ def properties() -> str:
         "orchestrator_runs": " ".join(orchestrators.RUNS),
     }
     values |= {f"default.{option.name}": _default(option.default) for option in OPTIONS}
+    values |= {f"choices.{option.name}": " ".join(option.choices) for option in OPTIONS if option.choices}
     values |= {f"bridge.{name}": f"{kind} {option}" for name, (kind, option) in BRIDGE_OPTIONS.items()}
     return "".join(f"{key}={_escaped(value)}\n" for key, value in sorted(values.items()))
 

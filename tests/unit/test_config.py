@@ -71,10 +71,21 @@ def test_what_is_refused(toml: str, environment: dict[str, str], message: str, t
 
 @pytest.mark.parametrize("name", ["redact.literals", "executables.store", "inbox.mode", "queue.max.bytes"])
 def test_a_table_is_not_the_option_of_its_name(name: str, tmp_path: Path) -> None:
-    value: object = {"queue.max.bytes": 7}.get(name, "x")
+    value: object = {"queue.max.bytes": 7, "redact.literals": "drop", "inbox.mode": "group"}.get(name, "x")
     table, _, key = name.rpartition(".")
     settings = in_force(tmp_path, f"[{table}]\n{key} = {json.dumps(value)}")
     assert settings.values == {**in_force(tmp_path).values, name: value}
+
+
+def test_a_choice_is_one_of_those_that_there_are(tmp_path: Path) -> None:
+    """A misspelt policy of redaction is refused, and does not mean that nothing is redacted."""
+    chosen = in_force(tmp_path, spark={"spark.lineage.redact.literals": " Drop ", "spark.lineage.inbox.mode": "GROUP"})
+    assert (chosen.redact_literals, chosen.inbox_mode) == ("drop", "group")
+    for name, value in (("redact.literals", "redact"), ("redact.literals", "true"), ("redact.literals", ""), ("ingest", "no"),
+                        ("executables", "write"), ("inbox.mode", "world")):  # fmt: skip
+        with pytest.raises(ConfigError, match=rf"spark.lineage.{name} \(from spark\) is '{value}'; set it to one of "):
+            in_force(tmp_path, spark={"spark.lineage." + name: value})
+    assert all(option.default in option.choices for option in OPTIONS if option.choices)
 
 
 def test_an_argument_that_is_no_option(tmp_path: Path) -> None:

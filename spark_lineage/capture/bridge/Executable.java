@@ -33,7 +33,7 @@ final class Executable {
 
     Executable(Map options, String user, Redaction redaction, Pace pace) {
         this.pace = pace;
-        this.policy = policy(options);
+        this.policy = policy(options, redaction.literals);
         this.maxBytes = Integer.parseInt((String) options.get("executables_max_bytes"));
         this.maxNanos = Long.parseLong((String) options.get("max_millis")) * 1000000L;
         this.user = user;
@@ -41,13 +41,12 @@ final class Executable {
     }
 
     /** An executable holds literals, so there is none where they are redacted. */
-    private static String policy(Map options) {
-        String policy = String.valueOf(options.get("executables"));
+    private static String policy(Map options, Literals literals) {
+        String policy = String.valueOf(options.get("executables")).trim().toLowerCase(java.util.Locale.ROOT);
         if (!policy.equals("off") && !policy.equals("writes") && !policy.equals("all")) {
             throw new IllegalArgumentException("executables is '" + policy + "'; set it to off, writes or all");
         }
-        Object literals = options.get("redact_literals");
-        return literals == null || literals.equals("keep") || policy.equals("off") ? policy : "redacted";
+        return literals.kept() || policy.equals("off") ? policy : "redacted";
     }
 
     /**

@@ -30,12 +30,27 @@ final class Literals {
     private int taken;
 
     Literals(Map options) {
-        String policy = text(options, "redact_literals");
-        this.keep = !policy.equals("hash") && !policy.equals("drop");
+        String policy = policy(options);
+        this.keep = policy.equals("keep");
         this.hash = policy.equals("hash") ? mac(text(options, "redact_literals_secret")) : null;
         this.datasets = globs(text(options, "redact_literals_datasets"));
         this.columns = globs(text(options, "redact_literals_columns"));
         begin();
+    }
+
+    /** Not given is `keep`; what is none of the policies is refused: a misspelt one must not mean that all is kept. */
+    private static String policy(Map options) {
+        Object given = options.get("redact_literals");
+        String policy = given == null ? "keep" : given.toString().trim().toLowerCase(java.util.Locale.ROOT);
+        if (!policy.equals("keep") && !policy.equals("hash") && !policy.equals("drop")) {
+            throw new IllegalArgumentException("spark.lineage.redact.literals is '" + given + "'; set it to keep, hash or drop");
+        }
+        return policy;
+    }
+
+    /** Whether the policy lets every literal be. */
+    boolean kept() {
+        return keep;
     }
 
     private static String text(Map options, String name) {

@@ -111,10 +111,20 @@ final class Options {
             if (kind.equals("millis")) {
                 return String.valueOf((long) (Double.parseDouble(text(option).trim()) * 1000.0));
             }
-            return text(option);
+            return chosen(option);
         } catch (NumberFormatException e) {
             throw wrong(option);
         }
+    }
+
+    /** A text; where it has choices, one of them. */
+    private String chosen(String option) {
+        List choices = shippedList("choices." + option);
+        String value = choices.isEmpty() ? text(option) : text(option).trim().toLowerCase(java.util.Locale.ROOT);
+        if (!choices.isEmpty() && !choices.contains(value)) {
+            throw wrong(option);
+        }
+        return value;
     }
 
     private IllegalArgumentException wrong(String option) {

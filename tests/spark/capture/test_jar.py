@@ -132,6 +132,16 @@ def test_a_listener_that_cannot_work_leaves_the_application_alone(with_jar: Call
     assert "lineage is not recorded for this application" in done.stderr
 
 
+@pytest.mark.soak
+def test_a_misspelt_policy_of_redaction_is_not_the_lack_of_one(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
+    options = with_jar(tmp_path / "inbox", **{"spark.lineage.redact.literals": "redact"})
+    done = run([str(BIN / "spark-sql"), *options, "-e", "SELECT 'kanarienvogel'"], tmp_path)
+    assert done.stdout.split() == ["kanarienvogel"]
+    assert "lineage is not recorded for this application" in done.stderr
+    assert "spark.lineage.redact.literals is 'redact'" in done.stderr
+    assert documents(tmp_path / "inbox") == []
+
+
 def test_both_compilers_make_the_same_jar(bridge_jar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = jar._java("java")
     monkeypatch.setattr(jar, "_java", lambda program: None if program == "javac" else java)

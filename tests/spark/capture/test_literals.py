@@ -190,6 +190,32 @@ def test_a_write_is_resolved_without_its_literals(spark: Any, table: str, tmp_pa
     assert edges("drop") == edges("keep") == edges("hash"), "a lineage is named by its content, literals left out"
 
 
+def _bridge(spark: Any, tmp_path: Path, policy: str) -> Any:
+    """A bridge that nobody's options were checked for, as what asks for one by itself would make it."""
+    from spark_lineage.capture.attach import _new_bridge
+    from spark_lineage.capture.redaction import Redaction
+    from spark_lineage.config import load
+
+    settings = load(environment={}, directory=tmp_path)
+    unchecked = type(settings)({**settings.values, "redact.literals": policy}, settings.origins)
+    return _new_bridge(spark, unchecked, Redaction(), "run", str(tmp_path / "inbox" / "run"), "")
+
+
+@pytest.mark.parametrize("policy", ["redact", "true", "", "dropp"])
+def test_a_policy_that_is_none_is_refused_by_the_bridge_too(policy: str, spark: Any, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=f"redact.literals is '{policy}'; set it to keep, hash or drop"):
+        _bridge(spark, tmp_path, policy)
+
+
+def test_a_policy_is_known_whatever_its_case_and_blanks(spark: Any, tmp_path: Path) -> None:
+    spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals=" Drop", strict=True)
+    spark.sql(f"SELECT '{CANARY}' AS a, id FROM range(1)").write.format("delta").save(str(tmp_path / "made"))
+    spark_lineage.detach(spark)
+    (document,) = executions(tmp_path / "inbox")
+    assert _where(document) == []
+    assert "executable: literals are redacted" in document["incomplete"]
+
+
 @pytest.fixture(scope="module")
 def redact(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The bridge's own redaction of SQL text, called in the JVM."""
