@@ -220,8 +220,11 @@ def _frames(session: SparkSession, found: Found, given: list[Any], classes: Sequ
         prefixes.add(prefix)
     for key, value in _moment(found).items():
         moment.put(key, value)
-    accumulator = context._javaAccumulator
-    values = [session._jsparkSession, found.blob, leaves, moment, prefixes, context.pythonExec, context.pythonVer, accumulator]
+    environment = jvm.java.util.HashMap()
+    for key, value in context.environment.items():
+        environment.put(key, value)
+    python = [context.pythonExec, context.pythonVer, environment, context._javaAccumulator]
+    values = [session._jsparkSession, found.blob, leaves, moment, prefixes, *python]
     arguments = gateway.new_array(jvm.java.lang.Object, len(values))
     for number, value in enumerate(values):
         arguments[number] = value

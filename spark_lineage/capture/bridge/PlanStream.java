@@ -141,8 +141,18 @@ final class PlanStream extends ObjectOutputStream {
         for (int i = 0; i < bytes.length; i++) {
             bytes[i] = ((Byte) command.apply(i)).byteValue();
         }
-        return new Kept("python", null, new Object[] {bytes, new HashMap(function.envVars()), new ArrayList(function.pythonIncludes()),
+        return new Kept("python", null, new Object[] {bytes, environment(function), new ArrayList(function.pythonIncludes()),
             function.pythonExec(), function.pythonVer()});
+    }
+
+    /** Spark hands every `spark.executorEnv.*` to each function, and keys of services among them: only what bears on rows is kept. */
+    private static HashMap environment(SimplePythonFunction function) {
+        HashMap kept = new HashMap();
+        Object seed = function.envVars().get("PYTHONHASHSEED");
+        if (seed != null) {
+            kept.put("PYTHONHASHSEED", seed);
+        }
+        return kept;
     }
 
     /** Why a plan is left out. */

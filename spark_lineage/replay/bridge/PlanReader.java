@@ -156,11 +156,14 @@ final class PlanReader extends ObjectInputStream {
     static final class Python {
         private final String executable;
         private final String version;
+        private final Map environment;
         private final CollectionAccumulator accumulator;
 
-        Python(String executable, String version, CollectionAccumulator accumulator) {
+        /** `environment`: the variables that this session gives to its Python functions. */
+        Python(String executable, String version, Map environment, CollectionAccumulator accumulator) {
             this.executable = executable;
             this.version = version;
+            this.environment = environment;
             this.accumulator = accumulator;
         }
 
@@ -170,7 +173,9 @@ final class PlanReader extends ObjectInputStream {
                 throw new InvalidObjectException("its Python functions were made by Python " + parts[4] + ", this session runs " + version
                     + ": start it with that one (PYSPARK_PYTHON)");
             }
-            return new SimplePythonFunction((byte[]) parts[0], (Map) parts[1], new ArrayList((List) parts[2]), executable, version,
+            HashMap variables = new HashMap(environment);
+            variables.putAll((Map) parts[1]);
+            return new SimplePythonFunction((byte[]) parts[0], variables, new ArrayList((List) parts[2]), executable, version,
                 new ArrayList(), accumulator);
         }
     }

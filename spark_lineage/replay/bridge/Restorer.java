@@ -22,12 +22,12 @@ public final class Restorer implements Runnable {
 
     /** `leaves`: a plan for each number. `moment`: see Moment. `classes`: prefixes of classes allowed beyond Spark's. */
     public Restorer(Object session, byte[] blob, List leaves, Map moment, List classes, String pythonExecutable, String pythonVersion,
-            Object accumulator) {
+            Map environment, Object accumulator) {
         this.session = session;
         this.blob = blob;
         this.leaves = new Rebinding((LogicalPlan[]) leaves.toArray(new LogicalPlan[0]));
         this.moment = new Moment(moment);
-        this.python = new PlanReader.Python(pythonExecutable, pythonVersion, (CollectionAccumulator) accumulator);
+        this.python = new PlanReader.Python(pythonExecutable, pythonVersion, environment, (CollectionAccumulator) accumulator);
         this.allowed = new Allowed((String[]) classes.toArray(new String[0]));
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import getpass
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,19 @@ def test_one_with_a_literal_that_looks_like_a_secret_is_left_out(capture: Captur
     document = save(capture, "SELECT id, 'password=hunter2' AS note FROM range(3)")
     assert document["incomplete"] == ["executable: one of its literals looks like a secret"]
     assert "executable" not in document
+
+
+def test_the_environment_of_python_functions_is_not_kept(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`spark.executorEnv.X` stands in the context's environment, and Spark hands that to each function."""
+    from pyspark.sql.functions import udf
+
+    monkeypatch.setitem(capture.spark.sparkContext.environment, "AWS_SECRET_ACCESS_KEY", "kanarienvogel")
+    twice = udf(lambda number: number * 2, "bigint")
+    capture.spark.range(3).select(twice("id")).write.format("parquet").save(f"{capture.data}/out")
+    kept = zlib.decompress(base64.b64decode(capture.executions()[-1]["executable"]["blob"]))
+    assert b"PYTHONHASHSEED" in kept
+    assert b"kanarienvogel" not in kept
+    assert b"AWS_SECRET_ACCESS_KEY" not in kept
 
 
 def test_one_that_lives_in_this_process_says_which_leaf_must_be_given(capture: Capture) -> None:

@@ -80,6 +80,7 @@ MORE: dict[str, Make] = {
     "observed": lambda spark, root: spark.table("orders").observe("seen", *_sums()).select("order_id"),
     "files_csv": lambda spark, root: spark.read.csv(f"{root}/raw/orders_csv", header=True, inferSchema=True),
     "files_parquet_partition": sql("SELECT order_id, status FROM parquet.`{root}/raw/orders_parquet` WHERE status = 'paid'"),
+    "python_environment": lambda spark, root: _environment(spark),
     "pandas_udf": lambda spark, root: _pandas_udf(spark),
     "pandas_aggregate": lambda spark, root: _pandas_aggregate(spark),
     "apply_in_pandas": lambda spark, root: spark.table("orders").groupBy("customer_id").applyInPandas(_largest, "customer_id BIGINT, amount DOUBLE"),
@@ -94,6 +95,16 @@ def _sums() -> tuple[Any, ...]:
     from pyspark.sql import functions as sf
 
     return (sf.count("*").alias("n"),)
+
+
+def _environment(spark: Any) -> Any:
+    import os
+
+    from pyspark.sql import functions as sf
+
+    return spark.range(1).select(
+        sf.udf(lambda _: os.environ.get("COLOUR_OF_THE_SESSION", "none"), "string")("id").alias("colour")
+    )
 
 
 def _pandas_udf(spark: Any) -> Any:

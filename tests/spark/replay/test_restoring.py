@@ -23,7 +23,7 @@ from spark_lineage.store.tables import Store
 EVERY = [name for name in (*cases.QUERIES, *MORE) if name != "rdd"]
 ALWAYS = (
     "subquery_exists", "subquery_correlated", "lateral_aggregate", "cte_used_by_subqueries", "cte_recursive", "map_in_pandas",
-    "apply_in_pandas", "python_table_function", "ml_transform", "times", "where_i_am", "seeds", "view_on_view", "generators",
+    "apply_in_pandas", "python_environment", "python_table_function", "ml_transform", "times", "where_i_am", "seeds", "view_on_view", "generators",
     "time_travel", "files_csv", "rdd",
 )  # fmt: skip
 SOME = [*ALWAYS, *random.Random(20).sample(sorted(set(EVERY) - set(ALWAYS)), 3)]
@@ -70,6 +70,13 @@ def test_the_session_of_the_caller_is_left_alone(recorded: Recorded, spark: Any)
     before = {row.key: row.value for row in spark.sql("SET").collect()}
     restore(spark, recorded.find("times")).collect()
     assert {row.key: row.value for row in spark.sql("SET").collect()} == before
+
+
+def test_python_functions_have_the_environment_of_the_session_that_restores(
+    recorded: Recorded, spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(spark.sparkContext.environment, "COLOUR_OF_THE_SESSION", "green")
+    assert restore(spark, recorded.find("python_environment")).collect() == [("green",)]
 
 
 def test_another_spark_is_refused(recorded: Recorded, spark: Any) -> None:
