@@ -20,6 +20,8 @@ final class Batch {
     /** Scans and writes of the period's earlier batches, as JSON, each followed by a comma. */
     final Json scans = new Json();
     final Json writes = new Json();
+    /** Whether they lost a literal. */
+    boolean redacted;
 
     Batch(String queryId, String runId, long batchId, long startedMillis) {
         this.queryId = queryId;
@@ -76,6 +78,7 @@ final class Batch {
     void follow(Batch earlier) {
         firstBatchId = earlier.firstBatchId;
         batches += earlier.batches;
+        redacted |= earlier.redacted;
         startedMillis = earlier.startedMillis;
         sinkRows = sum(earlier.sinkRows, sinkRows);
         for (int i = 0; i < sources.size() && i < earlier.sources.size(); i++) {

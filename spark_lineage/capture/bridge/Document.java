@@ -95,7 +95,7 @@ final class Document {
         realPaths.write(out);
         executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         partial = !incomplete.isEmpty();
-        if (redaction.literals.taken() > 0) {
+        if (redaction.literals.taken() > 0 || one.batch != null && one.batch.redacted) {
             incomplete.add("literals are redacted: it cannot be run again");
         }
         out.key("incomplete");
@@ -320,10 +320,17 @@ final class Document {
         out.key("writes").open('[').raw(one.batch == null ? new Json() : one.batch.writes).raw(reader.writes).close(']').comma();
     }
 
-    /** As `scanned`, of a batch that has no document of its own: with a time budget of its own. */
+    /**
+     * As `scanned`, of a batch that has no document of its own: with a time budget of its own, and without its literals, where
+     * any are to be taken out, since the document that it goes into is not known yet.
+     */
     ScanReader scannedAlone(Bridge.Finished one, Reasons reasons) {
         begun = System.nanoTime();
-        return scanned(one, new ArrayList(), reasons);
+        redaction.literals.early();
+        redaction.seen = new RealPaths();
+        ScanReader reader = scanned(one, new ArrayList(), reasons);
+        one.batch.redacted |= redaction.literals.taken() > 0;
+        return reader;
     }
 
     /** What the physical plans of an execution and of those inside it read and wrote. */
@@ -356,6 +363,8 @@ final class Document {
 
     /** The document of a commit that no SQL execution made: all that there is to know of it. */
     String outside(Outside one) {
+        redaction.literals.early();
+        redaction.seen = new RealPaths();
         Json out = new Json();
         String run = one.run();
         long time = one.commit.timestampMillis;

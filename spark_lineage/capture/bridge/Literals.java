@@ -105,6 +105,13 @@ final class Literals {
         taken = 0;
     }
 
+    /** Something that is written before the document it goes into: what that touches is not known yet, so nothing stays. */
+    void early() {
+        begin();
+        all = !keep;
+        some = all;
+    }
+
     /** Whether the document has to be written again, as something in it matched. From then on literals are taken out. */
     boolean again(boolean unsure) {
         if (all || some || keep || !datasetSeen && !columnSeen && !unsure) {

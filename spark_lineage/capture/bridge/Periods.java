@@ -109,8 +109,8 @@ final class Periods {
 
     /** Lets `one` stand for the earlier batch too, of which only texts are kept. */
     private void absorb(Bridge.Finished one, Bridge.Finished earlier) {
-        one.batch.follow(earlier.batch);
         ScanReader read = documents.scannedAlone(earlier, worker.reasons);
+        one.batch.follow(earlier.batch);
         one.batch.scans.raw(earlier.batch.scans).raw(read.scans);
         one.batch.writes.raw(earlier.batch.writes).raw(read.writes);
         List commits = new ArrayList();

@@ -223,6 +223,36 @@ def test_a_period_is_one_execution_and_a_failed_batch_its_own(spark: Any, hourly
     assert records.executions[0].batches == 3
 
 
+@pytest.mark.parametrize("pattern", [{"redact_literals_columns": "k"}, {"redact_literals_datasets": "*/sink"}])
+def test_batches_of_a_period_are_written_as_each_by_itself_would_be(
+    pattern: dict[str, str], spark: Any, tmp_path: Path
+) -> None:
+    """Without the literals of their filters, and with their files where a link really leads."""
+    (tmp_path / "data").mkdir()
+    read_from = tmp_path / "linked"
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in ("3600", "every"):
+        inbox = tmp_path / f"inbox{record}"
+        attachment = attach(
+            spark, inbox=str(inbox), ingest="none", strict=True, streams_record=record, redact_literals="drop", **pattern
+        )
+        assert attachment is not None
+        capture = Capture(spark, attachment, inbox, tmp_path / "data")
+        if record == "3600":
+            read_from.symlink_to(csv_files(capture, 3))
+        rows = files_stream(spark, read_from).where("k <> 918273645")
+        run(checkpointed(rows, capture, f"checkpoint{record}").format("parquet"), tmp_path / "data" / "sink")
+        detach(spark)
+        documents_of = executions(inbox)
+        assert "918273645" not in json.dumps(documents_of)
+        assert all("literals are redacted: it cannot be run again" in document["incomplete"] for document in documents_of)
+        found[record] = [scan for document in documents_of for scan in document["scans"]]
+    told = {record: {scan["fingerprint"]: sorted(scan["filters"]) for scan in scans} for record, scans in found.items()}
+    assert len(told["every"]) == 3
+    assert all("'?'" in str(filters) for filters in told["every"].values())
+    assert told["3600"] == told["every"]
+
+
 def test_batches_that_do_something_else_are_not_put_together(spark: Any, hourly: Capture) -> None:
     def write(batch: Any, number: int) -> None:
         chosen = batch.select("id") if number < 2 else batch.select("k")
