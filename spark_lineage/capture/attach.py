@@ -75,6 +75,10 @@ class Attachment:
             return True
         return child.wait_until_ingested(self.inbox, self.run_id, last, self.process, deadline)
 
+    def failure_text(self, error: BaseException) -> str:
+        """What is written of an exception that ended a run."""
+        return self.redaction.failure(error, self.settings.redact_literals)
+
 
 def attach(spark: Any, *, strict: bool = False, **options: Any) -> Attachment | None:
     """Records the lineage of this Spark application from now on.
@@ -435,7 +439,7 @@ def _watch_the_end(attachment: Attachment) -> None:
 
     def excepthook(kind: Any, value: Any, trace: Any) -> None:
         for attachment in _ending:
-            error = attachment.redaction.plain(f"{kind.__name__}: {value}")[:2000]
+            error = attachment.failure_text(value)
             _aside().within(
                 float(attachment.settings.exit_wait_seconds), functools.partial(_tell_the_failure, attachment, error)
             )

@@ -77,7 +77,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if self.run_id is not None:
             try:
-                self._close(None if kind is None else f"{kind.__name__}: {value}")
+                self._close(value)
             except Exception as error:
                 log.warning("the end of the run of job %r is not recorded: %s", self.name, error)
 
@@ -123,7 +123,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
             return self._outer_tags[0][len(_TAG) :], None
         return attachment.run_id, attachment.job_name
 
-    def _close(self, error: str | None) -> None:
+    def _close(self, error: BaseException | None) -> None:
         assert self._attachment is not None
         assert self.run_id is not None
         context = self._attachment.spark.sparkContext
@@ -136,7 +136,7 @@ class job(contextlib.ContextDecorator):  # noqa: N801 - it is used as a decorato
             "time_ms": int(time.time() * 1000),
             "application": False,
             "status": "succeeded" if error is None else "failed",
-            "error": None if error is None else self._attachment.redaction.plain(error)[:2000],
+            "error": None if error is None else self._attachment.failure_text(error),
         }
         self._attachment.bridge.note("run_end", json.dumps(end))
 

@@ -27,6 +27,8 @@ URLS = r"(://[^/\s:@?#'\"]*:)[^/\s@'\"]+(?=@)"
 _LEADING_FLAGS = re.compile(r"^\(\?([a-zA-Z]+)\)(.*)$", re.DOTALL)
 """As in Spark's own default, `(?i)secret|password`: in the middle of an expression Python takes flags for a group only."""
 
+_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*\](?= )")
+
 
 @dataclass(frozen=True)
 class Redaction:
@@ -43,6 +45,15 @@ class Redaction:
     def plain(self, text: str) -> str:
         """The text with the secrets in it replaced."""
         return re.sub(self.urls, rf"\g<1>{REPLACEMENT}", re.sub(self.text, rf"\g<1>{REPLACEMENT}", text))
+
+    def failure(self, error: BaseException, literals: str) -> str:
+        """What is written of an uncaught exception. Its message may hold any value of the data: where `literals`, the policy
+        for them, is not ``keep``, what stays is its class, and the condition that Spark names."""
+        kind = type(error)
+        if literals == "keep":
+            return self.plain(f"{kind.__name__}: {error}")[:2000]
+        condition = _CONDITION.match(str(error)) if kind.__module__.startswith("pyspark.") else None
+        return f"{kind.__name__}: {condition[0] + ' ' if condition else ''}(redacted)"
 
     def mapping(self, values: Mapping[str, str]) -> dict[str, str]:
         return {key: self.value(key, value) for key, value in values.items()}

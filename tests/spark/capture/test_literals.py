@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,20 @@ def test_a_canary_is_nowhere(policy: str, spark: Any, table: str, tmp_path: Path
     assert any(marks in json.dumps(d["analyzed"]) for d in recorded)
     failed = [d for d in recorded if d["status"] == "failed"]
     assert any(d["error_message"].startswith("[USER_RAISED_EXCEPTION] ") for d in failed), [d["error_message"] for d in failed]
+
+
+def test_what_ended_a_run_is_written_without_values(spark: Any, tmp_path: Path) -> None:
+    attachment = spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals="drop", strict=True)
+    assert attachment is not None
+    with pytest.raises(Exception, match=CANARY) as raised, spark_lineage.job("inner"):
+        spark.sql(f"SELECT CAST('{CANARY}' AS INT)").collect()
+    sys.excepthook(raised.type, raised.value, raised.tb)  # what Python does with one that nobody catches
+    spark_lineage.detach(spark)
+    ends = [document for document in documents(tmp_path / "inbox") if document["kind"] == "run_end"]
+    expected = "NumberFormatException: [CAST_INVALID_INPUT] (redacted)"
+    assert ends[0]["error"] == expected
+    assert attachment.failure == expected
+    assert [_where(document) for document in documents(tmp_path / "inbox") if _where(document)] == []
 
 
 def _where(document: dict[str, Any]) -> list[str]:

@@ -32,6 +32,20 @@ def test_a_megabyte_without_a_space_is_read_in_one_go(unit: str) -> None:
     assert time.process_time() - before < 10, "it is a fraction of a second; where it grows with the square, it is hours"
 
 
+class CastException(Exception):
+    """As PySpark's are: of a module of its own."""
+
+
+def test_a_failure_keeps_its_class_and_condition_where_literals_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = ValueError("[NO_CONDITION] of Spark: password=hunter2 in 123-45-6789")
+    assert Redaction().failure(failed, "keep") == f"ValueError: [NO_CONDITION] of Spark: password={REPLACEMENT} in 123-45-6789"
+    assert Redaction().failure(failed, "drop") == "ValueError: (redacted)"
+    monkeypatch.setattr(CastException, "__module__", "pyspark.errors.exceptions.captured")
+    of_spark = CastException("[CAST_INVALID_INPUT.SUB_1] The value '123-45-6789' of the type")
+    assert Redaction().failure(of_spark, "hash") == "CastException: [CAST_INVALID_INPUT.SUB_1] (redacted)"
+    assert Redaction().failure(CastException("123-45-6789 [A_CONDITION] "), "drop") == "CastException: (redacted)"
+
+
 def test_flags_at_the_start_of_a_pattern_as_spark_writes_them() -> None:
     redaction = with_patterns(["(?i)hidden|veiled", "plain"])
     assert [redaction.value(key, "x") for key in ("my.HIDDEN", "Veiled", "a.plain", "PLAIN", "other")] == [
