@@ -13,15 +13,17 @@ REPLACEMENT = "*********(redacted)"
 
 _KEY_WORDS = (
     r"secret|passw(?:or)?d|passwd|pwd|passphrase|token|credential|private.?key|access.?key|api.?key|account.?key"
-    r"|encryption.?key|sas(?:\.|_|-|$)|signature|jaas"
+    r"|encryption.?key|keystore.?key|sas(?:\.|_|-|$)|signature|jaas|authorization|bearer"
 )
 KEYS = rf"(?i)(?:{_KEY_WORDS})"
 # It begins with the word itself: what may stand before it in a name is kept anyway, and to look for it from each place
 # where a name may begin takes hours in a megabyte of `a-b-c-...`.
+_PRIVATE_KEY = r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 TEXT = (
     r"(?i)((?:secret|passw(?:or)?d|passwd|pwd|passphrase|token|credential|private[_.\-]?key|access[_.\-]?key"
-    r"|api[_.\-]?key|account[_.\-]?key|signature|\bsig)[\w.\-]*[\"'`]?(?:\s*[=:]\s*|\s+(?=['\"])))"
-    r"(?:'[^']*'|\"[^\"]*\"|[^\s,;&'\")]+)"
+    r"|api[_.\-]?key|account[_.\-]?key|keystore[_.\-]?key|authorization|signature|\bsig)[\w.\-]*[\"'`]?(?:\s*[=:]\s*|\s+(?=['\"])))"
+    rf"(?:{_PRIVATE_KEY}|'[^']*'|\"[^\"]*\"|(?:(?:bearer|basic)\s+)?[^\s,;&'\")]+)"
+    rf"|{_PRIVATE_KEY}|\bbearer\s+(?=[\w.~+/=\-]*\d)[\w.~+/=\-]{{8,}}"
 )
 URLS = r"(://[^/\s:@?#'\"]*:)[^/\s@'\"]+(?=@)"
 _LEADING_FLAGS = re.compile(r"^\(\?([a-zA-Z]+)\)(.*)$", re.DOTALL)

@@ -120,7 +120,8 @@ def test_a_job_that_raises_is_a_failed_run_and_the_exception_is_the_users(spark:
     assert end["error"].startswith("ZeroDivisionError")
 
 
-SECRETS = ("hunter2", "s3cr3t-in-url", "tok-12345", "conf-secret-1", "arg-secret-1")
+SECRETS = ("hunter2", "s3cr3t-in-url", "tok-12345", "conf-secret-1", "arg-secret-1", "MIIE-private", "eyJ-4711")
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIE-private\n-----END PRIVATE KEY-----"
 
 
 def test_secrets_never_reach_the_disk(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +136,10 @@ def test_secrets_never_reach_the_disk(spark: Any, tmp_path: Path, monkeypatch: p
             "CREATE TEMPORARY VIEW secret_view USING csv OPTIONS "
             f"(path '{source}', password 'hunter2', url 'jdbc:x://bob:s3cr3t-in-url@db/x')"
         )
-        spark.read.option("password", "hunter2").option("token", "tok-12345").schema("a int").csv(str(source)).count()
-        spark.sql("SELECT 'password=hunter2' AS a").collect()
+        reader = spark.read.option("password", "hunter2").option("token", "tok-12345")
+        reader = reader.option("kafka.ssl.keystore.key", PRIVATE_KEY).option("header.Authorization", "Bearer eyJ-4711")
+        reader.option("note", PRIVATE_KEY).schema("a int").csv(str(source)).count()
+        spark.sql("SELECT 'password=hunter2' AS a, 'with Bearer eyJ-4711' AS b").collect()
         spark_lineage.job(
             "j", parameters={"password": "hunter2", "url": "jdbc:x://bob:s3cr3t-in-url@db/x"}
         ).__enter__().__exit__(None, None, None)

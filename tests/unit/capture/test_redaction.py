@@ -8,6 +8,8 @@ import pytest
 
 from spark_lineage.capture.redaction import REPLACEMENT, Redaction, with_patterns
 
+PEM = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIEvQIBADAN+x/y=\nZZ\n-----END ENCRYPTED PRIVATE KEY-----"
+
 
 @pytest.mark.parametrize(
     ("text", "redacted"),
@@ -18,13 +20,41 @@ from spark_lineage.capture.redaction import REPLACEMENT, Redaction, with_pattern
         ('"accountKey":"abc"', f'"accountKey":{REPLACEMENT}'),
         ("https://x?a=1&sig=abc&b=2", f"https://x?a=1&sig={REPLACEMENT}&b=2"),
         ("design=abc", "design=abc"),
+        (f"a {PEM}, b", f"a {REPLACEMENT}, b"),
+        (f"ssl.keystore.key={PEM}\nssl.x=1", f"ssl.keystore.key={REPLACEMENT}\nssl.x=1"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE and no end", REPLACEMENT),
+        (
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+        ),
+        ("Authorization: Bearer abc.def-1", f"Authorization: {REPLACEMENT}"),
+        ("curl -H 'Authorization: Basic dXNlcjpwYXNz' x", f"curl -H 'Authorization: {REPLACEMENT}' x"),
+        ('{"Authorization": "Bearer abc"}', f'{{"Authorization": {REPLACEMENT}}}'),
+        ("with Bearer eyJhbGciOiJIUzI1NiJ9.e30.x3", f"with {REPLACEMENT}"),
+        ("the bearer certificates", "the bearer certificates"),
     ],
 )
 def test_secrets_in_a_text(text: str, redacted: str) -> None:
     assert Redaction().plain(text) == redacted
 
 
-@pytest.mark.parametrize("unit", ["abc-", "a.b_", "-"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "kafka.ssl.keystore.key",
+        "ssl.keystoreKey",
+        "header.Authorization",
+        "bearer",
+        "fs.azure.account.key.x",
+        "sasl.jaas.config",
+    ],
+)
+def test_keys_of_secrets(key: str) -> None:
+    assert Redaction().value(key, "MIIEvQ") == REPLACEMENT
+    assert Redaction().value("kafka.ssl.keystore.location", "/a/b") == "/a/b"
+
+
+@pytest.mark.parametrize("unit", ["abc-", "a.b_", "-", "bearer ", "-----BEGIN RSA "])
 def test_a_megabyte_without_a_space_is_read_in_one_go(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     before = time.process_time()
