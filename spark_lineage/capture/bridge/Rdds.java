@@ -193,7 +193,7 @@ final class Rdds {
 
     private static void jdbc(Json out, RDD rdd, Redaction redaction) {
         Object options = Reflect.field(rdd, "options");
-        out.field("url", redaction.text(Reflect.text(Reflect.tryCall(options, "url"))));
-        out.field("table", Reflect.cut(redaction.text(Reflect.text(Reflect.tryCall(options, "tableOrQuery"))), 4000));
+        out.field("url", redaction.value("url", Reflect.text(Reflect.tryCall(options, "url"))));
+        out.field("table", Reflect.cut(redaction.value("dbtable", Reflect.text(Reflect.tryCall(options, "tableOrQuery"))), 4000));
     }
 }

@@ -12,6 +12,8 @@ import java.util.regex.Pattern;
  */
 final class Redaction {
     static final String REPLACEMENT = "*********(redacted)";
+    /** Options by which sources are told what to read or write: names of datasets, some of them several with commas. */
+    private static final List NAMES = java.util.Arrays.asList(new String[] {"url", "dbtable", "query", "table", "collection", "topic", "subscribe"});
     private final Pattern keys;
     private final Pattern text;
     private final Pattern urls;
@@ -84,7 +86,21 @@ final class Redaction {
         if (key.equalsIgnoreCase("path")) {
             return path(value);
         }
-        return keys.matcher(key).find() ? REPLACEMENT : literals.argument(text(value));
+        if (NAMES.contains(key.toLowerCase(java.util.Locale.ROOT))) {
+            named(value);
+        }
+        if (keys.matcher(key).find()) {
+            return REPLACEMENT;
+        }
+        return key.equalsIgnoreCase("url") ? text(value) : literals.argument(text(value));
+    }
+
+    private void named(String value) {
+        literals.dataset(value);
+        String[] each = value.split(",");
+        for (int i = 0; each.length > 1 && i < each.length; i++) {
+            literals.dataset(each[i].trim());
+        }
     }
 
     /** SQL text without secrets, and without literals where they are to be taken out. */

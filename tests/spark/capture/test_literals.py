@@ -170,6 +170,27 @@ def test_only_executions_that_touch_a_dataset(spark: Any, table: str, tmp_path: 
     assert "literals are redacted: it cannot be run again" in written["incomplete"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"redact_literals_datasets": "people"}, {"redact_literals_datasets": "jdbc:derby:*"}],
+    ids=["everywhere", "by table", "by url"],
+)
+def test_a_database_behind_an_rdd(options: dict[str, str], spark: Any, tmp_path: Path) -> None:
+    url = f"jdbc:derby:memory:{tmp_path.name};create=true"
+    spark.range(3).selectExpr("id", "'n' AS name").write.jdbc(url, "people", mode="overwrite")
+    reader = spark.read.format("jdbc").option("url", url)
+    query = f'SELECT "id" FROM people WHERE "name" <> \'{CANARY}\''
+    read = reader.option("dbtable", "people") if options else reader.option("query", query)
+    rows = spark.createDataFrame(read.load().rdd.map(lambda row: (row[0],)), "id BIGINT")
+    spark_lineage.attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals="drop", strict=True, **options)
+    rows.where(f"id <> {NUMBER}").write.format("delta").save(str(tmp_path / "made"))
+    spark_lineage.detach(spark)
+    (document,) = executions(tmp_path / "inbox")
+    assert "JDBCRDD" in json.dumps(document["analyzed"])
+    assert _where(document) == []
+    assert "literals are redacted: it cannot be run again" in document["incomplete"]
+
+
 def test_only_expressions_that_name_a_column(spark: Any, table: str, tmp_path: Path) -> None:
     spark_lineage.attach(
         spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals="drop", redact_literals_columns="na*", strict=True
