@@ -13,14 +13,14 @@ LISTENER = PACKAGE + ".LineageListener"
 RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
 """What Python alone knows, in the jar."""
 FILES = (
-    "Faults", "Json", "Reflect", "RealPaths", "SqlText", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
+    "Faults", "Json", "Reflect", "RealPaths", "SqlText", "Globs", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
     "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
     "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "PlanStream",
     "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Bridge",
 )  # fmt: skip
-JAR_FILES = ("Options", "Globs", "Pipes", "Program", "Launch", "RunStart", "LineageListener")
+JAR_FILES = ("Options", "Pipes", "Program", "Launch", "RunStart", "LineageListener")
 """Only in the jar: what Python does in a Python driver."""
 BRIDGE = JavaSources(
     room="spark_lineage.capture",

@@ -68,7 +68,7 @@ final class Literals {
         }
     }
 
-    /** Comma separated globs; null where there are none. */
+    /** Comma separated globs, whose case does not count: Spark's names have none. Null where there are none. */
     private static Pattern[] globs(String text) {
         if (text.trim().length() == 0) {
             return null;
@@ -76,13 +76,7 @@ final class Literals {
         String[] parts = text.split(",");
         Pattern[] result = new Pattern[parts.length];
         for (int i = 0; i < parts.length; i++) {
-            StringBuilder pattern = new StringBuilder("(?is)");
-            String part = parts[i].trim();
-            for (int c = 0; c < part.length(); c++) {
-                char one = part.charAt(c);
-                pattern.append(one == '*' ? ".*" : one == '?' ? "." : Pattern.quote(String.valueOf(one)));
-            }
-            result[i] = Pattern.compile(pattern.toString());
+            result[i] = Pattern.compile(Globs.pattern(parts[i].trim()), Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
         }
         return result;
     }

@@ -73,18 +73,22 @@ final class Sources {
         out.field("version_at_analysis", version).field("time_travel", true);
         Object table = Reflect.unwrap(Reflect.tryCall(source, "catalogTable"));
         if (table instanceof CatalogTable) {
-            out.key("table_name").open('[');
-            List parts = Reflect.list(((CatalogTable) table).identifier().nameParts());
-            seen(parts, redaction);
-            for (int i = 0; i < parts.size(); i++) {
-                out.string(String.valueOf(parts.get(i))).comma();
-            }
-            out.close(']').comma();
+            parts(out.key("table_name"), Reflect.list(((CatalogTable) table).identifier().nameParts()), redaction);
         }
         out.close('}').close('}').close('}');
     }
 
-    /** A name, told to who looks for the datasets of the document. */
+    /** The parts of a name, and a comma. */
+    private static void parts(Json out, List parts, Redaction redaction) {
+        seen(parts, redaction);
+        out.open('[');
+        for (int i = 0; i < parts.size(); i++) {
+            out.string(String.valueOf(parts.get(i))).comma();
+        }
+        out.close(']').comma();
+    }
+
+    /** A name, told to who looks for the datasets of the document: whole, without its first parts, and each part. */
     private static void seen(List parts, Redaction redaction) {
         StringBuilder name = new StringBuilder();
         for (int i = 0; i < parts.size(); i++) {
@@ -99,12 +103,8 @@ final class Sources {
     }
 
     private static void name(Json out, List parts, Redaction redaction) {
-        seen(parts, redaction);
-        out.open('{').key("name").open('[');
-        for (int i = 0; i < parts.size(); i++) {
-            out.string(String.valueOf(parts.get(i))).comma();
-        }
-        out.close(']').close('}');
+        parts(out.open('{').key("name"), parts, redaction);
+        out.close('}');
     }
 
     private static void identifier(Json out, Identifier identifier, Redaction redaction) {
@@ -118,13 +118,7 @@ final class Sources {
     }
 
     private static void table(Json out, CatalogTable table, Redaction redaction) {
-        out.open('{').key("table").open('{').key("name").open('[');
-        List parts = Reflect.list(table.identifier().nameParts());
-        seen(parts, redaction);
-        for (int i = 0; i < parts.size(); i++) {
-            out.string(String.valueOf(parts.get(i))).comma();
-        }
-        out.close(']').comma();
+        parts(out.open('{').key("table").open('{').key("name"), Reflect.list(table.identifier().nameParts()), redaction);
         Object uri = Reflect.unwrap(table.storage().locationUri());
         // A URI is percent-encoded, the paths of scans and writes are not.
         out.field("location", redaction.path(uri instanceof java.net.URI ? new Path((java.net.URI) uri) : uri));
@@ -215,6 +209,7 @@ final class Sources {
         int mark = out.mark();
         try {
             redaction.literals.dataset(table.name());
+            seen(java.util.Arrays.asList(table.name().split("\\.")), redaction);
             out.field("name", redaction.literals.argument(redaction.text(table.name())));
         } catch (RuntimeException e) {
             out.reset(mark);
@@ -268,12 +263,7 @@ final class Sources {
         }
         Object catalogTable = Reflect.unwrap(Reflect.tryCall(table, "catalogTable"));
         if (catalogTable instanceof CatalogTable) {
-            out.key("table_name").open('[');
-            List parts = Reflect.list(((CatalogTable) catalogTable).identifier().nameParts());
-            for (int i = 0; i < parts.size(); i++) {
-                out.string(String.valueOf(parts.get(i))).comma();
-            }
-            out.close(']').comma();
+            parts(out.key("table_name"), Reflect.list(((CatalogTable) catalogTable).identifier().nameParts()), redaction);
             out.field("managed", ((CatalogTable) catalogTable).tableType().name().equals("MANAGED"));
         }
         out.close('}').comma();

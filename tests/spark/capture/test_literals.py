@@ -170,6 +170,24 @@ def test_only_executions_that_touch_a_dataset(spark: Any, table: str, tmp_path: 
     assert "literals are redacted: it cannot be run again" in written["incomplete"]
 
 
+@pytest.mark.parametrize("pattern", ["*/peop[a-z]e", "*/[!a-o]eople", "People_OF_*", "default.people_of_[tT]"])
+def test_datasets_are_named_by_globs_like_everywhere(pattern: str, spark: Any, tmp_path: Path) -> None:
+    """As `datasets.deny` has them; by folder, and by any part of a table's name, though case does not count here."""
+    spark.sql(f"CREATE TABLE people_of_t (id BIGINT, name STRING) USING delta LOCATION '{tmp_path}/people'")
+    try:
+        spark_lineage.attach(
+            spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals="drop", redact_literals_datasets=pattern, strict=True
+        )  # fmt: skip
+        spark.sql(f"SELECT id FROM people_of_t WHERE name = '{CANARY}'").collect()
+        spark.sql(f"INSERT INTO people_of_t VALUES (1, '{CANARY}')")
+        spark_lineage.detach(spark)
+    finally:
+        spark.sql("DROP TABLE people_of_t")
+    recorded = executions(tmp_path / "inbox")
+    assert len(recorded) == 2
+    assert [_where(document) for document in recorded] == [[], []]
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"redact_literals_datasets": "people"}, {"redact_literals_datasets": "jdbc:derby:*"}],
