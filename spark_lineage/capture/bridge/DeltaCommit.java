@@ -119,7 +119,7 @@ final class DeltaCommit {
         while (entries.hasNext()) {
             Map.Entry entry = (Map.Entry) entries.next();
             String key = (String) entry.getKey();
-            out.field(key, Reflect.cut(redaction.value(key, (String) entry.getValue()), 500));
+            out.field(key, Reflect.cut(redaction.setting(key, (String) entry.getValue()), 500));
         }
         out.close('}').comma();
     }

@@ -218,15 +218,15 @@ final class Document {
         for (int i = 0; i < all.length; i++) {
             String key = (String) all[i]._1();
             if ((key.startsWith("spark.sql.") || key.startsWith("spark.databricks.")) && !modified.containsKey(key)) {
-                out.field(key, Reflect.cut(redaction.value(key, (String) all[i]._2()), 500));
+                out.field(key, Reflect.cut(redaction.setting(key, (String) all[i]._2()), 500));
             }
         }
         java.util.Iterator entries = modified.entrySet().iterator();
         while (entries.hasNext()) {
             Map.Entry entry = (Map.Entry) entries.next();
             String key = (String) entry.getKey();
-            String value = redaction.value(key, (String) entry.getValue());
-            out.field(key, Reflect.cut(key.startsWith("spark.") || value == null ? value : redaction.literals.argument(value), 500));
+            String value = (String) entry.getValue();
+            out.field(key, Reflect.cut(key.startsWith("spark.") ? redaction.setting(key, value) : redaction.value(key, value), 500));
         }
         out.close('}').comma();
     }

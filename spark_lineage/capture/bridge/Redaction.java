@@ -95,6 +95,11 @@ final class Redaction {
         return key.equalsIgnoreCase("url") ? text(value) : literals.argument(text(value));
     }
 
+    /** As value, of what is no text of a query: a setting of Spark's own, a figure. It keeps its numbers. */
+    String setting(String key, String value) {
+        return value == null ? null : keys.matcher(key).find() ? REPLACEMENT : text(value);
+    }
+
     private void named(String value) {
         literals.dataset(value);
         String[] each = value.split(",");

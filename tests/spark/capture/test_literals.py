@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import sys
 from collections.abc import Iterator
@@ -228,7 +229,7 @@ def test_a_write_is_resolved_without_its_literals(spark: Any, table: str, tmp_pa
     from spark_lineage.lineage.resolve import RunContext, records_of_execution
     from spark_lineage.plan.document import read
 
-    def edges(policy: str) -> list[tuple[Any, ...]]:
+    def recorded(policy: str) -> list[Any]:
         inbox = tmp_path / policy
         spark_lineage.attach(spark, inbox=str(inbox), ingest="none", redact_literals=policy, strict=True)
         spark.sql(
@@ -239,9 +240,13 @@ def test_a_write_is_resolved_without_its_literals(spark: Any, table: str, tmp_pa
         (path,) = inbox.glob("*/*.execution.json.gz")
         document = read(path.read_bytes())
         records = records_of_execution(document, RunContext())  # type: ignore[arg-type]
+        (output,) = records.outputs
+        confs = json.loads(gzip.decompress(path.read_bytes()))["confs"]
+        assert confs["spark.sql.shuffle.partitions"] == "2"
+        assert (output.rows_written, output.files_written) == (3, 1)
         return [(e.lineage_id, e.edge_id) for e in records.column_lineage]
 
-    assert edges("drop") == edges("keep") == edges("hash"), "a lineage is named by its content, literals left out"
+    assert recorded("drop") == recorded("keep") == recorded("hash"), "a lineage is named by its content, literals left out"
 
 
 def _bridge(spark: Any, tmp_path: Path, policy: str) -> Any:
