@@ -108,6 +108,15 @@ def test_links_in_documents_lead_somewhere(document: Path) -> None:
     assert not broken
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_in_documents_have_a_header_and_rows_as_wide(document: Path) -> None:
+    """A row without a header above it is shown as plain text."""
+    blocks = re.findall(r"(?:^\|.*\n?)+", without_code(document.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    rows = [[re.sub(r"`[^`]*`", "", row).count("|") for row in block.splitlines()] for block in blocks]
+    assert not [block for block in blocks if not re.match(r".*\n\|[-:| ]+\|$", block, flags=re.MULTILINE)]
+    assert not [block for block, widths in zip(blocks, rows, strict=True) if len(set(widths)) != 1]
+
+
 def test_the_checks_of_commands_can_fail() -> None:
     assert what_is_wrong_with(["runs", "--json"]) is None
     assert what_is_wrong_with(["rnus"]) == "there is no such command"
