@@ -9,6 +9,7 @@ from typing import Final
 
 from ..plan.values import CatalogTable, DeltaTable, Field, FileRelation, V2Table
 from .databases import connector_key, jdbc_keys
+from .kafka import topics_of, written_of
 from .naming import DatasetKey, Place, aliases_of, globbed_root, location_of, place_of, places_of, table_parts
 
 _TEXT_FORMATS: Final = {
@@ -147,6 +148,10 @@ class Naming:
         """Files, or a Delta table, at a path."""
         return self._ref(place_of(path), parts, short_format(file_format), path)
 
+    def of_topics(self, options: Mapping[str, str], end: str | None = None) -> tuple[DatasetRef, ...]:
+        """The topics of Kafka that are read; `end`: the offsets that were reached."""
+        return tuple(DatasetRef(place, format="kafka") for place in topics_of(options, end))
+
     def of_source(
         self, options: Mapping[str, str], source: str, parts: tuple[str, ...] = (), described: str | None = None
     ) -> tuple[DatasetRef, ...]:
@@ -155,9 +160,7 @@ class Naming:
         if url.startswith("jdbc:"):
             return self._of_jdbc(url, options, parts)
         if "kafka.bootstrap.servers" in options:
-            broker = options["kafka.bootstrap.servers"].split(",")[0]
-            topic = options.get("topic") or options.get("subscribe") or "*"  # each row says its own topic
-            return (DatasetRef(Place(f"kafka://{broker}", topic), format="kafka"),)
+            return tuple(DatasetRef(place, format="kafka") for place in written_of(options))
         kind = short_format(source) or source
         if kind in ("noop", "nooptable"):
             return (DatasetRef(Place("noop", "noop"), format="noop"),)

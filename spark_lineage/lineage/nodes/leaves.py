@@ -10,7 +10,7 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource, TextMap
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
-from ..kafka import asked_offsets, topics_of
+from ..kafka import asked_offsets
 from ..relation import Relation, derived
 from ..walk import Walk
 from .handler import Handler
@@ -23,7 +23,7 @@ def logical_relation(node: Node, walk: Walk) -> Relation:
         raise MissingFieldError(f"{node.kind} has no relation")
     if relation.format == "kafka":
         told = FromStream(None, *asked_offsets(relation.options))
-        return walk.read(node, (Reading(dataset, stream=told) for dataset in topics_of(relation.options)))
+        return walk.read(node, (Reading(dataset, stream=told) for dataset in walk.naming.of_topics(relation.options)))
     source = node.fields.get("stream")
     if isinstance(source, StreamSource):
         datasets = _streamed_files(source, relation, walk) or walk.naming.of_files(relation, node.table("catalogTable"))

@@ -9,7 +9,6 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import StreamSource, TextMap, V2Table, Value
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import passed
-from ..kafka import topics_of
 from ..naming import Place
 from ..relation import Relation
 from ..walk import Walk
@@ -61,7 +60,7 @@ def _datasets(
 ) -> tuple[DatasetRef, ...]:
     kind = _kind(table.class_name)
     if kind == "KafkaTable":
-        return topics_of(options, told.end)
+        return walk.naming.of_topics(options, told.end)
     if kind == "TextSocketTable":
         return (DatasetRef(Place("socket", f"{options.get('host', '')}:{options.get('port', '')}"), format="socket"),)
     return walk.naming.of_v2(table, parts)
