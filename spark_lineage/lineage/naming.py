@@ -95,8 +95,8 @@ def location_of(place: Place, path: str) -> str:
     """Where the dataset is, as Spark opens it: the part of a path that is its own, under the scheme that it was read with."""
     if place.namespace == "file":
         return f"file:{place.name}"
-    head, found, _ = path.partition(place.name)
-    return head + found if found and place.name != "/" else f"{place.namespace}/{place.name.lstrip('/')}"
+    store = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", path)
+    return f"{store[0] if store else place.namespace}/{place.name.lstrip('/')}"
 
 
 def is_absolute(path: str) -> bool:

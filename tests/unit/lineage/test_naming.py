@@ -96,6 +96,26 @@ def test_the_location_of_a_folded_place_keeps_its_spelling() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("s3://data-lake/data", "s3://data-lake/data"),
+        ("s3a://bucket/t", "s3a://bucket/t"),
+        ("s3a://bucket/t/dt=1", "s3a://bucket/t"),
+        ("gs://b/b/", "gs://b/b"),
+        ("gs://b//b/*", "gs://b/b"),
+        ("s3a://b/x/../y", "s3a://b/y"),
+        ("hdfs://data/data", "hdfs://data/data"),
+        ("abfss://t@account.dfs.core.windows.net/t", "abfss://t@account.dfs.core.windows.net/t"),
+        ("dbfs:/dbfs", "dbfs:/dbfs"),
+        ("s3a://b", "s3a://b/"),
+        ("/x/dt=1", "file:/x"),
+    ],
+)
+def test_the_location_has_the_name_behind_the_bucket(path: str, location: str) -> None:
+    assert location_of(place_of(path), path) == location
+
+
+@pytest.mark.parametrize(
     ("parts", "database", "names"),
     [
         (("t",), "default", ("spark_catalog.default.t", "default.t", "t")),
