@@ -7,45 +7,50 @@ The rules are those of https://openlineage.io/docs/spec/naming; where that has n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from .naming import DatasetKey
 from .queries import tables_of
 
-_JDBC_SECRETS: Final = re.compile(r"(?i)[?;&](user|username|password|token|secret)[^=;&]*=[^;&]*")
+_JDBC_SECRETS: Final = re.compile(r"(?i)[?;&:](user|username|password|token|secret)[^=;&]*=[^;&]*")
 _REDACTED: Final = "(redacted)"
+_USER: Final = re.compile(r"(?<=//)[^/?#]*@")
+Fold: TypeAlias = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """`schema` is the one of a table that names none; `lower`: names without quotes are in lower case."""
+    """`schema` is the one of a table that names none; `fold`: what the database makes of names without quotes. The database's
+    own name in a URL is folded where it is a name like the others."""
 
     scheme: str
     port: int | None = None
     schema: str | None = None
-    lower: bool = False
+    fold: Fold = str
+    levels: int | None = 3
+    """Of a qualified name: 3 with a schema between database and table, 2 without; None where it is not known."""
 
 
 _DATABASES: Final = {
-    "postgresql": _Database("postgres", 5432, "public", lower=True),
-    "postgres": _Database("postgres", 5432, "public", lower=True),
-    "redshift": _Database("redshift", 5439, "public", lower=True),
-    "mysql": _Database("mysql", 3306),
-    "mariadb": _Database("mysql", 3306),
+    "postgresql": _Database("postgres", 5432, "public", str.lower),
+    "postgres": _Database("postgres", 5432, "public", str.lower),
+    "redshift": _Database("redshift", 5439, "public", str.lower),
+    "mysql": _Database("mysql", 3306, levels=2),
+    "mariadb": _Database("mysql", 3306, levels=2),
     "sqlserver": _Database("mssql", 1433, "dbo"),
-    "oracle": _Database("oracle", 1521),
-    "db2": _Database("db2", 50000),
-    "teradata": _Database("teradata", 1025),
-    "trino": _Database("trino", 8080),
-    "presto": _Database("trino", 8080),
-    "hive2": _Database("hive", 10000, "default"),
-    "crate": _Database("crate", 5432, "doc"),
-    "oceanbase": _Database("oceanbase", 2881),
-    "clickhouse": _Database("clickhouse", 8123),
-    "ch": _Database("clickhouse", 8123),
-    "snowflake": _Database("snowflake"),
+    "oracle": _Database("oracle", 1521, fold=str.upper),
+    "db2": _Database("db2", 50000, fold=str.upper),
+    "teradata": _Database("teradata", 1025, levels=2),
+    "trino": _Database("trino", 8080, fold=str.lower),
+    "presto": _Database("trino", 8080, fold=str.lower),
+    "hive2": _Database("hive", 10000, "default", str.lower),
+    "crate": _Database("crate", 5432, "doc", str.lower),
+    "oceanbase": _Database("oceanbase", 2881, levels=2),
+    "clickhouse": _Database("clickhouse", 8123, levels=2),
+    "ch": _Database("clickhouse", 8123, levels=2),
+    "snowflake": _Database("snowflake", fold=str.upper),
 }
 """By the name after ``jdbc:``. A database without a row keeps that name."""
 
@@ -58,11 +63,13 @@ class _Connector:
     """One of them is in the source's name or class."""
     namespace: str
     name: str
+    fold: Fold | None = None
+    """Of a name whose last part, the table, may say by itself what it is in: what is made of its parts without quotes."""
 
 
 _CONNECTORS: Final = (
-    _Connector(("snowflake",), "snowflake://{sfurl}", "{sfdatabase}.{sfschema=public}.{dbtable|table}"),
-    _Connector(("bigquery",), "bigquery", "{project|parentproject}.{dataset}.{table|dbtable|path}"),
+    _Connector(("snowflake",), "snowflake://{sfurl}", "{sfdatabase}.{sfschema=public}.{dbtable|table}", str.upper),
+    _Connector(("bigquery",), "bigquery", "{project|parentproject}.{dataset}.{table|dbtable|path}", str),
     _Connector(("bigquery",), "bigquery", "{table|dbtable|path}"),
     _Connector(("cassandra",), "cassandra://{spark.cassandra.connection.host|host}:{spark.cassandra.connection.port|port=9042}", "{keyspace}.{table}"),
     _Connector(("cassandra",), "cassandra", "{keyspace}.{table}"),
@@ -100,34 +107,38 @@ def jdbc_key(url: str, table: str) -> DatasetKey:
         plain = _oracle(plain)
     match = re.match(r"(?P<kind>[a-z0-9]+):(?:[a-z]+:)*//(?:[^@/]*@)?(?P<host>[^/;?]+)(?:/(?P<database>[^?;]*))?", plain)
     if match is None:
-        return plain.split("?")[0].split(";")[0], _unquoted(table, lower=False)
-    database = _DATABASES.get(match["kind"], _Database(match["kind"]))
+        return plain.split("?")[0].split(";")[0], ".".join(_parts(table)) or table
+    database = _DATABASES.get(match["kind"], _Database(match["kind"], levels=None))
     host = match["host"].split(",")[0].lower()
     host = host if database.port is None or re.search(r":\d+$", host) else f"{host}:{database.port}"
     if database.scheme == "snowflake":
         host = host.split(":")[0].removesuffix(".snowflakecomputing.com")
     named = re.search(r"(?i)[;?&](?:database(?:name)?|db)=([^;&]+)", plain)
-    name = (named[1] if named else match["database"] or "").strip("/").replace("/", ".")
-    schema = re.search(r"(?i)[;?&](?:currentschema|schema)=([^;&,]+)", plain)
-    return f"{database.scheme}://{host}", _qualified(table, name, schema[1] if schema else database.schema, database.lower)
+    # Db2 and its like have their settings behind a colon: `/SAMPLE:user=u;password=p;`.
+    name = named[1] if named else re.sub(r":\w+=.*", "", match["database"] or "")
+    schema = re.search(r"(?i)[:;?&](?:currentschema|schema)=([^;&,]+)", plain)
+    containers = (*name.split("/"), schema[1] if schema else database.schema)
+    if database.fold is str.upper:
+        containers = tuple(".".join(_parts(one, str.upper)) for one in containers if one)
+    return f"{database.scheme}://{host}", _qualified(table, tuple(filter(None, containers)), database)
 
 
-def _qualified(table: str, database: str, schema: str | None, lower: bool) -> str:
+def _qualified(table: str, containers: Sequence[str], database: _Database) -> str:
+    """A table with what it is in before it, but for what its name says by itself."""
     if re.match(r"\s*[(]|(?i:\s*(?:select|with)\b)", table):
-        return f"{database}.{table}" if database else table
-    named = _unquoted(table, lower)
-    parts = len(re.findall(r'"(?:[^"]|"")+"|`[^`]+`|\[[^\]]+\]|[^.]+', table))
-    if parts == 1 and schema:
-        named = f"{schema}.{named}"
-    if parts == 3 or not database or (parts == 2 and schema is None and named.startswith(f"{database}.")):
-        return named
-    return f"{database}.{named}"
+        return ".".join((*containers[:1], table))
+    own = _parts(table, database.fold) or (table,)
+    if len(own) > 1:
+        known = database.levels or (2 if containers and own[0] == containers[0] else 3)
+        containers = containers[: max(0, known - len(own))]
+    return ".".join((*containers, *own))
 
 
-def _unquoted(table: str, lower: bool) -> str:
-    parts = re.findall(r'"((?:[^"]|"")+)"|`([^`]+)`|\[([^\]]+)\]|([^."`\[\]]+)', table.strip())
-    plain = (quoted or ticked or boxed or (bare.lower() if lower else bare) for quoted, ticked, boxed, bare in parts)
-    return ".".join(plain) or table
+def _parts(name: str, fold: Fold = str) -> tuple[str, ...]:
+    """The parts of a qualified name without quotes; those that had none folded."""
+    found = re.findall(r'"((?:[^"]|"")+)"|`([^`]+)`|\[([^\]]+)\]|([^."`\[\]]+)', name.strip())
+    parts = (quoted or ticked or boxed or fold(bare.strip()) for quoted, ticked, boxed, bare in found)
+    return tuple(part for part in parts if part)
 
 
 def _oracle(url: str) -> str:
@@ -141,13 +152,16 @@ def connector_key(source: str, options: Mapping[str, str]) -> tuple[DatasetKey, 
 
     ``gen`` with ``host=h`` and ``collection=c`` is ``("gen://h", "c")`` by no rule; with no such option all that are not secret name it.
     """
-    plain = {key: value for key, value in options.items() if value and _REDACTED not in value}
+    named = {key: _USER.sub("", value) for key, value in options.items() if value}
+    plain = {key: value for key, value in named.items() if _REDACTED not in value}
     lowered = source.lower()
+    if "mongo" in lowered:
+        plain = {**_in_mongo_uri(plain), **plain}
     for row in _CONNECTORS:
         if any(word in lowered for word in row.words):
-            namespace, name = _filled(row.namespace, plain, host=True), _filled(row.name, plain, host=False)
+            namespace, name = _filled(row.namespace, plain, host=True), _named(row, plain)
             if namespace and name:
-                return (namespace, name.replace(":", ".", 1) if namespace == "bigquery" else name), True
+                return (namespace, name), True
     short = source.rsplit(".", 1)[-1].rstrip("$")
     where = next((_host(plain[key]) for key in _HOSTS if key in plain), None)
     port = plain.get("port")
@@ -160,7 +174,29 @@ def connector_key(source: str, options: Mapping[str, str]) -> tuple[DatasetKey, 
     return (namespace, ",".join(f"{key}={value}" for key, value in rest)[:500] or short), False
 
 
-def _filled(template: str, options: Mapping[str, str], host: bool) -> str | None:
+def _named(row: _Connector, options: Mapping[str, str]) -> str | None:
+    """A name by its template. The containers that a table names by itself (``X.T``) are not put before it again."""
+    if row.fold is None:
+        return _filled(row.name, options, host=False)
+    *containers, last = re.findall(r"\{[^}]+\}", row.name)
+    table = _filled(last, options, host=False, quotes="")
+    if table is None or re.search(r"[\s(]", re.sub(r'"[^"]*"', "", table.strip())):
+        return _filled(row.name, options, host=False)
+    own = _parts(table.replace(":", ".", 1) if row.namespace == "bigquery" else table, row.fold)
+    around = [_filled(one, options, host=False, quotes="") for one in containers[: max(0, len(containers) + 1 - len(own))]]
+    told = [".".join(_parts(one, row.fold)) for one in around if one]
+    return ".".join((*told, *own)) if len(told) == len(around) else None
+
+
+def _in_mongo_uri(options: Mapping[str, str]) -> dict[str, str]:
+    """``mongodb://host/database.collection`` says both, where no option does."""
+    uri = next((options[key] for key in ("connection.uri", "spark.mongodb.connection.uri", "uri") if key in options), "")
+    inside = re.match(r"[a-z+]+://[^/?]+/([^?]+)", uri)
+    database, _, collection = inside[1].partition(".") if inside else ("", "", "")
+    return {key: text for key, text in (("database", database), ("collection", collection)) if text}
+
+
+def _filled(template: str, options: Mapping[str, str], host: bool, quotes: str = '"`') -> str | None:
     missing = False
 
     def one(match: re.Match[str]) -> str:
@@ -168,7 +204,7 @@ def _filled(template: str, options: Mapping[str, str], host: bool) -> str | None
         keys, _, default = match[1].partition("=")
         value = next((options[key] for key in keys.split("|") if key in options), default)
         missing = missing or not value
-        return _host(value) if host else value.strip('"`')
+        return _host(value) if host else value.strip(quotes)
 
     filled = re.sub(r"\{([^}]+)\}", one, template)
     return None if missing else re.sub(r"(:\d+):\d+$", r"\1", filled)
