@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..model import ExecutableBlob, ExecutableLeaf, ExecutableView, Execution, LeafKind, PlanExecutable, VersionBasis
 from ..plan.document import Executable, ExecutionDocument, Leaf, Scan
+from ..plan.values import CatalogTable, DeltaTable, FileRelation
+from .datasets import DatasetRef, Naming
+from .naming import split
+from .real_paths import real_path_of
 
 REASON = "executable: "
 """How reasons begin that tell why an execution cannot be run again; they say nothing against its lineage."""
@@ -41,6 +45,30 @@ def executable_of(document: ExecutionDocument, execution: Execution) -> tuple[Pl
         event_date=execution.event_date,
     )
     return executable, blob
+
+
+def reads_what(document: ExecutionDocument) -> tuple[DatasetRef, ...]:
+    """The datasets that the leaves of a document's executable read, named as any other, with the paths as the job spells them."""
+    naming = Naming(document.current_database)
+    leaves = document.executable.leaves if document.executable else ()
+    return tuple(dataset for leaf in leaves for dataset in _datasets(leaf, naming, real_path_of(document)))
+
+
+def _datasets(leaf: Leaf, naming: Naming, real: Callable[[str], str]) -> tuple[DatasetRef, ...]:
+    parts = tuple(filter(None, (leaf.catalog, *leaf.name)))
+    options = {key.lower(): value for key, value in (leaf.options or {}).items()}
+    paths = leaf.paths if leaf.delta_path is None else (leaf.delta_path,)
+    delta = None if leaf.delta_path is None else DeltaTable(real(leaf.delta_path))
+    if not paths and _kind(leaf) != "jdbc":
+        return (naming.of_name(parts),) if parts else ()
+    relation = FileRelation(leaf.class_name, leaf.format, tuple(map(real, paths)), options, delta=delta)
+    datasets = naming.of_files(relation, CatalogTable(parts) if parts else None)
+    spelt = {split(path)[1]: split(real(path))[1] for path in paths}
+    return tuple(one.also_called(given for given, at in spelt.items() if _is_in(at, one.key[1])) for one in datasets)
+
+
+def _is_in(name: str, folder: str) -> bool:
+    return f"{name}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _leaf(number: int, leaf: Leaf, document: ExecutionDocument) -> ExecutableLeaf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +19,7 @@ def followed(document: ExecutionDocument) -> tuple[ExecutionDocument, Mapping[st
     """The document with real paths, and for each real path the one that the job used. As it is where the bridge saw no link."""
     if not document.real_paths:
         return document, {}
-    links = _Links({split(given)[1]: split(real)[1] for given, real in document.real_paths.items()})
+    links = _links(document)
     changed = replace(
         document,
         analyzed=None if document.analyzed is None else links.plan(document.analyzed),
@@ -29,6 +29,15 @@ def followed(document: ExecutionDocument) -> tuple[ExecutionDocument, Mapping[st
         commits=tuple(replace(one, path=links.path(one.path)) for one in document.commits),
     )
     return changed, {real: given for given, real in links.real.items()}
+
+
+def real_path_of(document: ExecutionDocument) -> Callable[[str], str]:
+    """What makes the real path of one as the job used it."""
+    return _links(document).path
+
+
+def _links(document: ExecutionDocument) -> _Links:
+    return _Links({split(given)[1]: split(real)[1] for given, real in document.real_paths.items()})
 
 
 @dataclass(frozen=True, slots=True)

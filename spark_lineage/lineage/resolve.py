@@ -12,7 +12,7 @@ from ..plan.document import ExecutionDocument, RunEnd, RunStart
 from .datasets import DatasetRef, Naming, Reading
 from .dispatch import walk_plan
 from .edges import Edge, Lineage, content_id, edges_of, lineage_of
-from .executables import REASON, executable_of
+from .executables import REASON, executable_of, reads_what
 from .influence import numbers
 from .limits import Limits
 from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
@@ -96,7 +96,7 @@ def records_of_execution(document: ExecutionDocument, run: RunContext) -> Record
     if executable is None:
         return replace(resolved.records, executions=(execution,))
     limits = Limits(run.datasets_allow, run.datasets_deny)
-    if resolved.denied or not all(limits.admits_place(leaf.location, leaf.name, *leaf.paths) for leaf in executable[0].leaves):
+    if resolved.denied or not all(map(limits.admits, reads_what(document))):
         reasons = (*execution.incomplete_reasons, f"{REASON}it reads or writes a dataset that is not recorded")
         return replace(resolved.records, executions=(replace(execution, incomplete_reasons=reasons),))
     kept, blob = executable

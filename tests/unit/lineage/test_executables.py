@@ -94,7 +94,47 @@ def test_why_there_is_none_says_nothing_against_the_lineage() -> None:
     assert execution.completeness == "complete"
 
 
-def test_one_that_reads_what_is_not_to_be_recorded_is_left_out() -> None:
-    records = records_of_execution(document(ORDERS), RunContext(datasets_deny=("/ord*",)))
+FILES = replace(ORDERS, format="parquet", delta_path=None, paths=("file:/data/raw/dt=1", "file:/data/raw/dt=2"))
+JDBC = Leaf(class_name="LogicalRelation", format="jdbc", options={"url": "jdbc:postgresql://db/shop", "dbtable": "Orders"})
+TABLE = replace(ORDERS, delta_path="file:/data/warehouse/orders", catalog="spark_catalog", name=("default", "orders"))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "limits"),
+    [
+        (replace(ORDERS, delta_path="file:/orders"), {"datasets_deny": ("/ord*",)}),
+        (TABLE, {"datasets_deny": ("/data/warehouse/orders",)}),
+        (TABLE, {"datasets_deny": ("default.orders",)}),
+        (TABLE, {"datasets_deny": ("file:/data/warehouse/*",)}),
+        (TABLE, {"datasets_allow": ("/other/*",)}),
+        (FILES, {"datasets_deny": ("/data/raw",)}),
+        (replace(FILES, paths=("file:/a", "file:/b")), {"datasets_allow": ("/a",)}),
+        (JDBC, {"datasets_deny": ("shop.public.orders",)}),
+        (replace(TABLE, delta_path="file:/link/orders"), {"datasets_deny": ("/link/orders",)}),
+        (replace(TABLE, delta_path="file:/link/orders"), {"datasets_deny": ("/data/orders",)}),
+    ],
+)
+def test_one_that_reads_what_is_not_to_be_recorded_is_left_out(leaf: Leaf, limits: dict[str, Any]) -> None:
+    """Also where the plan was left out, so that the leaf alone tells."""
+    read = document(leaf, real_paths={"/link": "/data"})
+    records = records_of_execution(read, RunContext(**limits))
     assert records.plan_executables == records.executable_blobs == ()
     assert records.executions[0].incomplete_reasons == ("executable: it reads or writes a dataset that is not recorded",)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "limits"),
+    [
+        (TABLE, {"datasets_allow": ("/data/*",)}),
+        (TABLE, {"datasets_allow": ("default.orders",)}),
+        (TABLE, {"datasets_deny": ("/data/warehouse/order",)}),
+        (FILES, {"datasets_allow": ("/data/raw",)}),
+        (JDBC, {"datasets_allow": ("shop.public.*",)}),
+        (replace(TABLE, delta_path="file:/link/orders"), {"datasets_allow": ("/data/*",)}),
+        (replace(TABLE, delta_path="file:/link/orders"), {"datasets_allow": ("/link/*",)}),
+        (Leaf(class_name="LogicalRDD"), {"datasets_allow": ("/data/*",)}),
+    ],
+)
+def test_one_that_reads_what_is_to_be_recorded_is_kept(leaf: Leaf, limits: dict[str, Any]) -> None:
+    read = document(leaf, real_paths={"/link": "/data"})
+    assert len(records_of_execution(read, RunContext(**limits)).plan_executables) == 1
