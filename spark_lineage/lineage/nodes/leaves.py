@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
-from ...plan.values import DeltaTable, FileRelation, Rdd, RddSource, StreamSource, TextMap
+from ...plan.values import DeltaTable, FileRelation, Opaque, Rdd, RddSource, StreamSource, TextMap, Value
 from ..datasets import DatasetRef, FromStream, Reading
-from ..influence import passed
+from ..influence import numbers, passed
 from ..kafka import asked_offsets
 from ..relation import Relation, derived
 from ..walk import Walk
@@ -67,15 +67,14 @@ def generated_rows(node: Node, walk: Walk) -> Relation:
 
 def rdd(node: Node, walk: Walk) -> Relation:
     """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`."""
-    if walk.batch is not None and node.output is not None:
-        names, rows = walk.batch
-        if names == tuple(walk.plan.name_of(item) for item in node.output):
-            columns = dict(zip(node.output, rows.output_columns(), strict=True))
-            return derived((rows,), columns, node.output)
     origin = node.plan("origin")
     if origin is not None:
         return checkpointed(node, walk.relation(origin))
     made = node.fields.get("rdd")
+    batch = _like_the_batch(node, walk)
+    if batch is not None and node.output is not None and _is_of_a_plan(made):
+        columns = dict(zip(node.output, batch.output_columns(), strict=True))
+        return derived((batch,), columns, node.output)
     sources = made.sources if isinstance(made, Rdd) else ()
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
         return literal_rows(node, walk)
@@ -86,7 +85,24 @@ def rdd(node: Node, walk: Walk) -> Relation:
     if isinstance(made, Rdd) and not made.whole:
         walk.reason("more RDDs behind a frame than are looked at: its sources may be more")
     rows = unknown_rows(node, walk)
-    return replace(rows, datasets=walk.behind(_behind(source, walk) for source in sources))
+    behind = tuple(_behind(source, walk) for source in sources)
+    if batch is not None and not any(behind):
+        behind = (tuple(walk.readings[number].dataset for number in numbers(batch.datasets)),)
+    return replace(rows, datasets=walk.behind(behind))
+
+
+def _like_the_batch(node: Node, walk: Walk) -> Relation | None:
+    """The rows of the stream's batch around a frame, where its columns are called as the batch's are."""
+    if walk.batch is None or node.output is None:
+        return None
+    names, rows = walk.batch
+    return rows if names == tuple(walk.plan.name_of(item) for item in node.output) else None
+
+
+def _is_of_a_plan(made: Value) -> bool:
+    """Whether an RDD is what Spark makes of a plan, as the batch is handed over: what a program makes of it is another class. Of
+    documents that do not tell the class it is taken to be so."""
+    return not isinstance(made, Rdd | Opaque) or made.class_name.endswith(".SQLExecutionRDD")
 
 
 def _behind(source: RddSource, walk: Walk) -> tuple[DatasetRef, ...]:

@@ -93,3 +93,33 @@ def test_what_is_no_batch_has_no_stream() -> None:
     assert (execution.stream_query_id, execution.batch_id, execution.stream_name, execution.batches) == (None,) * 4
     assert sink_offsets(None) is None
     assert sink_offsets(Stream(query_id="q", sources=(SourceProgress(description="s"),))) is None
+
+
+OTHER_RDDS = [
+    ({"class": "HadoopRDD", "paths": ["/data/other/lines.txt"]}, ["/data/other/lines.txt"]),
+    (
+        {"class": "FileScanRDD", "paths": ["file:/data/warehouse/returned/part-00000-1-c000.parquet"]},
+        ["/data/warehouse/returned"],
+    ),
+    ({"class": "KafkaSourceRDD"}, ["/data/warehouse/returned"]),
+    ({"class": "ParallelCollectionRDD"}, []),
+]
+
+
+@pytest.mark.parametrize(("source", "datasets"), OTHER_RDDS)
+def test_in_foreach_batch_a_frame_of_an_rdd_is_not_the_batch_though_its_columns_are_called_so(
+    source: dict[str, Any], datasets: list[str]
+) -> None:
+    """What its own RDDs begin with, else the batch, is inferred; no column is taken to be the batch's."""
+    content = json.loads((PLANS / "foreach_batch" / "plan.json").read_bytes())
+    rdd = {"class": "org.apache.spark.rdd.MapPartitionsRDD", "sources": [source], "whole": True}
+    for node in content["nested"][0]["analyzed"]["nodes"]:
+        if node["class"].endswith(".LogicalRDD"):
+            node["fields"]["rdd"] = {"rdd": rdd}
+    document = read(json.dumps(content).encode())
+    assert isinstance(document, ExecutionDocument)
+    records = records_of_execution(document, RunContext(job_name="job"))
+    assert {edge.source_kind for edge in records.column_lineage} <= {"unknown", "generated"}
+    assert [(one.source_name, one.certainty) for one in records.dataset_lineage] == [(name, "inferred") for name in datasets]
+    (execution,) = records.executions
+    assert any(reason.startswith("rows ") for reason in execution.incomplete_reasons)
