@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -534,17 +535,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _log_to(inbox: InboxFolder, run: str) -> None:
-    """Logs to a file in the inbox, a megabyte at most and one older file."""
+    """Logs to a file in the inbox, a megabyte at most and one older file, both for their owner alone."""
     from logging.handlers import RotatingFileHandler
+
+    class Private(RotatingFileHandler):
+        def _open(self) -> TextIOWrapper:
+            Path(self.baseFilename).touch(mode=0o600)
+            return super()._open()
 
     folder = Path(inbox.location) / "logs"
     folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / f"{run}.log").touch(mode=0o600)
     logging.raiseExceptions = False
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
-        handlers=[RotatingFileHandler(folder / f"{run}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)],
+        handlers=[Private(folder / f"{run}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)],
     )
 
 

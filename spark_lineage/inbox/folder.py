@@ -301,7 +301,7 @@ class LocalInbox(InboxFolder):
                 _sync(target.parent)
 
     def _write_temporary(self, target: Path, data: bytes, *, durable: bool) -> Path:
-        target.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+        make_private(target.parent)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -317,7 +317,7 @@ class LocalInbox(InboxFolder):
 
     def move(self, source: str, target: str) -> bool:
         with _told(self.location, f"cannot be written ({target})"):
-            (self.root / target).parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+            make_private((self.root / target).parent)
             try:
                 (self.root / source).replace(self.root / target)
             except FileNotFoundError:
@@ -390,6 +390,12 @@ def _link(temporary: Path, target: Path) -> bool:
         temporary.replace(target)
     _sync(target.parent)
     return True
+
+
+def make_private(folder: Path) -> None:
+    """The folder and those above it that are missing, each for its owner alone: `mkdir` gives its mode to the last one."""
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync(folder: Path) -> None:

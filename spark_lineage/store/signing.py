@@ -136,7 +136,8 @@ def _without(records: Records, reason: str) -> Records:
 
 def _make(path: Path) -> None:
     """A file with a new key, whole or not at all; another process's, where that was quicker."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for missing in reversed([folder for folder in path.parents if not folder.exists()]):  # mkdir gives its mode to the last one
+        missing.mkdir(mode=0o700, exist_ok=True)
     handle, hidden = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
