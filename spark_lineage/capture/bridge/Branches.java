@@ -2,7 +2,10 @@ package org.sparklineage.bridge;
 
 import java.security.MessageDigest;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 
 /**
@@ -29,6 +32,40 @@ final class Branches {
 
     static boolean isUnionOfQueries(LogicalPlan plan, List children) {
         return children.size() > 1 && Reflect.simpleName(plan).equals("Union") && !Noise.writes(Reflect.simpleName(children.get(0)));
+    }
+
+    /**
+     * The shapes of the branches that more than one of them has: the others need not be compared. Without this, a union whose
+     * first branch is a union and so on would have each of its nodes compared once for each union above it. `shapes` keeps what
+     * was found of a plan's nodes.
+     */
+    static Set shared(List branches, IdentityHashMap shapes, Budget budget) {
+        HashSet seen = new HashSet();
+        HashSet shared = new HashSet();
+        for (int i = 0; i < branches.size(); i++) {
+            Object shape = shape((LogicalPlan) branches.get(i), shapes, budget);
+            if (!seen.add(shape)) {
+                shared.add(shape);
+            }
+        }
+        return shared;
+    }
+
+    /** The classes of a plan's nodes and how they hang together, as a number: equal for equal branches. Throws Budget.Over. */
+    private static Long shape(LogicalPlan plan, IdentityHashMap shapes, Budget budget) {
+        Long known = (Long) shapes.get(plan);
+        if (known != null) {
+            return known;
+        }
+        budget.look();
+        List children = Reflect.list(plan.children());
+        long shape = plan.getClass().getName().hashCode();
+        for (int i = 0; i < children.size(); i++) {
+            shape = shape * 1000003L + shape((LogicalPlan) children.get(i), shapes, budget).longValue();
+        }
+        Long found = Long.valueOf(shape * 31L + children.size());
+        shapes.put(plan, found);
+        return found;
     }
 
     /** What equal branches have in common; null where it cannot be told. Throws Budget.Over. */

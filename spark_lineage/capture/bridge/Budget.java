@@ -7,30 +7,48 @@ final class Budget {
     final long maxNanos;
     private final long started;
     private final Pace pace;
+    /** Nodes looked at, for comparison too; shared by the budgets of one document's plan. */
+    private final int[] walked;
     private int nodes;
     private int steps;
 
     /** `started`: when the work on the document began, by System.nanoTime: its plans share the time. */
     Budget(int maxNodes, int maxBytes, long maxNanos, long started, Pace pace) {
+        this(maxNodes, maxBytes, maxNanos, started, pace, new int[1]);
+    }
+
+    private Budget(int maxNodes, int maxBytes, long maxNanos, long started, Pace pace, int[] walked) {
         this.maxNodes = maxNodes;
         this.maxBytes = maxBytes;
         this.maxNanos = maxNanos;
         this.started = started;
         this.pace = pace;
+        this.walked = walked;
     }
 
     /** The same time, for a text that is compared and not kept: its nodes do not count. */
     Budget withoutNodes() {
-        return new Budget(Integer.MAX_VALUE, maxBytes, maxNanos, started, pace);
+        return new Budget(Integer.MAX_VALUE, maxBytes, maxNanos, started, pace, walked);
     }
 
     /** Counts a plan node. Throws Over when there are too many, or it takes too long. */
     void node() {
         nodes++;
+        walked[0]++;
         if (nodes > maxNodes) {
             throw new Over("plan over the node budget (" + maxNodes + ")");
         }
         time();
+    }
+
+    /** A node that is looked at and not written. */
+    void look() {
+        walked[0]++;
+        step();
+    }
+
+    int walked() {
+        return walked[0];
     }
 
     /** For what is smaller than a node and may be many: looks at the clock now and then. */

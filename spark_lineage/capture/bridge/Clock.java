@@ -45,7 +45,10 @@ final class Clock {
         }
         long from = Reflect.number(Reflect.tryCall(phase, "startTimeMs")).longValue();
         long to = Reflect.number(Reflect.tryCall(phase, "endTimeMs")).longValue();
-        LogicalPlan plan = execution.optimizedPlan();
+        LogicalPlan plan = Plans.optimized(execution);
+        if (plan == null) {
+            return;
+        }
         if (fromMillis < 0L || Reflect.list(plan.children()).isEmpty()) {
             fromMillis = from;
             toMillis = to;

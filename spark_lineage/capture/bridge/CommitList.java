@@ -36,7 +36,7 @@ final class CommitList {
         boolean named = search(log, plan, one, one.end.qe());
         for (int i = 0; !named && one.nested != null && i < one.nested.size(); i++) {
             Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
-            LogicalPlan nested = inner.end.qe() == null ? null : Document.analyzed(inner.end.qe());
+            LogicalPlan nested = inner.end.qe() == null ? null : Plans.analyzed(inner.end.qe());
             named = nested != null && Noise.isCommand(nested) && search(log, nested, one, inner.end.qe());
         }
         if (!named && plan.getClass().getName().indexOf(".delta.") >= 0) {

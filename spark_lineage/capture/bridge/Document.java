@@ -24,6 +24,8 @@ final class Document {
     private final long maxNanos;
     private final Pace pace;
     private long begun;
+    /** Plan nodes looked at for the document. */
+    private long walked;
     private final Executable executable;
     private final Origins origins = new Origins();
     /** Whether something of the document was given up: then not all of its datasets are known. */
@@ -53,8 +55,9 @@ final class Document {
 
     private String write(Bridge.Finished one, Reasons reasons) {
         begun = System.nanoTime();
+        walked = 0L;
         QueryExecution execution = one.end.qe();
-        LogicalPlan analyzed = execution == null ? null : analyzed(execution);
+        LogicalPlan analyzed = execution == null ? null : Plans.analyzed(execution);
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             origin((Bridge.Finished) one.nested.get(i), reasons);
         }
@@ -100,32 +103,20 @@ final class Document {
         }
         out.key("incomplete");
         texts(out, incomplete);
-        out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begun) / 1000L).close('}').comma();
+        out.comma().key("cost").open('{').field("walk_us", (System.nanoTime() - begun) / 1000L).field("walked", walked).close('}').comma();
         return out.close('}').toString();
     }
 
     private void origin(Bridge.Finished one, Reasons reasons) {
-        LogicalPlan plan = Origins.isCheckpoint(one) && one.end.qe() != null ? analyzed(one.end.qe()) : null;
+        LogicalPlan plan = Origins.isCheckpoint(one) && one.end.qe() != null ? Plans.analyzed(one.end.qe()) : null;
         try {
             if (plan != null) {
-                origins.note(one.start.executionId(), plan, budget(), redaction);
+                origins.note(one.start.executionId(), plan, new Budget(maxNodes, maxBytes, maxNanos, begun, pace), redaction);
             }
         } catch (RuntimeException e) {
             reasons.add("a checkpoint's plan: " + (e instanceof Budget.Over ? e.getMessage() : thrown(e)));
         } catch (StackOverflowError e) {
             reasons.add("a checkpoint's plan: too deep");
-        }
-    }
-
-    /** Null where it cannot be had. */
-    static LogicalPlan analyzed(QueryExecution execution) {
-        if (execution == null) {
-            return null;
-        }
-        try {
-            return execution.analyzed();
-        } catch (Exception e) {
-            return null;
         }
     }
 
@@ -171,7 +162,7 @@ final class Document {
 
     /** The SQL text that the plan was parsed from, null for a plan made by the DataFrame API. */
     private String statement(QueryExecution execution) {
-        String text = execution == null ? null : Statements.of(analyzed(execution));
+        String text = execution == null ? null : Statements.of(Plans.analyzed(execution));
         return text == null ? null : Reflect.cut(redaction.sql(text), 10000);
     }
 
@@ -264,9 +255,10 @@ final class Document {
 
     private String plan(LogicalPlan plan, boolean header, List incomplete, Reasons reasons) {
         if (!header) {
+            Budget budget = new Budget(maxNodes, maxBytes, maxNanos, begun, pace);
             try {
                 Faults.point("plan");
-                return new PlanWriter(budget(), redaction, origins, 1).write(plan);
+                return new PlanWriter(budget, redaction, origins, 1).write(plan);
             } catch (Budget.Over e) {
                 incomplete.add(e.getMessage());
                 reasons.add(e.getMessage());
@@ -276,6 +268,8 @@ final class Document {
             } catch (RuntimeException e) {
                 incomplete.add("plan: " + thrown(e));
                 reasons.add("plan: " + thrown(e));
+            } finally {
+                walked += budget.walked();
             }
         }
         try {
@@ -291,10 +285,6 @@ final class Document {
         return redaction.literals.inTexts() ? e.getClass().getName() : e.toString();
     }
 
-    private Budget budget() {
-        return new Budget(maxNodes, maxBytes, maxNanos, begun, pace);
-    }
-
     private void nested(Json out, Bridge.Finished one, boolean header, List incomplete, Reasons reasons) {
         out.key("nested").open('[');
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
@@ -303,7 +293,7 @@ final class Document {
                 incomplete.add("a nested plan was given up, memory was short");
                 continue;
             }
-            LogicalPlan plan = analyzed(inner.end.qe());
+            LogicalPlan plan = Plans.analyzed(inner.end.qe());
             String name = Reflect.text(inner.end.executionName());
             if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !"deltaTransactionalWrite".equals(name)
                 && !Reflect.simpleName(plan).startsWith("WriteToMicroBatch")) {

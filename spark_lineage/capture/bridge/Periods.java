@@ -127,10 +127,10 @@ final class Periods {
     private static String shape(Bridge.Finished one) {
         StringBuilder text = new StringBuilder();
         int[] nodes = new int[1];
-        shape(one.end.qe().analyzed(), text, nodes);
+        shape(Plans.analyzed(one.end.qe()), text, nodes);
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             QueryExecution inner = ((Bridge.Finished) one.nested.get(i)).end.qe();
-            LogicalPlan plan = Document.analyzed(inner);
+            LogicalPlan plan = Plans.analyzed(inner);
             if (plan != null && Noise.writes(Reflect.simpleName(plan))) {
                 Targets targets = new Targets(inner);
                 targets.add(plan);

@@ -38,6 +38,7 @@ final class PlanWriter {
     private final Budget budget;
     private final Redaction redaction;
     private final IdentityHashMap ids = new IdentityHashMap();
+    private final IdentityHashMap shapes = new IdentityHashMap();
     private final Json nodes = new Json();
     private final Origins origins;
     /** What stands in the place of a plan that a leaf was checkpointed from, by the plan's number. */
@@ -130,10 +131,12 @@ final class PlanWriter {
     /** Writes the children and their ids. Equal branches of a union are one: gives how many were left out. */
     private int children(Json out, LogicalPlan plan, List children) {
         HashMap written = branches == null && Branches.isUnionOfQueries(plan, children) ? new HashMap() : null;
+        Set shared = written == null ? null : Branches.shared(children, shapes, budget);
         int copies = 0;
         for (int i = 0; i < children.size(); i++) {
             LogicalPlan child = (LogicalPlan) children.get(i);
-            String key = written == null || ids.containsKey(child) ? null : Branches.key(child, budget, redaction, origins);
+            boolean compared = written != null && !ids.containsKey(child) && shared.contains(shapes.get(child));
+            String key = compared ? Branches.key(child, budget, redaction, origins) : null;
             if (key != null && written.containsKey(key)) {
                 ids.put(child, written.get(key));
                 copies++;

@@ -37,7 +37,7 @@ final class ScanReader {
     void read(long sqlId, QueryExecution execution, boolean counted) {
         this.sqlId = sqlId;
         this.counted = counted;
-        Object plan = Reflect.tryCall(execution, "executedPlan");
+        Object plan = Plans.executed(execution);
         if (plan instanceof SparkPlan) {
             walk((SparkPlan) plan);
         }
