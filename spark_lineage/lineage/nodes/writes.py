@@ -140,7 +140,10 @@ def microbatch(node: Node, walk: Walk) -> Relation:
         provider = properties.get("provider") or _source_format(table_sink.class_name if table_sink else _class_or_text(sink))
         target = walk.at_path(path, provider)
     else:
-        return walk.query(node)
+        sink_class = table_sink.class_name if table_sink else _class_or_text(sink)
+        if sink_class is None or sink_class.endswith("ForeachBatchSink"):
+            return walk.query(node)
+        target = walk.naming.of_source(node.options("writeOptions"), sink_class)[0]
     return written(node, walk, target, "stream")
 
 
