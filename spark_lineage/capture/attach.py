@@ -490,6 +490,7 @@ class _Aside:
 
     def __init__(self) -> None:
         self._work: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self._unanswered: threading.Event | None = None
         threading.Thread(target=self._run, name="spark-lineage-end", daemon=True).start()
 
     def _run(self) -> None:
@@ -502,8 +503,10 @@ class _Aside:
             done.set()
 
     def within(self, seconds: float, action: Callable[[], None]) -> bool:
-        """Whether it was done, well or not, within the time."""
-        done = threading.Event()
+        """Whether it was done, well or not, within the time. Who has not answered before is not waited for a second time."""
+        if self._unanswered is not None and not self._unanswered.is_set():
+            return False
+        self._unanswered = done = threading.Event()
         self._work.put((action, done))
         return done.wait(seconds)
 

@@ -14,8 +14,10 @@ import pytest
 from captured import documents, executions, root_class, versions_written
 
 import spark_lineage
+from spark_lineage.ingest import ingest
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.plan.document import read
+from spark_lineage.store.tables import Store
 
 
 @pytest.fixture(autouse=True)
@@ -368,7 +370,7 @@ def _walk(spark: Any, attachment: Any, depth: int, bound: int) -> str:
 
 
 def test_a_burst_is_bounded_and_counted(spark: Any, tmp_path: Path) -> None:
-    """Thousands of ends posted to Spark's own bus as fast as it takes them, each with a real query execution."""
+    """Thousands of ends posted to Spark's own bus, many thousands a second, each with a real query execution."""
     attachment = attach(spark, tmp_path / "inbox", queue_max=200)
     posted = _post(spark, 5_000)
     heard(spark)
@@ -379,6 +381,10 @@ def test_a_burst_is_bounded_and_counted(spark: Any, tmp_path: Path) -> None:
     end = run_end(tmp_path / "inbox")
     lost = sum(count for reason, count in end["dropped"].items() if reason == "reads given up under load")
     assert recorded + lost == posted
+    ingest(str(tmp_path / "inbox"), str(tmp_path / "store"), final=True)
+    tables = Store.open(str(tmp_path / "store"))
+    (run,) = tables.arrow("runs").to_pylist()
+    assert (tables.arrow("executions").num_rows, run["documents_missing"]) == (recorded, lost), "in the run's row too"
     assert end["last_sequence"] == posted
     assert retained[:6] == [0, 0, 0, retained[3], 0, 0], "nothing is kept after the burst"
     assert retained[7] <= 2 * 200 + 2, "and never more than the bound waited"
