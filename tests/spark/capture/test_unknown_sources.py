@@ -150,6 +150,7 @@ def test_a_sink_of_the_first_interface(spark: Any, capture: Capture) -> None:
     assert all("hunter2" not in str(document) for document in capture.executions())
 
 
+@pytest.mark.soak
 def test_a_cloned_session_is_of_the_same_run(spark: Any, capture: Capture, tmp_path: Path) -> None:
     """`cloneSession` is for Spark's own code, and a stream's; what runs in one is the application's like anything else."""
     spark.sql("CREATE OR REPLACE TEMP VIEW cloned AS SELECT id, id * 2 AS twice FROM range(5)")
