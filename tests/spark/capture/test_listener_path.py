@@ -27,14 +27,13 @@ EVENTS = ("SparkListenerSQLExecutionStart.", "SparkListenerSQLExecutionEnd.")
 ASKED_OF_SPARK = {
     "SQLExecution.getQueryExecution", "QueryExecution.logical", "QueryExecution.sparkSession", "SparkSession.sessionState",
     "SessionState.conf", "SQLConf.getConfString",
-    "QueryPlan.output", "NamedExpression.exprId", "ExprId.id",  # of a checkpoint's plan, which has run
+    "CatalogPlugin.defaultNamespace",  # of a catalog that is loaded: what it calls its default
 }  # fmt: skip
 """Each gives what is there: a field, or a value that was computed when the execution ran. Beside the events' own fields."""
 ASKED_BY_NAME = {
-    "analyzed", "tryT",  # a plan that was made; by its method only where a Spark has no such field
     "jobTags", "jobGroupId",  # of a start event
     "progress", "runId", "batchId", "name", "sources", "sink", "description", "numInputRows", "numOutputRows", "startOffset", "endOffset",  # of a stream's progress
-    "_currentCatalogName", "_currentNamespace", "catalog", "catalogManager", "catalogs", "currentDb", "defaultNamespace",  # fields of the catalog manager; what a catalog calls its default
+    "_currentCatalogName", "_currentNamespace", "catalog", "catalogManager", "catalogs", "currentDb",  # fields of the catalog manager
 }  # fmt: skip
 """The same, by reflection."""
 
