@@ -11,20 +11,6 @@ final class Noise {
     private Noise() {
     }
 
-    /** Whether a nested execution is Delta's own: snapshots, statistics, file filtering. Cheap: for the listener thread. */
-    static boolean isDeltaOwn(Bridge.Finished one) {
-        String name = Reflect.text(one.end.executionName());
-        if (name != null && name.equals("deltaTransactionalWrite")) {
-            return false;
-        }
-        return startsLikeDelta(one.start.description());
-    }
-
-    private static boolean startsLikeDelta(String description) {
-        return description != null && (description.startsWith("Delta: ") || description.startsWith("Cache Delta")
-            || description.startsWith("Delta checkpoint") || description.indexOf("\nDelta: ") >= 0);
-    }
-
     /**
      * Whether a root execution is left out, by what it cost nothing to learn: names, classes, leaves. `plan` is its analyzed plan.
      * docs/capture.md has a row for each rule.
@@ -37,10 +23,7 @@ final class Noise {
         if (isCommand(plan)) {
             return collectsAResult(one) || Quiet.is(kind) || Streams.isSinkView(plan);
         }
-        if (!reads || startsLikeDelta(one.start.description()) || startsInDelta(one)) {
-            return true;
-        }
-        return readsOnlyDeltaLog(plan) || infersSchema(one, plan) || readsNothing(one, plan);
+        return !reads || DeltaOwn.isRoot(one, plan) || infersSchema(one, plan) || readsNothing(one, plan);
     }
 
     /**
@@ -63,21 +46,7 @@ final class Noise {
 
     /** `spark.sql(...)` runs commands; the query of a frame that it returns starts somewhere else. */
     private static boolean startsInSql(Bridge.Finished one) {
-        return callers(one).indexOf("SparkSession.sql(") >= 0;
-    }
-
-    /** What was called, or what called it, is Delta's code: the history of a table, the statistics of files to convert. */
-    private static boolean startsInDelta(Bridge.Finished one) {
-        String callers = callers(one);
-        return callers.indexOf("io.delta.") >= 0 || callers.indexOf(".sql.delta.") >= 0;
-    }
-
-    /** The first two lines of the call site: the outermost call into Spark, and who made it. */
-    private static String callers(Bridge.Finished one) {
-        String site = one.start.details();
-        int first = site == null ? -1 : site.indexOf('\n');
-        int second = first < 0 ? -1 : site.indexOf('\n', first + 1);
-        return site == null ? "" : second < 0 ? site : site.substring(0, second);
+        return one.start.callers().indexOf("SparkSession.sql(") >= 0;
     }
 
     static boolean isCommand(LogicalPlan plan) {
@@ -101,32 +70,15 @@ final class Noise {
         return "ALL".equals(String.valueOf(Reflect.tryCall(one.end.qe(), "mode")));
     }
 
+    /** The names that Spark gives to executions of commands. */
+    static boolean isWriteName(String name) {
+        return name != null && (name.equals("command") || name.startsWith("multi") || name.equals("append") || name.equals("create")
+            || name.startsWith("overwrite") || name.startsWith("replace"));
+    }
+
     static boolean writes(String kind) {
         return kind.equals("AppendData") || kind.startsWith("Overwrite") || kind.endsWith("TableAsSelect")
             || kind.startsWith("WriteToMicroBatch") || kind.endsWith("Command");
-    }
-
-    /** Delta's own queries read its log and nothing else. */
-    private static boolean readsOnlyDeltaLog(LogicalPlan plan) {
-        List leaves = Reflect.list(plan.collectLeaves());
-        boolean log = false;
-        for (int i = 0; i < leaves.size() && i < 1000; i++) {
-            Object leaf = leaves.get(i);
-            if (leaf instanceof LogicalRelation) {
-                if (!index((LogicalRelation) leaf).equals("DeltaLogFileIndex")) {
-                    return false;
-                }
-                log = true;
-            } else if (Reflect.simpleName(leaf).equals("DataSourceV2Relation")) {
-                return false;
-            }
-        }
-        return log;
-    }
-
-    private static String index(LogicalRelation relation) {
-        Object source = relation.relation();
-        return source instanceof HadoopFsRelation ? Reflect.simpleName(((HadoopFsRelation) source).location()) : "";
     }
 
     /** Inference for a path in SQL (csv.`/x`): DataSource reads the files as text and says by an option of its own that no path is a glob. */

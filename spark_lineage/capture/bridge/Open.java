@@ -74,12 +74,12 @@ final class Open {
      * collector when those of one root weigh much.
      */
     synchronized boolean keepNested(Long root, Bridge.Finished one) {
-        if (Noise.isDeltaOwn(one)) {
-            return true;
-        }
         Started outer = (Started) starts.get(root);
         if (outer == null) {
             return false;
+        }
+        if (DeltaOwn.isNested(one, outer)) {
+            return true;
         }
         List list = (List) nested.get(root);
         if (list == null) {

@@ -83,6 +83,13 @@ final class Started {
         return details;
     }
 
+    /** The first two lines of the call site: the outermost call into Spark, and who made it. */
+    String callers() {
+        int first = details == null ? -1 : details.indexOf('\n');
+        int second = first < 0 ? -1 : details.indexOf('\n', first + 1);
+        return details == null ? "" : second < 0 ? details : details.substring(0, second);
+    }
+
     public long time() {
         return time;
     }

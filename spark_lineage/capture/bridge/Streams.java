@@ -49,12 +49,14 @@ final class Streams {
     /** Whether a root execution is taken care of here: a batch, which waits for its offsets, or a stream's own query. */
     synchronized boolean takes(Bridge.Finished one) {
         String description = one.start.description();
-        if (description == null || description.indexOf("\nrunId = ") < 0 || description.indexOf("\nbatch = ") < 0) {
+        if (!isBatch(description)) {
             return false;
         }
+        // A batch's own execution has no name. What has one and is no command is run by Spark or Delta for the stream, on its
+        // thread: snapshots of the source's log, the files of a batch, statistics.
         String name = Reflect.text(one.end.executionName());
         if (name != null) {
-            return !writes(name);
+            return !Noise.isWriteName(name);
         }
         Batch batch = Batch.of(description, one.start.time());
         if (batch == null) {
@@ -72,13 +74,9 @@ final class Streams {
         return true;
     }
 
-    /**
-     * A batch's own execution has no name. What has one and is no command is run by Spark or Delta for the stream, on its
-     * thread: snapshots of the source's log, the files of a batch, statistics.
-     */
-    private static boolean writes(String name) {
-        return name.equals("command") || name.equals("append") || name.equals("create") || name.startsWith("overwrite")
-            || name.startsWith("replace") || name.equals("multi-commands");
+    /** Whether it describes a micro-batch, as Spark writes it. */
+    static boolean isBatch(String description) {
+        return description != null && description.indexOf("\nrunId = ") >= 0 && description.indexOf("\nbatch = ") >= 0;
     }
 
     static boolean failed(Bridge.Finished one) {

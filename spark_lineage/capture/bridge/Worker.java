@@ -94,8 +94,7 @@ final class Worker implements Runnable {
 
     static boolean mayWrite(Bridge.Finished one) {
         String name = Reflect.text(one.end.executionName());
-        return name == null || one.commits != null && !one.commits.isEmpty() || name.equals("command") || name.startsWith("multi")
-            || name.equals("append") || name.equals("create") || name.startsWith("overwrite") || name.startsWith("replace");
+        return name == null || one.commits != null && !one.commits.isEmpty() || Noise.isWriteName(name);
     }
 
     /** On the committing thread: a commit outside of any execution. */

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from captured import Capture
+import pytest
+from captured import Capture, versions_read, versions_written
 
 import spark_lineage
 from spark_lineage.ingest import ingest
@@ -31,6 +32,25 @@ def test_group_description_tags_and_call_site(capture: Capture, tmp_path: Path) 
     rows = Store.open(str(tmp_path / "store")).arrow("executions", ["sequence", "job_group", "tags"]).to_pylist()
     recorded = [(row["job_group"], row["tags"]) for row in sorted(rows, key=lambda row: row["sequence"])]
     assert recorded == [("nightly", ["marts"]), (None, [])]
+
+
+@pytest.mark.parametrize("text", ["my text", "Delta: my text"])
+def test_a_job_group_hides_nothing_and_adds_nothing(text: str, capture: Capture) -> None:
+    """With a group Delta's executions have the user's text; and the user's may look like Delta's."""
+    spark, context, table = capture.spark, capture.spark.sparkContext, str(capture.data / "t")
+    context.setJobGroup("g", text)
+    try:
+        spark.range(10).write.format("delta").save(table)
+        spark.read.format("delta").load(table).where("id > 3").collect()
+        spark.sql(f"MERGE INTO delta.`{table}` t USING (SELECT 3L AS id) s ON t.id = s.id WHEN MATCHED THEN DELETE")
+        spark.createDataFrame(context.parallelize([(1,)]), ["id"]).collect()
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+        context.setLocalProperty("spark.job.description", None)
+    found = capture.executions()
+    assert [(document["job_group"], document["description"]) for document in found] == [("g", text)] * 4
+    assert [versions_written(document) for document in found] == [{"t": [0]}, {}, {"t": [1]}, {}]
+    assert [versions_read(document) for document in found] == [{}, {"t": {0}}, {"t": {0}}, {}]
 
 
 def test_code_that_clears_its_tags_leaves_the_run_of_the_block(capture: Capture) -> None:
