@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,17 @@ def with_jar(bridge_jar: Path, spark_settings: dict[str, str]) -> Callable[..., 
         return [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
 
     return options
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """programs/CopyIds.java, a Java application, as a jar."""
+    source = Path(__file__).parents[1] / "programs" / "CopyIds.java"
+    java, jars = jar._java("java"), jar.find_spark_jars()
+    assert java is not None
+    assert jars is not None
+    target = tmp_path_factory.mktemp("application") / "copy-ids.jar"
+    with zipfile.ZipFile(target, "w") as content:
+        for name, code in jar.with_janino(java, jars, source.read_text(encoding="utf-8")).items():
+            content.writestr(name, code)
+    return target
