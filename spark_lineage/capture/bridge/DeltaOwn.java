@@ -74,7 +74,7 @@ final class DeltaOwn {
 
     private static boolean isState(Object leaf) {
         String name = String.valueOf(Reflect.tryCall(Reflect.tryCall(leaf, "rdd"), "name"));
-        return name.startsWith("Delta Table State #") || name.startsWith("Delta Source Snapshot #");
+        return name.startsWith("Delta Table State ") || name.startsWith("Delta Source Snapshot ");
     }
 
     private static String index(LogicalRelation relation) {
