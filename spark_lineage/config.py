@@ -66,7 +66,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("queue.max.bytes", "int", 0, "Memory that the plans of waiting executions may keep, by estimate; beyond half of it plans are given up. 0: a sixteenth of the driver's heap."),
     Option("stop.wait.seconds", "float", 3.0, "How long `spark.stop()` waits for documents that are not written yet, in its second half without their plans. What is left then is given up, and counted."),
     Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too."),
-    Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to a local inbox: `private` (its owner alone) or `group`.", choices=("private", "group")),
+    Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to an inbox on a local disk or HDFS: `private` (its owner alone) or `group`.", choices=("private", "group")),
     Option("executables", "str", "writes", "Which plans are kept in a form that can be run again: `off`, `writes` or `all` (reads too).", choices=("off", "writes", "all")),
     Option("executables.max.bytes", "int", 1_048_576, "Plans that are larger in that form, compressed, are not kept in it."),
     Option("executables.store", "str", "", "Folder or object store URI of the tables that hold them, for rights of their own. Empty: beside the other tables."),

@@ -9,6 +9,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.permission.FsPermission;
 
 /** One application's folder in the inbox: writes documents under a hidden name, then renames. */
 final class Inbox {
@@ -37,7 +38,31 @@ final class Inbox {
             makeFolder();
         } else {
             this.remote = new Path(folder).getFileSystem(hadoop);
-            this.remote.mkdirs(new Path(folder));
+            makeRemote(new Path(folder));
+        }
+    }
+
+    /** The folder and those above it that are missing, with rights like a local one's. One that is there keeps those it has. */
+    private void makeRemote(Path path) throws IOException {
+        if (remote.exists(path)) {
+            return;
+        }
+        if (path.getParent() != null) {
+            makeRemote(path.getParent());
+        }
+        remote.mkdirs(path, new FsPermission((short) 0700));
+        share(path, (short) 0770);
+    }
+
+    /** For the group too, where that was asked for, whatever the umask is. */
+    private void share(Path path, short rights) throws IOException {
+        if (!group) {
+            return;
+        }
+        try {
+            remote.setPermission(path, new FsPermission(rights));
+        } catch (UnsupportedOperationException e) {
+            // A file system without such rights.
         }
     }
 
@@ -111,13 +136,20 @@ final class Inbox {
 
     private long writeRemote(String name, String text) throws IOException {
         Path hidden = new Path(folder, "." + name);
-        compress(remote.create(hidden, true), text);
+        compress(create(hidden), text);
+        share(hidden, (short) 0660);
         long size = remote.getFileStatus(hidden).getLen();
         if (!remote.rename(hidden, new Path(folder, name))) {
             throw new IOException("cannot rename " + hidden);
         }
         bytes += size;
         return size;
+    }
+
+    private OutputStream create(Path path) throws IOException {
+        int buffer = remote.getConf().getInt("io.file.buffer.size", 4096);
+        return remote.create(path, new FsPermission((short) 0600), true, buffer, remote.getDefaultReplication(path),
+            remote.getDefaultBlockSize(path), null);
     }
 
     private static void compress(OutputStream out, String text) throws IOException {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import logging
 import shutil
 import threading
@@ -151,6 +152,26 @@ def test_secrets_never_reach_the_disk(spark: Any, tmp_path: Path, monkeypatch: p
     assert len(executions(tmp_path / "inbox")) == 3
     assert [secret for secret in SECRETS if secret in text] == []
     assert "jdbc:x://bob:" in text, "only the secret is taken out, not what is beside it"
+
+
+@pytest.mark.parametrize(("mode", "rights"), [("private", (0o700, 0o600)), ("group", (0o770, 0o660))])
+def test_an_inbox_on_a_hadoop_file_system_has_the_rights_of_a_local_one(
+    mode: str, rights: tuple[int, int], spark: Any, tmp_path: Path
+) -> None:
+    hadoop, place = spark.sparkContext._jsc.hadoopConfiguration(), f"rights-{mode}-{os.getpid()}"
+    hadoop.set(f"fs.viewfs.mounttable.{place}.link./mounted", f"file://{tmp_path}")
+    try:
+        spark_lineage.attach(spark, inbox=f"viewfs://{place}/mounted/the/inbox", ingest="none", inbox_mode=mode, strict=True)
+        spark.range(3).collect()
+        spark_lineage.detach(spark)
+    finally:
+        hadoop.unset(f"fs.viewfs.mounttable.{place}.link./mounted")
+    inbox = tmp_path / "the" / "inbox"
+    (folder,) = inbox.iterdir()
+    assert len(executions(inbox)) == 1
+    for made in (inbox.parent, inbox, folder):
+        assert made.stat().st_mode & 0o777 == rights[0], made
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("[0-9]*")} == {rights[1]}
 
 
 def test_a_plan_over_the_node_budget_keeps_target_and_version(spark: Any, tmp_path: Path) -> None:
