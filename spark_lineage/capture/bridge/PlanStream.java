@@ -13,6 +13,7 @@ import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.View;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
@@ -27,7 +28,7 @@ import scala.Product;
  */
 final class PlanStream extends ObjectOutputStream {
     private final Budget budget;
-    private final Redaction redaction;
+    private final Texts texts;
     private final HashMap ids = new HashMap();
     private final HashMap ctes = new HashMap();
     /** The leaves, by number. */
@@ -41,7 +42,7 @@ final class PlanStream extends ObjectOutputStream {
     PlanStream(OutputStream out, Budget budget, Redaction redaction) throws IOException {
         super(out);
         this.budget = budget;
-        this.redaction = redaction;
+        this.texts = new Texts(redaction, budget);
         enableReplaceObject(true);
     }
 
@@ -124,10 +125,19 @@ final class PlanStream extends ObjectOutputStream {
             asksTheUser = true;
         } else if (name.equals("Now") || name.startsWith("Current") || name.equals("LocalTimestamp")) {
             asksTheClock |= name.indexOf("Row") < 0;
-        } else if (node instanceof Literal && ((Literal) node).value() instanceof org.apache.spark.unsafe.types.UTF8String) {
-            String text = ((Literal) node).value().toString();
-            if (!text.equals(redaction.text(text))) {
-                throw new Left("one of its literals looks like a secret");
+        } else if (node instanceof Literal && texts.secret(((Literal) node).value(), ((Literal) node).dataType())) {
+            throw new Left("one of its literals looks like a secret");
+        } else if (node instanceof LocalRelation) {
+            rows((LocalRelation) node);
+        }
+    }
+
+    /** What the program gave as rows stands in the plan. */
+    private void rows(LocalRelation local) throws Left {
+        scala.collection.Iterator rows = local.data().iterator();
+        while (rows.hasNext()) {
+            if (texts.secret(rows.next(), local.schema())) {
+                throw new Left("one of its rows looks like a secret");
             }
         }
     }

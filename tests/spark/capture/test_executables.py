@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from captured import Capture
 
@@ -78,6 +79,24 @@ def test_one_with_a_literal_that_looks_like_a_secret_is_left_out(capture: Captur
     document = save(capture, "SELECT id, 'password=hunter2' AS note FROM range(3)")
     assert document["incomplete"] == ["executable: one of its literals looks like a secret"]
     assert "executable" not in document
+
+
+@pytest.mark.parametrize(
+    "value", ["'password=hunter2'", "array('a', 'password=hunter2')", "map('k', struct('password=hunter2'))"]
+)
+def test_one_with_a_row_that_looks_like_a_secret_is_left_out(value: str, capture: Capture) -> None:
+    document = save(capture, f"SELECT * FROM VALUES (1, {value}), (2, null) AS t(id, v)")
+    assert document["incomplete"] == ["executable: one of its rows looks like a secret"]
+    assert "executable" not in document
+
+
+def test_rows_that_stand_in_the_plan_are_kept_with_it(capture: Capture) -> None:
+    """As the docs say: it cannot run again without them."""
+    rows = capture.spark.createDataFrame(pa.table({"id": [1, 2], "v": ["kanarienvogel", None]}))
+    rows.write.format("parquet").save(f"{capture.data}/out")
+    document = capture.executions()[-1]
+    assert b"kanarienvogel" in zlib.decompress(base64.b64decode(document["executable"].pop("blob")))
+    assert "kanarienvogel" not in str(document)
 
 
 def test_the_environment_of_python_functions_is_not_kept(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
