@@ -96,8 +96,8 @@ final class Document {
         physical(out, one, incomplete, reasons);
         commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
         realPaths.write(out);
-        executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         partial = !incomplete.isEmpty();
+        executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         if (redaction.literals.taken() > 0 || one.batch != null && one.batch.redacted) {
             incomplete.add("literals are redacted: it cannot be run again");
         }

@@ -33,24 +33,24 @@ final class Executable {
 
     Executable(Map options, String user, Redaction redaction, Pace pace) {
         this.pace = pace;
-        this.policy = policy(options, redaction.literals);
+        this.policy = policy(options);
         this.maxBytes = Integer.parseInt((String) options.get("executables_max_bytes"));
         this.maxNanos = Long.parseLong((String) options.get("max_millis")) * 1000000L;
         this.user = user;
         this.redaction = redaction;
     }
 
-    /** An executable holds literals, so there is none where they are redacted. */
-    private static String policy(Map options, Literals literals) {
+    private static String policy(Map options) {
         String policy = String.valueOf(options.get("executables")).trim().toLowerCase(java.util.Locale.ROOT);
         if (!policy.equals("off") && !policy.equals("writes") && !policy.equals("all")) {
             throw new IllegalArgumentException("executables is '" + policy + "'; set it to off, writes or all");
         }
-        return literals.kept() || policy.equals("off") ? policy : "redacted";
+        return policy;
     }
 
     /**
-     * Adds the field `executable` where the policy wants one; why there is none goes into `incomplete`. Never throws.
+     * Adds the field `executable` where the policy wants one; why there is none goes into `incomplete`. Never throws. A plan
+     * holds its literals, so there is none in a document that is written without them.
      * `begun`: when the work on the document began: its plans share the time.
      */
     void write(Json out, Bridge.Finished one, LogicalPlan analyzed, boolean isWrite, boolean hurried, long begun, List incomplete) {
@@ -67,7 +67,7 @@ final class Executable {
             if (plans.isEmpty() || isOfAStream(analyzed)) {
                 return;
             }
-            String refused = policy.equals("redacted") ? "literals are redacted" : hurried ? "left out under load" : null;
+            String refused = redaction.literals.inTexts() ? "literals are redacted" : hurried ? "left out under load" : null;
             if (refused == null) {
                 write(out, one, plans, arguments, commands, new Budget(0, 0, maxNanos, begun, pace));
                 return;

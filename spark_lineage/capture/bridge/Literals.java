@@ -48,11 +48,6 @@ final class Literals {
         return policy;
     }
 
-    /** Whether the policy lets every literal be. */
-    boolean kept() {
-        return keep;
-    }
-
     private static String text(Map options, String name) {
         Object value = options.get(name);
         return value == null ? "" : value.toString();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import json
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -37,6 +38,11 @@ def save(capture: Capture, query: str) -> dict[str, Any]:
     """The document of a query that is saved."""
     capture.spark.sql(query).write.format("parquet").mode("overwrite").save(f"{capture.data}/out")
     return capture.executions()[-1]
+
+
+def literals_of(document: dict[str, Any]) -> bytes:
+    """The plan's bytes; texts stand in them as they are."""
+    return zlib.decompress(base64.b64decode(document["executable"]["blob"]))
 
 
 def test_writes_have_one_and_reads_do_not(capture: Capture) -> None:
@@ -110,6 +116,33 @@ def test_the_environment_of_python_functions_is_not_kept(capture: Capture, monke
     assert b"PYTHONHASHSEED" in kept
     assert b"kanarienvogel" not in kept
     assert b"AWS_SECRET_ACCESS_KEY" not in kept
+
+
+@pytest.mark.parametrize("policy", ["drop", "hash"])
+def test_where_literals_are_redacted_there_is_none_and_the_execution_says_so(capturing: Capturing, policy: str) -> None:
+    document = save(capturing(redact_literals=policy, executables="all"), "SELECT id, 'kanarienvogel' AS bird FROM range(3)")
+    assert "executable" not in document
+    assert "executable: literals are redacted" in document["incomplete"]
+    assert "kanarienvogel" not in json.dumps(document)
+
+
+def test_where_literals_of_a_dataset_or_column_are_redacted_the_others_keep_theirs(
+    capturing: Capturing, spark: Any, tmp_path: Path
+) -> None:
+    spark.range(3).selectExpr("id", "'kanarienvogel' AS bird").write.format("parquet").save(f"{tmp_path}/people")
+    queries = ("SELECT id, 'wren' AS kind FROM range(3)", f"SELECT id, 'wren' AS kind FROM parquet.`{tmp_path}/people`")
+    capture = capturing(redact_literals="drop", redact_literals_datasets="*/people")
+    other, people = (save(capture, query) for query in queries)
+    detach(spark)
+    capture = capturing(redact_literals="drop", redact_literals_columns="ki*")
+    named, unnamed = (save(capture, query) for query in (queries[0], "SELECT id, 'wren' AS bird FROM range(3)"))
+    for document in (other, unnamed):
+        assert b"wren" in literals_of(document)
+        assert document["incomplete"] == []
+    for document in (people, named):
+        assert "executable" not in document
+        assert "executable: literals are redacted" in document["incomplete"]
+        assert "wren" not in json.dumps(document)
 
 
 def test_one_that_lives_in_this_process_says_which_leaf_must_be_given(capture: Capture) -> None:
