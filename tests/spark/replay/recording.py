@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spark_lineage.replay.executables import Found, find
 from spark_lineage.store.tables import Store
@@ -16,7 +17,7 @@ class Recorded:
     work: Path
     store: str
     key: str
-    expected: dict[str, list[str]]
+    expected: dict[str, list[Any]]
 
     def execution(self, name: str) -> str:
         """The id of the execution of this name."""

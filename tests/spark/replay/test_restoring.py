@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from corpus import MORE, cases, text_of
+from corpus import here, text_of
 from deltalake import write_deltalake
 from recording import Recorded
 
@@ -20,13 +19,14 @@ from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.signing import load_keys
 from spark_lineage.store.tables import Store
 
-EVERY = [name for name in (*cases.QUERIES, *MORE) if name != "rdd"]
-ALWAYS = (
-    "subquery_exists", "subquery_correlated", "lateral_aggregate", "cte_used_by_subqueries", "cte_recursive", "map_in_pandas",
-    "apply_in_pandas", "python_environment", "python_table_function", "ml_transform", "times", "where_i_am", "seeds", "view_on_view", "generators",
-    "time_travel", "files_csv", "rdd",
+EVERY = [name for name in here() if name != "rdd"]
+"""All but `rdd`, whose rows lived in the driver: test_rows_that_lived_in_the_driver_must_be_given has that one."""
+SOME = here(
+    "subquery_exists", "subquery_correlated", "lateral_aggregate", "cte_used_by_subqueries", "cte_recursive", "python_udf", "pandas_udf",
+    "map_in_pandas", "apply_in_pandas", "python_environment", "python_table_function", "ml_transform", "times", "where_i_am", "seeds", "view_on_view", "made_view",
+    "generators", "time_travel", "files_csv", "rdd",
 )  # fmt: skip
-SOME = [*ALWAYS, *random.Random(20).sample(sorted(set(EVERY) - set(ALWAYS)), 3)]
+"""Of each kind one; test_every_shape has the others."""
 
 
 @pytest.fixture(scope="session")
