@@ -37,6 +37,7 @@ from .lineage.resolve import RunContext, records_of_execution, records_of_run_en
 from .model import Records, Run, RunReads
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
+from .rights import is_shared, make_folder
 from .store.rows import arrow_of
 from .store.schemas import TABLES
 from .store.signing import Signer
@@ -535,16 +536,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _log_to(inbox: InboxFolder, run: str) -> None:
-    """Logs to a file in the inbox, a megabyte at most and one older file, both for their owner alone."""
+    """Logs to a file in the inbox, a megabyte at most and one older file, for those for whom the inbox is."""
     from logging.handlers import RotatingFileHandler
+
+    folder = Path(inbox.location) / "logs"
+    shared = is_shared(folder.parent)
 
     class Private(RotatingFileHandler):
         def _open(self) -> TextIOWrapper:
-            Path(self.baseFilename).touch(mode=0o600)
+            file = Path(self.baseFilename)
+            if not file.exists():
+                file.touch(mode=0o600)
+                file.chmod(0o660 if shared else 0o600)
             return super()._open()
 
-    folder = Path(inbox.location) / "logs"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder, shared=shared)
     logging.raiseExceptions = False
     logging.basicConfig(
         level=logging.INFO,

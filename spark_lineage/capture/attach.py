@@ -25,6 +25,7 @@ from typing import Any
 from .. import __version__, faults
 from ..config import Settings, load
 from ..errors import AttachError, ConfigError, LineageError
+from ..rights import make_folder
 from . import child, identity, orchestrators, shipped
 from .bridge_options import bridge_options
 from .bridge_sources import BRIDGE
@@ -225,7 +226,7 @@ def _new_run_id() -> str:
 def _tell_the_launcher(attachment: Attachment) -> None:
     report = os.environ.get(REPORT_VARIABLE)
     if report and Path(report).is_file():
-        line = {"folder": attachment.folder, "inbox": attachment.inbox, "store": attachment.store, "ingest": attachment.settings.ingest}  # fmt: skip
+        line = {"folder": attachment.folder, "inbox": attachment.inbox, "store": attachment.store, "ingest": attachment.settings.ingest, "mode": attachment.settings.inbox_mode}  # fmt: skip
         try:
             with Path(report).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -293,21 +294,13 @@ def _make_folder(inbox: str, run_id: str, group: bool) -> str:
         faults.point("inbox")
         try:
             for path in (Path(inbox), Path(folder)):
-                _make_private(path, group)
+                make_folder(path, shared=group)
         except OSError as error:
             raise AttachError(
                 f"the inbox {inbox} cannot be written: {error.strerror or error}; set spark.lineage.inbox or spark.lineage.store "
                 "to a folder that the driver may write to"
             ) from error
     return folder
-
-
-def _make_private(path: Path, group: bool) -> None:
-    """A folder for its owner alone, or for the group too. One that is there keeps its rights, whoever gave them."""
-    if path.is_dir():
-        return
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o770 if group else 0o700)
 
 
 def _check_period(text: str) -> None:
@@ -472,7 +465,7 @@ def _tell_the_failure(attachment: Attachment, error: str) -> None:
         attachment.bridge.failed(error)
     elif "://" not in attachment.inbox:
         end = {"exit_code": 1, "signal": None, "error": error, "time_ms": int(time.time() * 1000)}
-        Path(attachment.folder).mkdir(mode=0o700, exist_ok=True)
+        make_folder(Path(attachment.folder), shared=attachment.settings.inbox_mode == "group")
         write_exit(Path(attachment.folder), end)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..rights import is_shared, make_folder
+
 _NEEDED = ("deltalake", "pyarrow")
 
 
@@ -113,7 +115,7 @@ def _ask(inbox: str, run_id: str) -> None:
     """Says that somebody waits: the ingester gathers documents for a while otherwise."""
     state = Path(inbox) / "state"
     try:
-        state.mkdir(mode=0o700, exist_ok=True)
+        make_folder(state, shared=is_shared(Path(inbox)))
         (state / f"{run_id}.asked").touch(mode=0o600)
     except OSError:
         return  # it is only slower then

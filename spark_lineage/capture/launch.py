@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..config import OPTIONS, local_path
 from ..errors import LineageError
+from ..rights import make_folder
 from .identity import new_run_id
 
 REPORT_VARIABLE = "SPARK_LINEAGE_LAUNCH_REPORT"
@@ -125,7 +126,7 @@ def _tell_the_end(report: Path, status: int) -> None:
             attached = json.loads(line)
             folder = Path(attached["folder"])
             if local_path(str(folder)) is not None:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(folder, shared=attached.get("mode") == "group")
                 write_exit(folder, end)
                 _ingest_the_end(attached)
         except (OSError, ValueError, KeyError) as error:

@@ -23,6 +23,7 @@ from pathlib import Path
 from .. import faults
 from ..config import local_path
 from ..errors import InboxError
+from ..rights import is_shared, make_folder
 
 FORMAT = 1
 RESERVED = frozenset({"batches", "claims", "ledger", "logs", "quarantine", "state"})
@@ -244,16 +245,20 @@ def open_inbox(location: str | Path, *, create: bool = False) -> InboxFolder:
 
 
 class LocalInbox(InboxFolder):
-    """An inbox in a folder of a local file system (or one that behaves so: atomic rename, flock)."""
+    """An inbox in a folder of a local file system (or one that behaves so: atomic rename, flock).
+
+    What is made in it is for its owner alone, or for the group as well where the inbox's own folder is (mode 2770).
+    """
 
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.root = root
         self.location = str(root)
         if create:
             with _told(self.location, "cannot be made"):
-                root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(root, shared=False)
         if not root.is_dir():
             raise InboxError(f"there is no inbox at {root}; name the folder that the jobs write to (option `inbox`)")
+        self._shared = is_shared(root)
         self.inbox_id = self.identity(create)
 
     def names(self, folder: str = "") -> list[str]:
@@ -301,11 +306,13 @@ class LocalInbox(InboxFolder):
                 _sync(target.parent)
 
     def _write_temporary(self, target: Path, data: bytes, *, durable: bool) -> Path:
-        make_private(target.parent)
+        self._make(target.parent)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                if self._shared:
+                    os.fchmod(descriptor, 0o660)
                 file.write(data)
                 file.flush()
                 if durable:
@@ -315,9 +322,17 @@ class LocalInbox(InboxFolder):
             raise
         return temporary
 
+    def _make(self, folder: Path) -> None:
+        """The folder, and those above it up to the inbox."""
+        if folder.is_dir():
+            return
+        if folder.parent != self.root:
+            self._make(folder.parent)
+        make_folder(folder, shared=self._shared)
+
     def move(self, source: str, target: str) -> bool:
         with _told(self.location, f"cannot be written ({target})"):
-            make_private((self.root / target).parent)
+            self._make((self.root / target).parent)
             try:
                 (self.root / source).replace(self.root / target)
             except FileNotFoundError:
@@ -358,7 +373,9 @@ class LocalInbox(InboxFolder):
     @contextlib.contextmanager
     def lock(self) -> Iterator[bool]:
         with _told(self.location, "cannot be locked"):
-            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not (self.root / "lock").exists():
+                self.create("lock", b"")
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -390,12 +407,6 @@ def _link(temporary: Path, target: Path) -> bool:
         temporary.replace(target)
     _sync(target.parent)
     return True
-
-
-def make_private(folder: Path) -> None:
-    """The folder and those above it that are missing, each for its owner alone: `mkdir` gives its mode to the last one."""
-    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync(folder: Path) -> None:

@@ -15,12 +15,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "spark_lineage"
 
-FOUNDATION = {"errors", "config", "faults"}
+FOUNDATION = {"errors", "config", "faults", "rights"}
 CORE = FOUNDATION | {"model", "plan", "lineage", "inbox", "store", "ingest", "query", "export"}
 # A room is a folder or a module directly below spark_lineage/. It may import itself and what is named here.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faults": set(),
+    "rights": set(),
     "config": {"errors"},
     "model": set(),
     "plan": {"errors", "model"},

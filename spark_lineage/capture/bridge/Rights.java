@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
@@ -45,7 +46,7 @@ final class Rights {
         try {
             Files.createDirectory(path, attributes("rwx------"));
             if (group) {
-                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxrwx---"));
+                openToGroup(path);
             }
         } catch (java.nio.file.FileAlreadyExistsException e) {
             if (!folder.isDirectory()) {
@@ -53,6 +54,17 @@ final class Rights {
             }
         } catch (UnsupportedOperationException e) {
             Files.createDirectories(path, new FileAttribute[0]);
+        }
+    }
+
+    /** The bit that gives what is made in the folder its group is kept where it is, which the portable way would take away. */
+    private static void openToGroup(java.nio.file.Path path) throws IOException {
+        LinkOption[] follow = new LinkOption[0];
+        try {
+            int mode = ((Integer) Files.getAttribute(path, "unix:mode", follow)).intValue();
+            Files.setAttribute(path, "unix:mode", Integer.valueOf((mode & 07777) | 070), follow);
+        } catch (UnsupportedOperationException e) {
+            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxrwx---"));
         }
     }
 
