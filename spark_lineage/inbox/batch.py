@@ -200,7 +200,7 @@ def finish(inbox: InboxFolder, batch: Batch) -> None:
         inbox.remove(f"{run}/exit.json")
     for ledger in batch.ledgers:
         if ledger.ended:
-            inbox.remove_folder(ledger.run)
+            inbox.remove_folder(ledger.run, closed=not ledger.awaited)
     faults.point("batch.swept")
     closed = dataclasses.replace(batch, stage="done", documents=(), exits={}, lost=(), resumed=(), deaths={}, ledgers=())
     inbox.replace(_path(batch), _to_bytes(closed), durable=False)

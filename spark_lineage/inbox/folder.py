@@ -32,7 +32,7 @@ DOCUMENT_BYTES_MAX = 512 << 20
 """A document that is larger, compressed, is not read: it goes to quarantine. The bridge's own bound is far below."""
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_TEMPORARY_NAME = re.compile(r"\.(\d{8,18}\.[a-z_]+\.json\.gz|.+\.\d+\.[0-9a-f]{8})")
+TEMPORARY_NAME = re.compile(r"\.(\d{8,18}\.[a-z_]+\.json\.gz|.+\.\d+\.[0-9a-f]{8})")
 """What writers call a file until it is whole: the bridge its documents, this module whatever it writes."""
 _DOCUMENT_NAME = re.compile(r"(\d{8,18})\.([a-z_]+)\.json\.gz")
 
@@ -91,7 +91,7 @@ class InboxFolder(ABC):
 
     @abstractmethod
     def folders(self, folder: str = "") -> list[str]:
-        """Names of the folders in `folder`, sorted, those with a leading dot left out."""
+        """Names of the folders in `folder`, sorted, those with a leading dot left out, and empty ones perhaps."""
 
     @abstractmethod
     def size(self, path: str) -> int | None:
@@ -132,8 +132,12 @@ class InboxFolder(ABC):
         return
 
     @abstractmethod
-    def remove_folder(self, folder: str) -> bool:
-        """Removes a folder that holds nothing. False, and nothing removed, where it holds something."""
+    def remove_folder(self, folder: str, *, closed: bool) -> bool:
+        """Removes a folder that holds nothing. False, and nothing removed, where it holds something.
+
+        `closed`: nobody will write there any more. Where a folder cannot be removed on condition that it is empty, one that
+        is not closed stays.
+        """
 
     @abstractmethod
     def check(self, folder: str) -> None:
@@ -343,7 +347,7 @@ class LocalInbox(InboxFolder):
         with _told(self.location, f"cannot be written ({path})"):
             (self.root / path).unlink(missing_ok=True)
 
-    def remove_folder(self, folder: str) -> bool:
+    def remove_folder(self, folder: str, *, closed: bool) -> bool:
         try:
             (self.root / folder).rmdir()
         except OSError:  # not empty, or gone: either way there is nothing for us to remove
@@ -360,7 +364,7 @@ class LocalInbox(InboxFolder):
     def remove_leftovers(self, folder: str, older_than_seconds: float) -> None:
         for path in self.root.joinpath(folder).glob(".*"):
             with contextlib.suppress(OSError):
-                ours = _TEMPORARY_NAME.fullmatch(path.name) is not None
+                ours = TEMPORARY_NAME.fullmatch(path.name) is not None
                 if ours and path.is_file() and time.time() - path.stat().st_mtime > older_than_seconds:
                     path.unlink()
 

@@ -37,7 +37,7 @@ class LostRuns:
             if self._inbox.changed_ns(f"ledger/{run}.json") < oldest and not self._is_followed(run):
                 remove_ledger(self._inbox, run)
                 remove_progress(self._inbox, run)
-                self._inbox.remove_folder(run)
+                self._inbox.remove_folder(run, closed=False)
         for folder in ("", *sorted(RESERVED), *self._inbox.runs()):
             self._inbox.remove_leftovers(folder, LEFTOVER_SECONDS)
 

@@ -68,7 +68,7 @@ def put_back(inbox: InboxFolder) -> int:
             continue
         count += inbox.move(source, target)
         inbox.remove(source + _REASON)
-        inbox.remove_folder(f"quarantine/{found.run}")
+        inbox.remove_folder(f"quarantine/{found.run}", closed=True)
     return count
 
 

@@ -23,7 +23,7 @@ from pyarrow import fs
 from .. import faults
 from ..errors import InboxError
 from .claim import Claim
-from .folder import InboxDocument, InboxFolder, document_of
+from .folder import TEMPORARY_NAME, InboxDocument, InboxFolder, document_of
 
 LISTING_SECONDS = 2.0
 """So long a listing is good for, where nothing was changed from here: an idle watcher asks the store every other second."""
@@ -56,7 +56,9 @@ class RemoteInbox(InboxFolder):
         return [info.base_name for info in self._entries(folder) if info.type == fs.FileType.File]
 
     def folders(self, folder: str = "") -> list[str]:
-        return [info.base_name for info in self._entries(folder) if info.type == fs.FileType.Directory]
+        """Empty ones left out: on an object store they are objects that pyarrow leaves behind."""
+        found = [info.base_name for info in self._entries(folder) if info.type == fs.FileType.Directory]
+        return [name for name in found if self._listed().get(posixpath.join(folder, name))]
 
     def _entries(self, folder: str) -> list[Any]:
         entries = self._listed().get(folder.rstrip("/"), [])
@@ -156,11 +158,11 @@ class RemoteInbox(InboxFolder):
         with contextlib.suppress(FileNotFoundError):
             self._fs.delete_file(self._path(path))
 
-    def remove_folder(self, folder: str) -> bool:
-        """An object store has no folders, only empty objects that stand for them. Asked of runs that are over: nobody writes there."""
+    def remove_folder(self, folder: str, *, closed: bool) -> bool:
+        """pyarrow removes a folder with whatever it finds in it, so a document that comes after our look would go, too."""
         self._claim.check()
         self._listing = None
-        if self._listed().get(folder):
+        if not closed or self._listed().get(folder):
             return False
         with contextlib.suppress(OSError):
             self._fs.delete_dir(self._path(folder))
@@ -173,7 +175,7 @@ class RemoteInbox(InboxFolder):
     def remove_leftovers(self, folder: str, older_than_seconds: float) -> None:
         old = datetime.now(UTC).timestamp() - older_than_seconds
         entries = [info for info in self._listed().get(folder, []) if info.type == fs.FileType.File]
-        found = [info.base_name for info in entries if info.base_name.startswith(".") and _seconds(info) < old]
+        found = [info.base_name for info in entries if _is_temporary(info.base_name) and _seconds(info) < old]
         self.remove_all(posixpath.join(folder, name) for name in found)
 
     def changed_ns(self, folder: str = "") -> int:
@@ -250,6 +252,11 @@ class RemoteInbox(InboxFolder):
         except OSError as error:
             reason = str(error).splitlines()[0][:300]
             raise InboxError(f"the inbox {self.location} {what} ({path or 'its top'}): {reason}") from error
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether it is what the bridge, or `write` here, calls a file until it is whole."""
+    return TEMPORARY_NAME.fullmatch(name) is not None or (name.startswith(".") and name.endswith(".part"))
 
 
 def _seconds(info: Any) -> float:

@@ -88,6 +88,10 @@ class Bucket:
     def remove(self, name: str) -> None:
         self._fs.delete_file(f"{self._root}/{name}")
 
+    def holds(self, name: str) -> bool:
+        """Whether there is an object of this name, or one that stands for a folder of it."""
+        return bool(self._fs.get_file_info(f"{self._root}/{name}").type != fs.FileType.NotFound)
+
     def files(self) -> list[str]:
         infos = self._fs.get_file_info(fs.FileSelector(self._root, recursive=True, allow_not_found=True))
         return sorted(info.path.removeprefix(self._root + "/") for info in infos if info.type == fs.FileType.File)

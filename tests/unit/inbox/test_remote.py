@@ -28,6 +28,7 @@ from spark_lineage.errors import InboxError
 from spark_lineage.inbox import batch, claim
 from spark_lineage.inbox.folder import InboxFolder, open_inbox
 from spark_lineage.inbox.quarantine import quarantined
+from spark_lineage.inbox.remote import RemoteInbox
 from spark_lineage.ingest import _Ingester, ingest
 
 processes = multiprocessing.get_context("forkserver")
@@ -308,6 +309,60 @@ def test_doctor_looks_into_it(bucket: Bucket, documents: Path, store: Path) -> N
     found = {finding.name: finding for finding in examine(str(store), bucket.uri)}
     assert (found["inbox"].status, found["inbox"].detail.split(",")[0]) == ("ok", f"{bucket.uri}: 10 documents of 2 runs wait")
     assert found["quarantine"].detail.startswith("1 documents")
+
+
+def test_a_document_that_comes_while_its_folder_is_removed(
+    bucket: Bucket, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has ended, one of its numbers never came: it may come at any time."""
+    driver = Driver(tmp_path / "inbox", run_id(1))
+    driver.start()
+    driver.execution()
+    late = driver.execution()
+    driver.end()
+    name, data = late.relative_to(tmp_path / "inbox").as_posix(), late.read_bytes()
+    late.unlink()
+    bucket.upload(tmp_path / "inbox")
+    calls = [0]
+    removing, came = threading.Event(), threading.Event()
+    listed, remove_folder = RemoteInbox._listed, RemoteInbox.remove_folder
+
+    def comes_after_the_look(inbox: RemoteInbox) -> Any:
+        found = listed(inbox)
+        if removing.is_set():
+            came.set()
+            bucket.put(name, data)
+        return found
+
+    def watched(inbox: RemoteInbox, folder: str, **how: Any) -> bool:
+        calls[0] += 1
+        if calls[0] == 1:
+            removing.set()
+        try:
+            return remove_folder(inbox, folder, **how)
+        finally:
+            removing.clear()
+
+    monkeypatch.setattr(RemoteInbox, "_listed", comes_after_the_look)
+    monkeypatch.setattr(RemoteInbox, "remove_folder", watched)
+    ingest(bucket.uri, str(store))
+    assert calls[0] == 1
+    if not came.is_set():
+        bucket.put(name, data)
+    ingest(bucket.uri, str(store))
+    assert sequences_of(store, run_id(1)) == [1, 2]
+    assert not bucket.holds(run_id(1))
+
+
+def test_leftovers_are_what_writers_left(bucket: Bucket) -> None:
+    for name in (f"{run_id(1)}/.00000001.execution.json.gz", f"{run_id(1)}/.notes", ".inbox.json.part", ".keep"):
+        bucket.put(name, b"x")
+    inbox = open_inbox(bucket.uri, create=True)
+    with inbox.lock():
+        for folder in ("", run_id(1)):
+            inbox.remove_leftovers(folder, -3600.0)
+    inbox.close()
+    assert [name for name in bucket.files() if "/." in f"/{name}"] == [".keep", f"{run_id(1)}/.notes"]
 
 
 def test_a_place_that_is_no_inbox(bucket: Bucket, store: Path) -> None:
