@@ -38,6 +38,7 @@ from .model import Records, Run, RunReads
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
 from .rights import is_shared, make_folder
+from .store.executables import Executables
 from .store.rows import arrow_of
 from .store.schemas import TABLES
 from .store.signing import Signer
@@ -141,8 +142,7 @@ class _Ingester:
         executables_store: str,
         executables_key: str,
     ) -> None:
-        self._executables_store = executables_store
-        self._signer = Signer(executables_key, self._warn)
+        self._executables = Executables(executables_store, Signer(executables_key, self._warn), self._warn)
         self.inbox = inbox
         self._tell = tell
         self.report = IngestReport()
@@ -223,7 +223,7 @@ class _Ingester:
         (it takes all the memory, say) is found out.
         """
         ledgers = {run: self._ledger(batch, run) for run in batch.runs}
-        rows = _BatchRows(self._store, ledgers, batch, self._signer, checked=checked)
+        rows = _BatchRows(self._store, ledgers, batch, self._executables, checked=checked)
         try:
             self.inbox.read_ahead(one.path for one in batch.documents if one.size <= DOCUMENT_BYTES_MAX)
             for document in batch.documents:
@@ -293,7 +293,7 @@ class _Ingester:
     @property
     def _store(self) -> Store:
         if self._opened is None:
-            self._opened = Store.open(self._store_location, create=True, executables=self._executables_store)
+            self._opened = Store.open(self._store_location, create=True, executables=self._executables.place)
         return self._opened
 
     def _numbers_used(self) -> int:
@@ -335,13 +335,15 @@ class _BatchRows:
     Nothing here looks at the clock: what comes out depends on the documents, the ledgers before, and the tables.
     """
 
-    def __init__(self, store: Store, before: dict[str, Ledger], batch: Batch, signer: Signer, *, checked: bool) -> None:
+    def __init__(
+        self, store: Store, before: dict[str, Ledger], batch: Batch, executables: Executables, *, checked: bool
+    ) -> None:
         self.by_table: dict[str, list[Any]] = {table: [] for table in (*CONTENT_NAMED, *UPSERTED, *APPENDED)}
         self.ledgers = {run: dataclasses.replace(ledger, batch=batch.number) for run, ledger in before.items()}
         self.documents = 0
         self.quarantined = 0
         self._store = store
-        self._signer = signer
+        self._executables = executables
         self._checked = checked
         self._sealed_ms = batch.sealed_ms
         self._named: dict[str, set[str]] = {table: set() for table in CONTENT_NAMED}
@@ -415,7 +417,12 @@ class _BatchRows:
 
     def _start(self, ledger: Ledger, start: RunStart) -> tuple[Ledger, Records]:
         if start.application:
-            ledger = dataclasses.replace(ledger, datasets_allow=start.datasets_allow, datasets_deny=start.datasets_deny)
+            ledger = dataclasses.replace(
+                ledger,
+                datasets_allow=start.datasets_allow,
+                datasets_deny=start.datasets_deny,
+                executables_store=start.executables_store,
+            )
         return ledger.opened(start.run_id, start.job_name, start.time_ms), records_of_run_start(start)
 
     def _end(self, ledger: Ledger, end: RunEnd) -> tuple[Ledger, Records]:
@@ -437,7 +444,8 @@ class _BatchRows:
             datasets_deny=ledger.datasets_deny,
             reads=lambda: self._reads(execution),
         )
-        records = self._signer.signed(records_of_execution(execution, context))
+        records = records_of_execution(execution, context)
+        records = self._executables.kept(records, ledger.run, ledger.executables_store, self._store.location)
         return ledger.heard(execution.run_id, job_name, execution.time_ms), records
 
     def _recorded_job_name(self, run: str) -> str | None:

@@ -169,7 +169,7 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     faults.point("attach")
     code = identity.CodeProbe(entry.path)
     redaction = with_patterns([*settings.redact, confs.get("spark.redaction.regex", "")])
-    store = _absolute(settings.store)
+    store, of_executables = _absolute(settings.store), _of_executables(settings)
     listener = shipped.listener_of(context, confs)
     if listener is None:
         inbox, run_id = _absolute(settings.inbox_location), _new_run_id()
@@ -185,14 +185,14 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
         store=store, inbox=inbox,
     )  # fmt: skip
     if listener is not None:
-        shipped.join(attachment, _json(start), options)
+        shipped.join(attachment, _json(start), options, of_executables)
         return _attached_now(attachment, started)
     try:
         warning = bridge.start(_json(start))
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
         _tell_the_launcher(attachment)
         if settings.ingest == "child":
-            attachment.process = child.start(inbox, store, run_id, attachment.warnings, _of_executables(settings))
+            attachment.process = child.start(inbox, store, run_id, attachment.warnings, of_executables)
     except BaseException:
         bridge.stop(0)  # else the next session would get a second one, and each execution two documents
         raise
@@ -398,7 +398,16 @@ def _run_start(
         "spark_confs": redaction.mapping(recorded),
         "parameters": {},
         "labels": redaction.mapping(told) | labels_of(settings.labels, redaction),
-        "limits": {"datasets_allow": list(settings.datasets_allow), "datasets_deny": list(settings.datasets_deny)},
+        "limits": _limits(settings),
+    }
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    """What the ingester has to know of the options of this run, whoever that is."""
+    return {
+        "datasets_allow": list(settings.datasets_allow),
+        "datasets_deny": list(settings.datasets_deny),
+        "executables_store": _absolute(settings.executables_store) if settings.executables_store else "",
     }
 
 

@@ -8,7 +8,7 @@ program, and `job(...)`, `flush` and `detach` work as ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AttachError
@@ -59,8 +59,11 @@ def refuse_another_release(gateway: Any) -> None:
         )
 
 
-def join(attachment: Attachment, start: str, options: Mapping[str, Any]) -> None:
-    """Adds what Python knows of the run to what the listener wrote of it; starts an ingester where that was asked for."""
+def join(attachment: Attachment, start: str, options: Mapping[str, Any], of_executables: Sequence[str]) -> None:
+    """Adds what Python knows of the run to what the listener wrote of it; starts an ingester where that was asked for.
+
+    `of_executables`: what that one is told of executables.
+    """
     attachment.bridge.note("run_start", start)
     late = sorted(name for name, value in options.items() if value is not None and name not in _PYTHONS_OWN)
     if late:
@@ -68,4 +71,6 @@ def join(attachment: Attachment, start: str, options: Mapping[str, Any]) -> None
         attachment.warnings.append(f"{message}; set it in Spark's configuration")
         log.warning(attachment.warnings[-1])
     if attachment.settings.ingest == "child" and attachment.settings.origins["ingest"] != "default":
-        attachment.process = child.start(attachment.inbox, attachment.store, attachment.run_id, attachment.warnings)
+        attachment.process = child.start(
+            attachment.inbox, attachment.store, attachment.run_id, attachment.warnings, of_executables
+        )

@@ -53,6 +53,8 @@ class Ledger:
     """True where an earlier ledger of this run is known to be lost: then nothing is said of missing documents."""
     datasets_allow: tuple[str, ...] = ()
     datasets_deny: tuple[str, ...] = ()
+    executables_store: str | None = None
+    """Where the application wants its executables kept, empty for no place of their own; None before its start document came."""
     runs: dict[str, OpenRun] = field(default_factory=dict)
     """The application's run and those opened in it, by id, as long as they have not ended."""
 
@@ -152,6 +154,7 @@ def from_json(values: dict[str, Any]) -> Ledger:
     kept["quarantined"] = _sequences(values["quarantined"])
     kept["datasets_allow"] = tuple(values["datasets_allow"])
     kept["datasets_deny"] = tuple(values["datasets_deny"])
+    kept.setdefault("executables_store", "")  # a ledger of a release whose runs could not say so
     kept["runs"] = {run["run_id"]: OpenRun(**run) for run in values["runs"]}
     return Ledger(**kept)
 

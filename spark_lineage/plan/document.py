@@ -56,6 +56,8 @@ class RunStart:
     labels: Mapping[str, str] | None = None
     datasets_allow: tuple[str, ...] = ()
     datasets_deny: tuple[str, ...] = ()
+    executables_store: str = ""
+    """Where this run's executables are to be kept; empty: beside the other tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +376,7 @@ def _read_run_start(reader: _Reader) -> RunStart:
         labels=reader.map_or_none("labels"),
         datasets_allow=limits.texts("datasets_allow"),
         datasets_deny=limits.texts("datasets_deny"),
+        executables_store=limits.text_or_none("executables_store") or "",
     )
 
 

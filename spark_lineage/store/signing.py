@@ -121,13 +121,14 @@ class Signer:
                 self._keys = load_keys(key_file(self._configured), create=True)
         except ExecutableError as error:
             self._warn(f"executables are not kept: {error}")
-            return _without(records, "executable: it could not be signed")
+            return without_executables(records, "executable: it could not be signed")
         keys = self._keys
         signed = tuple(dataclasses.replace(one, signature=keys.sign(one)) for one in records.plan_executables)
         return dataclasses.replace(records, plan_executables=signed)
 
 
-def _without(records: Records, reason: str) -> Records:
+def without_executables(records: Records, reason: str) -> Records:
+    """The records without executables; `reason` is added to those of the executions."""
     executions = tuple(
         dataclasses.replace(one, incomplete_reasons=(*one.incomplete_reasons, reason)) for one in records.executions
     )

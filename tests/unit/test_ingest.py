@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from driver_documents import Driver, run_id
 from lineage_tables import contents, rows_of, runs_of, sequences_of
+from test_ingest_crashes import EXECUTABLE
 
 from spark_lineage.errors import InboxError, StoreError
 from spark_lineage.inbox.folder import open_inbox
@@ -24,6 +25,7 @@ from spark_lineage.ingest import ingest
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument
+from spark_lineage.store.tables import Store
 
 
 @pytest.fixture
@@ -559,3 +561,44 @@ def test_watching_survives_a_store_that_fails(inbox: Path, tmp_path: Path, caplo
         watcher.join()
     assert sequences_of(store, run_id(1)) == [1]
     assert caplog.text.count("nothing can be ingested for now") == 1
+
+
+class TestWhereExecutablesAreKept:
+    """A run wants its executables in a place of their own, which is for the ingester to write to."""
+
+    def ingested(self, inbox: Path, store: Path, tmp_path: Path, *, wants: str | None, place: str = "") -> tuple[int, int, str]:
+        """Executables beside the other tables, those in `place`, and what the execution says."""
+        driver = Driver(inbox, run_id(1))
+        if wants is None:
+            driver.skip()
+        else:
+            driver.start(limits={"datasets_allow": [], "datasets_deny": [], "executables_store": wants})
+        driver.execution(executable=EXECUTABLE)
+        key = str(tmp_path / "key")
+        self.report = ingest(str(inbox), str(store), executables_store=place, executables_key=key)
+        apart = Store.open(store, executables=place).arrow("plan_executables").num_rows if place else 0
+        [execution] = rows_of(store, "executions")
+        return len(rows_of(store, "plan_executables")), apart, " ".join(execution["incomplete_reasons"] or ())
+
+    @pytest.mark.parametrize("name", ["secure", "not%20a%20place"])
+    def test_an_ingester_that_was_given_none_leaves_them_out(self, name: str, inbox: Path, store: Path, tmp_path: Path) -> None:
+        secure = tmp_path / name
+        beside, _, reasons = self.ingested(inbox, store, tmp_path, wants=str(secure))
+        assert beside == 0
+        assert rows_of(store, "executable_blobs") == []
+        assert f"executable: it is to be kept in {secure}, which the ingester was not given" in reasons
+        assert "set executables.store for the ingester" in self.report.warnings[0]
+        assert not secure.exists()
+
+    def test_an_ingester_that_was_given_one_keeps_all_there(self, inbox: Path, store: Path, tmp_path: Path) -> None:
+        wants, place = str(tmp_path / "secure"), str(tmp_path / "other")
+        assert self.ingested(inbox, store, tmp_path, wants=wants, place=place) == (0, 1, "")
+
+    @pytest.mark.parametrize("beside", [True, False])
+    def test_one_that_wants_them_beside_the_other_tables(self, beside: bool, inbox: Path, store: Path, tmp_path: Path) -> None:
+        assert self.ingested(inbox, store, tmp_path, wants=f"file://{store}/" if beside else "") == (1, 0, "")
+
+    def test_a_run_whose_start_never_came(self, inbox: Path, store: Path, tmp_path: Path) -> None:
+        beside, _, reasons = self.ingested(inbox, store, tmp_path, wants=None)
+        assert beside == 0
+        assert "executable: the start of its run is not known" in reasons

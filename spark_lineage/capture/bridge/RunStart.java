@@ -84,7 +84,14 @@ final class RunStart {
         texts(out, options.list("datasets.allow"));
         out.comma().key("datasets_deny");
         texts(out, options.list("datasets.deny"));
+        out.comma().field("executables_store", place(options.text("executables.store")));
         return out.close('}').close('}').toString();
+    }
+
+    /** A location as another process can use it, whose working directory is another one. */
+    private static String place(String location) {
+        boolean whole = location.length() == 0 || location.startsWith("file:") || location.indexOf("://") >= 0;
+        return whole ? location : new java.io.File(location).getAbsolutePath();
     }
 
     private Map confs() {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from spark_lineage.capture.attach import _absolute, _json, _of_executables
+from spark_lineage.capture.attach import _absolute, _json, _limits, _of_executables
 from spark_lineage.config import load
 from spark_lineage.errors import AttachError
 
@@ -26,3 +27,10 @@ def test_such_a_key_does_not_cost_the_lineage() -> None:
     """It is the ingester's to use, or to do without."""
     settings = load(environment={}, executables_store="/secure", executables_key="~nobody-of-this-name/key")
     assert _of_executables(settings) == ["--executables-store", "/secure", "--executables-key", "~nobody-of-this-name/key"]
+
+
+def test_the_place_of_executables_travels_whole() -> None:
+    """Whoever ingests has another working directory."""
+    assert _limits(load(environment={}))["executables_store"] == ""
+    assert _limits(load(environment={}, executables_store="secure"))["executables_store"] == str(Path.cwd() / "secure")
+    assert _limits(load(environment={}, executables_store="s3://b/secure"))["executables_store"] == "s3://b/secure"
