@@ -108,7 +108,8 @@ def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path:
         "assert run.run_id and spark_lineage.flush(timeout=60)\n"
         "spark.stop()\n"
     )
-    options = with_jar(tmp_path / "inbox", **{"spark.app.name": "joined"})
+    secure = {"spark.lineage.executables.store": str(tmp_path / "secure"), "spark.lineage.datasets.deny": "*secret*"}
+    options = with_jar(tmp_path / "inbox", **{"spark.app.name": "joined"}, **secure)
     run([str(BIN / "spark-submit"), *options, str(program), str(tmp_path)], tmp_path)
     assert len(list((tmp_path / "inbox").iterdir())) == 1
     found = documents(tmp_path / "inbox")
@@ -122,6 +123,8 @@ def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path:
     assert set(by_python) - set(by_listener) == PYTHON_ONLY
     assert by_python["entry_point"] == str(program)
     assert by_python["spark_confs"] == by_listener["spark_confs"]
+    assert by_python["limits"] == by_listener["limits"]
+    assert by_listener["limits"]["executables_store"] == str(tmp_path / "secure")
 
 
 def test_a_listener_that_cannot_work_leaves_the_application_alone(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
