@@ -16,8 +16,8 @@ import re
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import faults
@@ -192,14 +192,13 @@ class InboxFolder(ABC):
 
     def documents(self, run: str, limit: int | None = None) -> list[InboxDocument]:
         """The complete documents of a run in order of their numbers, at most `limit`."""
-        numbered = sorted((int(match[1]), name) for name in self.names(run) if (match := _DOCUMENT_NAME.fullmatch(name)))
         documents: list[InboxDocument] = []
-        for _, name in numbered:
+        for document in documents_of(run, dict.fromkeys(self.names(run), 0)):
             if limit is not None and len(documents) >= limit:
                 break
-            size = self.size(f"{run}/{name}")
+            size = self.size(document.path)
             if size is not None:
-                documents.append(InboxDocument(run, name, size))
+                documents.append(replace(document, size=size))
         return documents
 
     def backlog(self, bound: int = 10_000) -> Backlog:
@@ -214,7 +213,7 @@ class InboxFolder(ABC):
                 break
         quarantined = 0
         for run in self.folders("quarantine"):
-            quarantined += sum(_DOCUMENT_NAME.fullmatch(name) is not None for name in self.names(f"quarantine/{run}"))
+            quarantined += len(documents_of(run, dict.fromkeys(self.names(f"quarantine/{run}"), 0)))
             if quarantined >= bound:
                 break
         batches = sum(
@@ -223,9 +222,10 @@ class InboxFolder(ABC):
         return Backlog(documents, size, runs, batches, quarantined, max(documents, quarantined) >= bound)
 
 
-def document_of(run: str, name: str, size: int) -> InboxDocument | None:
-    """The document that a file of this name is; None where it is something else."""
-    return InboxDocument(run, name, size) if _DOCUMENT_NAME.fullmatch(name) else None
+def documents_of(run: str, sizes: Mapping[str, int]) -> list[InboxDocument]:
+    """Those of the files, given by name and size, that are complete documents, in order of their numbers."""
+    found = [InboxDocument(run, name, size) for name, size in sizes.items() if _DOCUMENT_NAME.fullmatch(name)]
+    return sorted(found, key=lambda document: (document.sequence, document.name))
 
 
 def _is_open(manifest: bytes | None) -> bool:

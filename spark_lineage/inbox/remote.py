@@ -23,7 +23,7 @@ from pyarrow import fs
 from .. import faults
 from ..errors import InboxError
 from .claim import Claim
-from .folder import TEMPORARY_NAME, InboxDocument, InboxFolder, document_of
+from .folder import TEMPORARY_NAME, InboxDocument, InboxFolder, documents_of
 
 LISTING_SECONDS = 2.0
 """So long a listing is good for, where nothing was changed from here: an idle watcher asks the store every other second."""
@@ -66,8 +66,7 @@ class RemoteInbox(InboxFolder):
 
     def documents(self, run: str, limit: int | None = None) -> list[InboxDocument]:
         files = [info for info in self._entries(run) if info.type == fs.FileType.File]
-        found = [document_of(run, info.base_name, info.size) for info in files]
-        return sorted((one for one in found if one is not None), key=lambda one: one.sequence)[:limit]
+        return documents_of(run, {info.base_name: info.size for info in files})[:limit]
 
     def size(self, path: str) -> int | None:
         info = self._told("cannot be read", path, lambda: self._fs.get_file_info(self._path(path)))

@@ -15,11 +15,10 @@ import pytest
 from captured import Capture, versions_read, versions_written
 from command_cases import CASES, NOTHING, Case, Tables, do
 from pyspark.sql import functions as sf
+from resolved import records_of
 
 from spark_lineage.capture.attach import attach, detach
-from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Input, Output
-from spark_lineage.plan.document import read
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,7 @@ def test_one_command_is_one_document(case: Case, spark: Any, attached: Attached,
     recorded = attached.new()
     assert len(recorded) == case.documents, [(one["name"], one.get("statement")) for one in recorded]
     document = recorded[-1]
-    records = records_of_execution(read(json.dumps(document).encode()), RunContext())
+    records = records_of(document)
     (execution,) = records.executions
     assert (execution.operation, execution.status) == (case.operation, "succeeded")
     assert execution.incomplete_reasons == case.incomplete
@@ -129,7 +128,7 @@ def test_each_target_of_a_multi_insert_has_its_own_sources(spark: Any, attached:
     attached.new()
     spark.sql("FROM cmd.a INSERT INTO cmd.b SELECT id, k, v WHERE k = 'x' INSERT INTO cmd.d SELECT id, upper(k), v * 2")
     (document,) = attached.new()
-    records = records_of_execution(read(json.dumps(document).encode()), RunContext())
+    records = records_of(document)
     edges = {(short(e.target_name), e.target_column, e.source_column, e.subtype) for e in records.column_lineage}
     assert edges == {
         ("b", "id", "id", "IDENTITY"), ("b", "k", "k", "IDENTITY"), ("b", "v", "v", "IDENTITY"), ("b", None, "k", "FILTER"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +10,10 @@ from typing import Any
 
 import pytest
 from captured import Capture
+from resolved import records_of
 
 from spark_lineage.capture.attach import attach, detach
-from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
-from spark_lineage.plan.document import ExecutionDocument, read
-
-
-def records_of(document: dict[str, Any]) -> Records:
-    found = read(json.dumps(document).encode())
-    assert isinstance(found, ExecutionDocument)
-    return records_of_execution(found, RunContext(job_name="job"))
 
 
 def table(spark: Any, capture: Capture, name: str = "t") -> Any:

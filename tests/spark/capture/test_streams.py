@@ -12,14 +12,12 @@ from typing import Any
 
 import pytest
 from captured import Capture, documents, executions, versions_written
+from resolved import records_of
 
 from spark_lineage.capture.attach import attach, detach
 from spark_lineage.config import load
 from spark_lineage.errors import ConfigError
 from spark_lineage.ingest import ingest
-from spark_lineage.lineage.resolve import RunContext, records_of_execution
-from spark_lineage.model import Records
-from spark_lineage.plan.document import ExecutionDocument, read
 from spark_lineage.store.tables import Store
 
 TIMEOUT = 240
@@ -43,12 +41,6 @@ def append(spark: Any, table: Path, start: int) -> None:
 
 def new_batches(capture: Capture, before: int) -> list[dict[str, Any]]:
     return capture.executions()[before:]
-
-
-def records_of(document: dict[str, Any]) -> Records:
-    read_back = read(json.dumps(document).encode())
-    assert isinstance(read_back, ExecutionDocument)
-    return records_of_execution(read_back, RunContext(job_name="job"))
 
 
 def csv_files(capture: Capture, count: int) -> Path:

@@ -13,19 +13,13 @@ from typing import Any
 
 import pytest
 from captured import Capture, documents, executions, versions_written
+from resolved import records_of as records
 
 from spark_lineage.capture.attach import attach, detach
-from spark_lineage.lineage.resolve import RunContext, records_of_execution
-from spark_lineage.model import Records
-from spark_lineage.plan.document import read
 
 ROOT = Path(__file__).parents[3]
 WHO = "spark.databricks.delta.commitInfo.userMetadata"
 TURNS = 3
-
-
-def records(document: dict[str, Any]) -> Records:
-    return records_of_execution(read(json.dumps(document).encode()), RunContext())
 
 
 def test_sixteen_threads_with_sessions_of_their_own_append_and_merge(spark: Any, capture: Capture) -> None:
