@@ -59,3 +59,5 @@ def test_a_run_is_given_up_after_what_was_begun(tmp_path: Path) -> None:
         turns._give_up([run_id(1)])
     assert unfinished(inbox) == []
     assert ingester.report.documents == 2
+    executions = Store.open(store).delta_table("executions")
+    assert executions.transaction_version(inbox.inbox_id) == 1, "they were taken again, under another number"
