@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,32 +107,54 @@ def test_without_hooks_the_log_tells_and_the_version_is_inferred(spark: Any, tmp
 
 
 def test_without_hooks_what_fits_twice_stays_unknown(spark: Any, tmp_path: Path) -> None:
-    """Two appends at one time: either commit may be of either, and neither is guessed."""
+    """Two appends at one time, each waiting for the other's task, each signed: the later one has both commits in its time, and
+    does not guess. What is told is right."""
     table = str(tmp_path / "t")
     spark.range(0).write.format("delta").save(table)
-    together = threading.Barrier(2)
+    names = ("one", "two")
     with faulty(spark, "commits", tmp_path / "inbox"):
 
-        def slow(partitions: int) -> None:
-            together.wait(60)
-            rows = (
-                spark.range(20, numPartitions=partitions)
-                .selectExpr("id", "reflect('java.lang.Thread', 'sleep', 300L) AS s")
-                .select("id")
-            )
+        def append(name: str) -> None:
+            session = spark.newSession()
+            session.conf.set(WHO, name)
+            rows = session.range(20, numPartitions=1).select(meeting(tmp_path, name, names)("id").alias("id"))
             rows.write.format("delta").mode("append").save(table)
 
-        threads = [threading.Thread(target=slow, args=(1,)) for _ in range(2)]
+        threads = [threading.Thread(target=append, args=(name,)) for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    made = [records(one) for one in executions(tmp_path / "inbox")]
-    for one in made:
-        (output,) = one.outputs
-        (execution,) = one.executions
-        assert output.delta_version is None or output.version_basis == "inferred"
-        assert output.delta_version is not None or "fit where 1 was made" in execution.incomplete_reasons[0]
+    log = {row.userMetadata: row.version for row in spark.sql(f"DESCRIBE HISTORY delta.`{table}`").collect()}
+    assert set(log) == {None, *names}, "both have committed"
+    told: dict[str, int | None] = {}
+    for document in executions(tmp_path / "inbox"):
+        (output,) = records(document).outputs
+        told[document["confs"][WHO]] = output.delta_version
+        if output.delta_version is None:
+            assert "fit where 1 was made" in records(document).executions[0].incomplete_reasons[0]
+        else:
+            assert output.version_basis == "inferred"
+    assert set(told) == set(names)
+    assert None in told.values()
+    assert {name: version for name, version in told.items() if version is not None}.items() <= log.items()
+
+
+def meeting(folder: Path, name: str, names: tuple[str, ...]) -> Any:
+    """A function of SQL that gives back what it is given, once the tasks of all names are there."""
+    from pyspark.sql.functions import udf
+
+    @udf("bigint")
+    def meet(value):  # type: ignore[no-untyped-def]  # Spark would take types here for those of a pandas function
+        (folder / f"task-{name}").touch()
+        deadline = time.monotonic() + 240
+        while not all((folder / f"task-{other}").exists() for other in names):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is alone")
+            time.sleep(0.02)
+        return value
+
+    return meet
 
 
 def test_a_commit_that_was_not_understood_marks_its_own_execution_only(spark: Any, tmp_path: Path) -> None:
@@ -153,7 +176,7 @@ def test_a_commit_outside_of_any_execution_does_not_mark_the_next_write(spark: A
     DeltaTable.convertToDelta(spark, f"parquet.`{capture.data}/files`")
     spark.range(3).write.format("delta").save(str(capture.data / "t"))
     (_, outside, write) = capture.executions()
-    assert outside["sql_id"] is None if "sql_id" in outside else True
+    assert "sql_id" not in outside
     assert [(one["operation"], one["version"]) for one in outside["commits"]] == [("CONVERT", 0)]
     assert outside["run_id"] == capture.attachment.run_id
     assert write["incomplete"] == []
