@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..plan.document import ExecutionDocument
+from ..plan.document import ExecutionDocument, Stream
 from ..plan.nodes import Node, Plan
-from ..plan.values import CatalogTable, DeltaTable, FileRelation, Location, TextMap, V2Table, Value
+from ..plan.values import CatalogTable, DeltaTable, FileRelation, Location, Rdd, StreamSource, TextMap, V2Table, Value
 from .naming import split
+from .streams import FILE_SOURCE
 
 _PLACES: Final = frozenset({"path", "location"})
 """Options and properties that hold a path."""
@@ -27,6 +28,7 @@ def followed(document: ExecutionDocument) -> tuple[ExecutionDocument, Mapping[st
         scans=tuple(replace(one, paths=tuple(map(links.path, one.paths))) for one in document.scans),
         writes=tuple(replace(one, path=links.path_or_none(one.path)) for one in document.writes),
         commits=tuple(replace(one, path=links.path(one.path)) for one in document.commits),
+        stream=None if document.stream is None else links.stream(document.stream),
     )
     return changed, {real: given for given, real in links.real.items()}
 
@@ -61,6 +63,11 @@ class _Links:
     def path_or_none(self, path: str | None) -> str | None:
         return None if path is None else self.path(path)
 
+    def stream(self, stream: Stream) -> Stream:
+        """The sources are known by their descriptions, so these change here and in the plan alike."""
+        sources = (replace(one, description=self._described(one.description)) for one in stream.sources)
+        return replace(stream, sources=tuple(sources))
+
     def plan(self, plan: Plan) -> Plan:
         return replace(plan, nodes={number: self._node(node) for number, node in plan.nodes.items()})
 
@@ -78,6 +85,11 @@ class _Links:
             return Location(self.path(value.path))
         if isinstance(value, CatalogTable):
             return replace(value, location=self.path_or_none(value.location))
+        if isinstance(value, StreamSource):
+            return replace(value, description=self._described(value.description))
+        if isinstance(value, Rdd):
+            sources = (replace(one, paths=tuple(map(self.path, one.paths))) for one in value.sources)
+            return replace(value, sources=tuple(sources))
         if isinstance(value, FileRelation):
             paths = tuple(map(self.path, value.paths))
             return replace(value, paths=paths, options=self._options(value.options), delta=self._delta(value.delta))
@@ -90,6 +102,10 @@ class _Links:
                 delta=self._delta(value.delta),
             )
         return value
+
+    def _described(self, description: str | None) -> str | None:
+        watched = FILE_SOURCE.fullmatch(description or "")
+        return f"FileStreamSource[{self.path(watched[1])}]" if watched else description
 
     def _options(self, options: Mapping[str, str]) -> dict[str, str]:
         return {key: self.path(text) if key in _PLACES else text for key, text in options.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,8 @@ from ..plan.document import Stream
 from .datasets import Reading
 from .naming import DatasetKey
 
+FILE_SOURCE: Final = re.compile(r"FileStreamSource\[(.*)\]", re.DOTALL)
+"""How the source of a stream of files describes itself: with the folder or glob that it watches."""
 _DELTA_FILES_BEFORE: Final = (-1, -100)
 """Indexes of a Delta offset that stand before the first file of its version."""
 

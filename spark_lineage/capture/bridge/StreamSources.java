@@ -14,7 +14,12 @@ final class StreamSources {
             out.open('{').key("stream").open('{').field("class", value.getClass().getName());
             int mark = out.mark();
             try {
-                out.field("description", Reflect.cut(redaction.text(value.toString()), 2000));
+                String description = value.toString();
+                if (description.startsWith("FileStreamSource[") && description.endsWith("]")) {
+                    // The folder that it watches: noted, for the links that lead there.
+                    redaction.path(description.substring(17, description.length() - 1));
+                }
+                out.field("description", Reflect.cut(redaction.text(description), 2000));
             } catch (RuntimeException e) {
                 out.reset(mark);
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +11,7 @@ from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import numbers, passed
 from ..kafka import asked_offsets
 from ..relation import Relation, derived
+from ..streams import FILE_SOURCE
 from ..walk import Walk
 from .handler import Handler
 
@@ -34,7 +34,7 @@ def logical_relation(node: Node, walk: Walk) -> Relation:
 
 def _streamed_files(source: StreamSource, relation: FileRelation, walk: Walk) -> tuple[DatasetRef, ...]:
     """The folder that a stream watches: its batches list only the files that are new. Nothing for a source that is no folder."""
-    match = re.fullmatch(r"FileStreamSource\[(.*)\]", source.description or "")
+    match = FILE_SOURCE.fullmatch(source.description or "")
     return (walk.naming.of_path(match[1], relation.format),) if match else ()
 
 

@@ -138,6 +138,18 @@ def test_sinks(sink: str, spark: Any, capture: Capture) -> None:
         assert {one.format for one in records.datasets if one.name in expected} <= {"parquet" if sink == "parquet" else "delta"}
 
 
+def test_a_folder_that_is_watched_through_a_link_is_the_real_one_and_the_only_input(spark: Any, capture: Capture) -> None:
+    folder = csv_files(capture, 1)
+    link = capture.data / "link"
+    link.symlink_to(folder)
+    run(checkpointed(files_stream(spark, link), capture).format("parquet"), capture.data / "sink")
+    lines = spark.createDataFrame(spark.sparkContext.textFile(str(link)).map(lambda line: (line,)), "line string")
+    lines.write.parquet(str(capture.data / "lines"))
+    streamed, made = [records_of(one) for one in capture.executions() if one["name"] in (None, "command")]
+    assert [one.name for one in streamed.inputs] == [one.name for one in made.inputs] == [str(folder)]
+    assert json.loads(str(streamed.inputs[0].offsets))["to"] == {"logOffset": 0}
+
+
 def test_a_batch_that_a_function_writes_to_several_places(spark: Any, capture: Capture) -> None:
     source = capture.data / "source"
     append(spark, source, 0)
