@@ -10,7 +10,18 @@ from typing import Final
 from ..plan.values import CatalogTable, DeltaTable, Field, FileRelation, V2Table
 from .databases import connector_key, jdbc_keys
 from .kafka import topics_of, written_of
-from .naming import DatasetKey, Place, aliases_of, globbed_root, location_of, place_of, places_of, table_parts
+from .naming import (
+    DatasetKey,
+    Place,
+    aliases_of,
+    exact_place,
+    globbed_root,
+    location_of,
+    place_asked,
+    place_of,
+    places_of,
+    table_parts,
+)
 
 _TEXT_FORMATS: Final = {
     "textfileformat": "text",
@@ -87,7 +98,7 @@ class Naming:
         """A Delta table, by the path of its log."""
         if delta.path is None:
             return None
-        return self._ref(place_of(delta.path), parts, "delta", delta.path, delta.table_id)
+        return self._ref(exact_place(delta.path), parts, "delta", delta.path, delta.table_id)
 
     def of_files(self, relation: FileRelation, table: CatalogTable | None) -> tuple[DatasetRef, ...]:
         """The datasets of a LogicalRelation: one, unless a read named several folders."""
@@ -96,7 +107,7 @@ class Naming:
         if relation.delta is not None and (dataset := self.of_delta(relation.delta, parts)):
             return (dataset,)
         if table is not None and table.location:
-            return (self._ref(place_of(table.location), parts, file_format or table.provider, table.location),)
+            return (self._at(table.location, parts, file_format or table.provider),)
         if relation.paths:
             root = globbed_root(relation.options.get("path"), relation.paths)
             paths = (root,) if root else relation.paths
@@ -123,7 +134,7 @@ class Naming:
             )
         location = table.properties.get("location") or table.properties.get("path")
         if location:
-            return (self._ref(place_of(location), parts, provider, location),)
+            return (self._at(location, parts, provider),)
         url = options.get("url") or table.properties.get("url", "")
         if url.startswith("jdbc:"):
             return self.of_source({"dbtable": table.name or "", **table.properties, **options}, "jdbc", parts)
@@ -135,7 +146,7 @@ class Naming:
     def of_table(self, table: CatalogTable) -> DatasetRef:
         """A table of the session catalog."""
         if table.location:
-            return self._ref(place_of(table.location), table.name, table.provider, table.location)
+            return self._at(table.location, table.name, table.provider)
         return self.of_name(table.name, table.provider)
 
     def of_name(self, parts: tuple[str, ...], provider: str | None = None) -> DatasetRef:
@@ -146,7 +157,11 @@ class Naming:
 
     def of_path(self, path: str, file_format: str | None, parts: tuple[str, ...] = ()) -> DatasetRef:
         """Files, or a Delta table, at a path."""
-        return self._ref(place_of(path), parts, short_format(file_format), path)
+        return self._at(path, parts, short_format(file_format))
+
+    def of_search(self, path: str, file_format: str | None) -> DatasetRef:
+        """Files at a path that a reader was given, which may be a glob."""
+        return self._ref(place_asked(path), (), short_format(file_format), path)
 
     def of_topics(self, options: Mapping[str, str], end: str | None = None) -> tuple[DatasetRef, ...]:
         """The topics of Kafka that are read; `end`: the offsets that were reached."""
@@ -196,6 +211,11 @@ class Naming:
             identifier = (catalog, *identifier)
         parts = max(identifier or (), told, key=len)
         return () if any("/" in part for part in parts) else parts
+
+    def _at(self, path: str, parts: tuple[str, ...], file_format: str | None) -> DatasetRef:
+        """A Delta table is where its log is, whatever its folder is called; a folder of partitions belongs to the one above."""
+        delta = (file_format or "").lower() == "delta"
+        return self._ref(exact_place(path) if delta else place_of(path), parts, file_format, path)
 
     def _ref(
         self, place: Place, parts: tuple[str, ...], file_format: str | None, location: str, table_id: str | None = None

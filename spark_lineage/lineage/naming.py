@@ -21,7 +21,8 @@ _HOSTS: Final = frozenset({"hdfs", "webhdfs", "viewfs", "file"})
 _PARTITION: Final = re.compile(r"[^/=]+=[^/]*")
 _PART_FILE: Final = re.compile(r"part-\d{5}-.+")
 """What Spark calls the files that it writes into a dataset's folder: one of them is no dataset of its own."""
-_GLOB: Final = re.compile(r"[*?\[{]")
+_GLOB: Final = re.compile(r"(?<!\\)[*?\[{]")
+"""Behind a backslash it is a letter of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,31 @@ class Place:
         return self.namespace, self.name
 
 
-def place_of(path: str) -> Place:
-    """The dataset that a path belongs to: globs and partition folders fold to their root.
+def exact_place(path: str) -> Place:
+    """The dataset whose own place a path is, as that of a Delta table's log: nothing is folded."""
+    return Place(*split(path))
 
-    ``/x/dt=2024-01-01/part.csv``, ``/x/*.csv``, ``file:///x/`` and the file ``/x/part-00000-<uuid>.csv`` that Spark wrote there
-    are all the dataset ``/x``; ``/x/a.csv`` is itself.
+
+def place_asked(path: str) -> Place:
+    """As `place_of`, of a path that a reader was given: it may be a glob, which is the folder that it searches.
+
+    ``/x/*.csv`` and ``/x/dt=*/a.csv`` are ``/x``.
+    """
+    segments = path.split("/")
+    for position, segment in enumerate(segments):
+        if _GLOB.search(segment):
+            return place_of("/".join(segments[:position]) or "/")
+    return place_of(path)
+
+
+def place_of(path: str) -> Place:
+    """The dataset that files or a folder belong to: partition folders fold to their root.
+
+    ``/x/dt=2024-01-01/part.csv``, ``file:///x/`` and the file ``/x/part-00000-<uuid>.csv`` that Spark wrote there are all the
+    dataset ``/x``; ``/x/a.csv`` and ``/x/run[1]`` are themselves.
     """
     namespace, name = split(path)
     segments = name.split("/")
-    for position, segment in enumerate(segments):
-        if _GLOB.search(segment):
-            segments = segments[:position]
-            break
     kept = _without_partitions(segments)
     partition = "/".join(segment for segment in segments[kept:] if _PARTITION.fullmatch(segment))
     return Place(namespace, _join(namespace, segments[:kept]), partition or None)
@@ -76,10 +90,10 @@ def globbed_root(asked: str | None, paths: Sequence[str]) -> str | None:
     """The folder that a glob searched, None where the path asked for is no glob.
 
     `asked` may be relative, `paths` are what it matched, absolute: the folder is then the part of a path up to where the
-    glob's fixed part ends.
+    glob's fixed part ends. What was opened as it is spelt is no glob: a path in SQL is none, whatever letters it has.
     """
     match = _GLOB.search(asked or "")
-    if asked is None or match is None:
+    if asked is None or match is None or split(asked) in map(split, paths):
         return None
     fixed = asked[: match.start()].rpartition("/")[0]
     if is_absolute(asked):

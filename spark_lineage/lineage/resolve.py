@@ -16,7 +16,7 @@ from .executables import REASON, executable_of, reads_what
 from .influence import numbers
 from .limits import Limits
 from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
-from .naming import DatasetKey, place_of
+from .naming import DatasetKey, exact_place
 from .nodes.columns import any_of
 from .nodes.commands import OPERATIONS, name_of_target
 from .nodes.leaves import catalog_of
@@ -164,7 +164,7 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str]) -> Walk | None:
         return None
     naming = Naming(document.current_database, links)
     hints = (*hints_of(document), *_inner_targets(document, naming))
-    committed = {place_of(commit.path).key: commit.columns for commit in document.commits if commit.columns}
+    committed = {exact_place(commit.path).key: commit.columns for commit in document.commits if commit.columns}
     walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed)
     if not walk.written:
         for nested in document.nested:
@@ -199,7 +199,7 @@ def _written(document: ExecutionDocument, walk: Walk | None, models: Models) -> 
 
 def _untold(document: ExecutionDocument, target: DatasetRef, walk: Walk | None) -> Written:
     """A write that no node of the plan explains: any column may come from anything that the plan reads."""
-    mode = next((one.operation for one in document.commits if place_of(one.path).key == target.key), None)
+    mode = next((one.operation for one in document.commits if exact_place(one.path).key == target.key), None)
     mode = (mode or next((one.mode for one in document.writes), None) or "write").lower()
     if walk is None or document.analyzed is None:
         return Written(target, operation_of(document, ()), mode, (), Relation(), None)

@@ -17,7 +17,7 @@ from ..plan.values import Field
 from .datasets import DatasetRef, Naming, Reading, short_format
 from .models import FORMAT as MODEL
 from .models import Models
-from .naming import DatasetKey, Place, place_of, places_of
+from .naming import DatasetKey, Place, exact_place, place_of, places_of
 from .schema import schema_of
 from .streams import Streamed, sink_offsets, streamed_of
 from .walk import Written
@@ -66,14 +66,14 @@ class Facts:
                 columns.setdefault(item, {})[reading.dataset.key] = None
         names = {alias: reading.dataset.key for reading in readings for alias in reading.dataset.aliases}
         scans: dict[DatasetKey, list[Scan]] = {}
-        compacted = {(place_of(one.path).key, one.version_before) for one in _compactions(document)}
+        compacted = {(exact_place(one.path).key, one.version_before) for one in _compactions(document)}
         for scan in document.scans:
             for key, one in _scanned(scan, known, columns, names, models):
                 if (key, one.delta_version) not in compacted:
                     scans.setdefault(key, []).append(one)
         commits: dict[DatasetKey, tuple[Commit, ...]] = {}
         for commit in document.commits:
-            key = _model_or_self(place_of(commit.path).key, models)
+            key = _model_or_self(exact_place(commit.path).key, models)
             commits[key] = (*commits.get(key, ()), commit)
         writes: dict[DatasetKey, tuple[Write, ...]] = {}
         for write in document.writes:
@@ -220,7 +220,8 @@ def _scanned(
             return ((names[scan.name], scan),)
         return (((scan.format or "unknown", scan.name), scan),) if scan.name else ()
     found: dict[DatasetKey, Scan] = {}
-    for place in places_of(scan.paths):
+    delta = scan.format == "delta" or scan.delta_version is not None
+    for place in map(exact_place, scan.paths) if delta else places_of(scan.paths):
         if place.key in models.folds:
             model = models.folds[place.key]
             fingerprint = model.partition or (scan.fingerprint if place.key in models.heads else None)

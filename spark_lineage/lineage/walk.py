@@ -12,7 +12,7 @@ from ..plan.values import Field, Stated
 from .datasets import DatasetRef, Naming, Reading
 from .expressions import Evaluated, evaluate
 from .influence import Influence, Source, Sources, passed
-from .naming import DatasetKey, is_absolute
+from .naming import DatasetKey, exact_place, is_absolute
 from .relation import Column, Condition, Relation
 
 _UNTYPED: Final = Field("", "unknown")
@@ -158,7 +158,10 @@ class Walk:
             for hint in self.hints:
                 if (hint.location or "").endswith(tail) or hint.place.name.endswith(tail):
                     return replace(hint, format=file_format or hint.format)
-        return self.naming.of_path(path, file_format)
+        committed = next((hint for hint in self.hints if hint.key == exact_place(path).key), None)
+        return (
+            replace(committed, format=file_format or committed.format) if committed else self.naming.of_path(path, file_format)
+        )
 
     def call_also(self, number: int, names: Iterable[str]) -> None:
         """Give a reading's dataset more names."""

@@ -254,7 +254,9 @@ final class Sources {
     }
 
     private static void deltaTable(Json out, Object table, Redaction redaction) {
-        out.key("delta").open('{').field("path", redaction.path(Reflect.tryCall(table, "path")));
+        // A path as it was asked for may lead below the table; the table worked out its own root when it was analysed.
+        Object root = Reflect.field(table, "rootPath");
+        out.key("delta").open('{').field("path", redaction.path(root instanceof Path ? root : Reflect.tryCall(table, "path")));
         Object travel = Reflect.unwrap(Reflect.tryCall(table, "timeTravelOpt"));
         out.field("time_travel", travel != null);
         Long asked = Reflect.number(Reflect.tryCall(travel, "version"));

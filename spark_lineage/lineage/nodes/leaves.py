@@ -35,7 +35,7 @@ def logical_relation(node: Node, walk: Walk) -> Relation:
 def _streamed_files(source: StreamSource, relation: FileRelation, walk: Walk) -> tuple[DatasetRef, ...]:
     """The folder that a stream watches: its batches list only the files that are new. Nothing for a source that is no folder."""
     match = FILE_SOURCE.fullmatch(source.description or "")
-    return (walk.naming.of_path(match[1], relation.format),) if match else ()
+    return (walk.naming.of_search(match[1], relation.format),) if match else ()
 
 
 def v2_relation(node: Node, walk: Walk) -> Relation:
@@ -109,7 +109,7 @@ def _behind(source: RddSource, walk: Walk) -> tuple[DatasetRef, ...]:
     """The datasets that an RDD begins with; none for one that holds its rows itself."""
     if source.url:
         return walk.naming.of_source({"url": source.url, "dbtable": source.table or ""}, "jdbc")
-    return tuple(walk.naming.of_path(path, None) for path in source.paths)
+    return tuple(walk.naming.of_search(path, None) for path in source.paths)
 
 
 def checkpointed(node: Node, origin: Relation) -> Relation:

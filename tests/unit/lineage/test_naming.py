@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from spark_lineage.lineage.naming import (
     Place,
     aliases_of,
+    exact_place,
     globbed_root,
     location_of,
+    place_asked,
     place_of,
     places_of,
     table_parts,
@@ -52,9 +54,8 @@ def test_a_place_is_named_as_openlineage_names_it(path: str, key: tuple[str, str
         ("/x/dt=2026-01-01", "/x", "dt=2026-01-01"),
         ("/x/dt=2026-01-01/part.csv", "/x", "dt=2026-01-01"),
         ("/x/dt=2026-01-01/hour=3/part-0000", "/x", "dt=2026-01-01/hour=3"),
-        ("/x/*.csv", "/x", None),
-        ("/x/{a,b}/c", "/x", None),
-        ("/x/dt=*/y", "/x", None),
+        ("/x/run[1]", "/x/run[1]", None),
+        ("/x/{a}/dt=1", "/x/{a}", "dt=1"),
         ("/x/part-00000-ef646b71-edfc-43c0-a1b3-4fbce9706e19-c000.csv", "/x", None),
         ("/x/dt=1/part-00003-ef646b71.c000.snappy.parquet", "/x", "dt=1"),
         ("/x/part-1.csv", "/x/part-1.csv", None),
@@ -63,8 +64,28 @@ def test_a_place_is_named_as_openlineage_names_it(path: str, key: tuple[str, str
         ("/dt=1", "/", "dt=1"),
     ],
 )
-def test_partitions_and_globs_fold_to_their_root(path: str, name: str, partition: str | None) -> None:
+def test_partitions_fold_to_their_root(path: str, name: str, partition: str | None) -> None:
     assert place_of(path) == Place("file", name, partition)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/x/*.csv", ("file", "/x")),
+        ("/x/{a,b}/c", ("file", "/x")),
+        ("/x/dt=*/y", ("file", "/x")),
+        ("/x/dt=1/*", ("file", "/x")),
+        ("s3a://b/[ab]/c", ("s3://b", "/")),
+        ("/*", ("file", "/")),
+    ],
+)
+def test_a_glob_that_was_asked_for_folds_to_the_folder_that_it_searches(path: str, key: tuple[str, str]) -> None:
+    assert place_asked(path).key == key
+
+
+@pytest.mark.parametrize("path", ["/snap/dt=2024-01-01", "/out/run[1]", "/out/{a}", "/x/part-00000-1.parquet"])
+def test_an_exact_place_is_itself(path: str) -> None:
+    assert exact_place(f"file:{path}") == Place("file", path)
 
 
 def test_files_of_one_folder_are_the_folder_and_folders_are_themselves() -> None:
@@ -84,6 +105,8 @@ def test_files_of_one_folder_are_the_folder_and_folders_are_themselves() -> None
         ("*.csv", ["file:/home/me/a.csv"], None),
         ("/x/a.csv", ["file:/x/a.csv"], None),
         (None, ["file:/x/a.csv"], None),
+        ("/x/run[1]", ["file:/x/run[1]"], None),
+        ("/x/run\\[1\\]", ["file:/x/run[1]"], None),
     ],
 )
 def test_a_glob_is_the_folder_that_it_searches(asked: str | None, paths: list[str], root: str | None) -> None:
@@ -102,7 +125,7 @@ def test_the_location_of_a_folded_place_keeps_its_spelling() -> None:
         ("s3a://bucket/t", "s3a://bucket/t"),
         ("s3a://bucket/t/dt=1", "s3a://bucket/t"),
         ("gs://b/b/", "gs://b/b"),
-        ("gs://b//b/*", "gs://b/b"),
+        ("gs://b//b/dt=1", "gs://b/b"),
         ("s3a://b/x/../y", "s3a://b/y"),
         ("hdfs://data/data", "hdfs://data/data"),
         ("abfss://t@account.dfs.core.windows.net/t", "abfss://t@account.dfs.core.windows.net/t"),
