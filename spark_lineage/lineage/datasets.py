@@ -111,7 +111,7 @@ class Naming:
         if relation.paths:
             root = globbed_root(relation.options.get("path"), relation.paths)
             paths = (root,) if root else relation.paths
-            return tuple(self._ref(place, parts, file_format, paths[0]) for place in places_of(paths))
+            return tuple(self._ref(place, parts, file_format, paths[0]) for place in places_of(paths, relation.folders))
         return self.of_source(relation.options, relation.format or relation.class_name, parts, relation.name)
 
     def of_v2(
@@ -130,7 +130,8 @@ class Naming:
         if table.paths:
             root = globbed_root(options.get("path"), table.paths)
             return tuple(
-                self._ref(place, parts, provider, table.paths[0]) for place in places_of((root,) if root else table.paths)
+                self._ref(place, parts, provider, table.paths[0])
+                for place in places_of((root,) if root else table.paths, table.folders)
             )
         location = table.properties.get("location") or table.properties.get("path")
         if location:

@@ -68,19 +68,21 @@ def place_of(path: str) -> Place:
     return Place(namespace, _join(namespace, segments[:kept]), partition or None)
 
 
-def places_of(paths: Iterable[str]) -> tuple[Place, ...]:
+def places_of(paths: Iterable[str], folders: Iterable[str] = ()) -> tuple[Place, ...]:
     """The datasets that the paths of one read belong to, in order, each once.
 
     Several files of one folder are that folder: what a reader was given as a glob arrives as the list of what it matched.
+    `folders` are those of the paths that are none, though they are called like files (``/x/orders_2024.parquet``).
     """
     places = [place_of(path) for path in paths]
+    known = {place_of(path).name for path in folders}
     siblings: dict[DatasetKey, int] = {}
     for place in places:
-        if _is_file(place.name):
+        if _is_file(place.name) and place.name not in known:
             siblings[parent_of(place)] = siblings.get(parent_of(place), 0) + 1
     folded: dict[DatasetKey, Place] = {}
     for place in places:
-        if _is_file(place.name) and siblings[parent_of(place)] > 1:
+        if _is_file(place.name) and place.name not in known and siblings[parent_of(place)] > 1:
             place = Place(*parent_of(place))
         folded.setdefault(place.key, place)
     return tuple(folded.values())
@@ -90,7 +92,7 @@ def globbed_root(asked: str | None, paths: Sequence[str]) -> str | None:
     """The folder that a glob searched, None where the path asked for is no glob.
 
     `asked` may be relative, `paths` are what it matched, absolute: the folder is then the part of a path up to where the
-    glob's fixed part ends. What was opened as it is spelt is no glob: a path in SQL is none, whatever letters it has.
+    glob's fixed part ends. What was opened as it is spelt was none.
     """
     match = _GLOB.search(asked or "")
     if asked is None or match is None or split(asked) in map(split, paths):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..plan.document import ExecutionDocument, Stream
+from ..plan.document import ExecutionDocument, Scan, Stream
 from ..plan.nodes import Node, Plan
 from ..plan.values import CatalogTable, DeltaTable, FileRelation, Location, Rdd, StreamSource, TextMap, V2Table, Value
 from .naming import split
@@ -25,7 +25,7 @@ def followed(document: ExecutionDocument) -> tuple[ExecutionDocument, Mapping[st
         document,
         analyzed=None if document.analyzed is None else links.plan(document.analyzed),
         nested=tuple(replace(one, analyzed=links.plan(one.analyzed)) for one in document.nested),
-        scans=tuple(replace(one, paths=tuple(map(links.path, one.paths))) for one in document.scans),
+        scans=tuple(links.scan(one) for one in document.scans),
         writes=tuple(replace(one, path=links.path_or_none(one.path)) for one in document.writes),
         commits=tuple(replace(one, path=links.path(one.path)) for one in document.commits),
         stream=None if document.stream is None else links.stream(document.stream),
@@ -63,6 +63,12 @@ class _Links:
     def path_or_none(self, path: str | None) -> str | None:
         return None if path is None else self.path(path)
 
+    def scan(self, scan: Scan) -> Scan:
+        return replace(scan, paths=self.paths(scan.paths), folders=self.paths(scan.folders))
+
+    def paths(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(self.path, paths))
+
     def stream(self, stream: Stream) -> Stream:
         """The sources are known by their descriptions, so these change here and in the plan alike."""
         sources = (replace(one, description=self._described(one.description)) for one in stream.sources)
@@ -88,15 +94,18 @@ class _Links:
         if isinstance(value, StreamSource):
             return replace(value, description=self._described(value.description))
         if isinstance(value, Rdd):
-            sources = (replace(one, paths=tuple(map(self.path, one.paths))) for one in value.sources)
+            sources = (replace(one, paths=self.paths(one.paths)) for one in value.sources)
             return replace(value, sources=tuple(sources))
         if isinstance(value, FileRelation):
-            paths = tuple(map(self.path, value.paths))
-            return replace(value, paths=paths, options=self._options(value.options), delta=self._delta(value.delta))
+            paths, folders = self.paths(value.paths), self.paths(value.folders)
+            return replace(
+                value, paths=paths, folders=folders, options=self._options(value.options), delta=self._delta(value.delta)
+            )
         if isinstance(value, V2Table):
             return replace(
                 value,
-                paths=tuple(map(self.path, value.paths)),
+                paths=self.paths(value.paths),
+                folders=self.paths(value.folders),
                 options=self._options(value.options),
                 properties=self._options(value.properties),
                 delta=self._delta(value.delta),

@@ -221,7 +221,7 @@ def _scanned(
         return (((scan.format or "unknown", scan.name), scan),) if scan.name else ()
     found: dict[DatasetKey, Scan] = {}
     delta = scan.format == "delta" or scan.delta_version is not None
-    for place in map(exact_place, scan.paths) if delta else places_of(scan.paths):
+    for place in map(exact_place, scan.paths) if delta else places_of(scan.paths, scan.folders):
         if place.key in models.folds:
             model = models.folds[place.key]
             fingerprint = model.partition or (scan.fingerprint if place.key in models.heads else None)

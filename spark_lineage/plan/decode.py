@@ -218,6 +218,7 @@ def _decode_relation(raw: Any) -> FileRelation:
         partition_columns=tuple(_text(column) for column in relation.get("partition_columns") or ()),
         delta=_decode_delta(relation.get("delta")),
         name=relation.get("name"),
+        folders=tuple(_text(path) for path in relation.get("folders") or ()),
     )
 
 
@@ -231,6 +232,7 @@ def _decode_v2table(raw: Any) -> V2Table:
         options=_text_map(table.get("options")),
         paths=tuple(_text(path) for path in table.get("paths") or ()),
         format=table.get("format"),
+        folders=tuple(_text(path) for path in table.get("folders") or ()),
     )
 
 

@@ -92,6 +92,8 @@ class Scan:
     sql_id: int | None = None
     format: str | None = None
     paths: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    """Those of the paths that are known to be folders though they are called like files."""
     delta_version: int | None = None
     table_id: str | None = None
     output: tuple[int, ...] = ()
@@ -464,6 +466,7 @@ def _read_scan(reader: _Reader) -> Scan:
         sql_id=reader.integer_or_none("sql_id"),
         format=reader.text_or_none("format"),
         paths=reader.texts("paths") or ((path,) if path else ()),
+        folders=reader.texts("folders"),
         delta_version=_version(reader.integer_or_none("delta_version")),
         table_id=reader.text_or_none("table_id"),
         output=reader.integers("output"),

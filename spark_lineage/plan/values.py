@@ -90,6 +90,8 @@ class FileRelation:
     delta: DeltaTable | None = None
     name: str | None = None
     """What a relation that is no files says of itself."""
+    folders: tuple[str, ...] = ()
+    """Those of the paths that are known to be folders though they are called like files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class V2Table:
     paths: tuple[str, ...] = ()
     """Of files read by DataSource V2."""
     format: str | None = None
+    folders: tuple[str, ...] = ()
+    """Those of the paths that are known to be folders though they are called like files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ final class ScanReader {
             scans.string(redaction.path(paths.get(i))).comma();
         }
         scans.close(']').comma();
+        Folders.write(scans, index, paths, redaction);
         String fingerprint = Listing.ofFileScan(plan, index, redaction.seen);
         if (fingerprint != null) {
             scans.field("fingerprint", fingerprint);

@@ -151,7 +151,9 @@ final class Sources {
         for (int i = 0; i < paths.size() && i < 1000; i++) {
             out.string(redaction.path(paths.get(i))).comma();
         }
-        out.close(']').comma().key("options").open('{');
+        out.close(']').comma();
+        Folders.write(out, location, paths, redaction);
+        out.key("options").open('{');
         scala.collection.Iterator options = relation.options().iterator();
         while (options.hasNext()) {
             scala.Tuple2 entry = (scala.Tuple2) options.next();
@@ -235,6 +237,7 @@ final class Sources {
             out.string(redaction.path(paths.get(i))).comma();
         }
         out.close(']').comma();
+        Folders.write(out, index, paths, redaction);
     }
 
     /** A catalog by its name; a database behind JDBC with where it is, for what is made there. */

@@ -26,7 +26,9 @@ final class TableScans {
     private static void files(Json out, SparkPlan plan, FileScan scan, Redaction redaction) {
         String kind = Reflect.simpleName(scan);
         out.field("format", (kind.endsWith("Scan") ? kind.substring(0, kind.length() - 4) : kind).toLowerCase(java.util.Locale.ROOT));
-        paths(out, Reflect.list(scan.fileIndex().rootPaths()), redaction);
+        List roots = Reflect.list(scan.fileIndex().rootPaths());
+        paths(out, roots, redaction);
+        Folders.write(out, scan.fileIndex(), roots, redaction);
         Listing listing = Listing.ofBatchScan(plan, redaction.seen);
         Object filters = Reflect.tryCall(scan, "partitionFilters");
         boolean filtered = !Reflect.list(filters).isEmpty() || !Reflect.list(Reflect.tryCall(plan, "runtimeFilters")).isEmpty();

@@ -93,6 +93,9 @@ def test_files_of_one_folder_are_the_folder_and_folders_are_themselves() -> None
     assert [place.name for place in places_of(["/x/a.csv"])] == ["/x/a.csv"]
     assert [place.name for place in places_of(["/x/a", "/x/b"])] == ["/x/a", "/x/b"]
     assert [place.name for place in places_of(["/x/d=1", "/x/d=2"])] == ["/x"]
+    folders = ["file:/x/a_1.parquet", "file:/x/a_2.parquet"]
+    assert [place.name for place in places_of(folders, folders)] == ["/x/a_1.parquet", "/x/a_2.parquet"]
+    assert [place.name for place in places_of([*folders, "/x/b.csv"], folders[:1])] == ["/x/a_1.parquet", "/x"]
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,18 @@ def reading(path: str, asked: str) -> str:
 )
 def test_a_read_of_such_a_folder_and_of_a_glob(path: str, asked: str, name: str) -> None:
     assert [one.name for one in resolved(reading(path, asked)).inputs] == [name]
+
+
+@pytest.mark.parametrize(("told", "names"), [(True, ["/x/orders_2023.parquet", "/x/orders_2024.parquet"]), (False, ["/x"])])
+@pytest.mark.parametrize("links", [{}, {"/x": "/real"}])
+def test_several_folders_that_are_called_like_files(told: bool, names: list[str], links: dict[str, str]) -> None:
+    """Of a document that does not tell which are folders, as an earlier release wrote it, they are taken for files."""
+    content = json.loads(reading("", ""))
+    paths = ["file:/x/orders_2023.parquet", "file:/x/orders_2024.parquet"]
+    told_of = {"paths": paths, "folders": paths} if told else {"paths": paths}
+    relation = content["analyzed"]["nodes"][0]["fields"]["relation"]["relation"]
+    relation.update(told_of, options={})
+    scan = {"class": "FileSourceScanExec", "format": "parquet", "output": [1], "fingerprint": "listing:1", "rows": 3, **told_of}
+    records = resolved(json.dumps({**content, "scans": [scan], "real_paths": links}))
+    expected = [name.replace("/x", links.get("/x", "/x")) for name in names]
+    assert [(one.name, one.fingerprint) for one in records.inputs] == [(name, "listing:1") for name in expected]
