@@ -2,7 +2,7 @@
 
     make soak        or: python scripts/soak.py [pytest arguments]
 
-The exit code is that of the worst suite. The summary says on what machine and commit it was, how many tests each suite
+The exit code is 0 when every suite passed. The summary says on what machine and commit it was, how many tests each suite
 had, how they ended, and which took longest. The Spark tests but the long ones run a second time on the oldest Spark that is
 supported, in an environment of its own (`make setup SPARK=4.0`), with the Delta built for it.
 """
@@ -43,7 +43,7 @@ def main() -> int:
     SUMMARY.parent.mkdir(parents=True, exist_ok=True)
     SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(f"summary in {SUMMARY.relative_to(ROOT)}")
-    return max(codes)
+    return int(any(codes))  # a suite that a signal killed has a negative one
 
 
 def environment(spark: str) -> dict[str, str]:

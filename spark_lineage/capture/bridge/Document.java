@@ -58,6 +58,8 @@ final class Document {
         walked = 0L;
         QueryExecution execution = one.end.qe();
         LogicalPlan analyzed = execution == null ? null : Plans.analyzed(execution);
+        RealPaths realPaths = new RealPaths();
+        redaction.seen = realPaths;
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             origin((Bridge.Finished) one.nested.get(i), reasons);
         }
@@ -79,8 +81,7 @@ final class Document {
             incomplete.add(reason);
             reasons.add((isWrite ? "writes: " : "reads: ") + reason);
         }
-        RealPaths realPaths = new RealPaths();
-        redaction.seen = realPaths;
+        redaction.cuts.clear();
         Json out = new Json();
         out.open('{');
         head(out, one);
@@ -96,6 +97,7 @@ final class Document {
         physical(out, one, incomplete, reasons);
         commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
         realPaths.write(out);
+        incomplete.addAll(redaction.cuts);
         partial = !incomplete.isEmpty();
         executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
         if (redaction.literals.taken() > 0 || one.batch != null && one.batch.redacted) {

@@ -14,6 +14,7 @@ final class Open {
     private static final int STARTS_MAX = 100000;
     private static final int NESTED_MAX = 256;
     private static final int ROOTS_MAX = 1000;
+    private static final int OVER_MAX = 2000;
     static final String NESTED_CUT = "more than " + NESTED_MAX + " nested executions";
     private final Worker worker;
     private final LinkedHashMap starts = new LinkedHashMap();
@@ -24,6 +25,9 @@ final class Open {
      * root of all that it does later. The first of those that run at a time is taken for the root of the others.
      */
     private final LinkedHashMap standIns = new LinkedHashMap();
+    /** Executions of their own that ended lately, and the highest number below which every one has. */
+    private final LinkedHashMap over = new LinkedHashMap();
+    private long allOverTo = Long.MIN_VALUE;
     private long bytes;
 
     Open(Worker worker) {
@@ -31,8 +35,11 @@ final class Open {
     }
 
     synchronized void started(Started start) {
+        if (allOverTo == Long.MIN_VALUE) {
+            allOverTo = (start.root() == null ? start.executionId() : start.root().longValue()) - 1L;
+        }
         Long named = start.root();
-        if (named != null && !starts.containsKey(named)) {
+        if (named != null && isOver(named)) {
             Long first = (Long) standIns.get(named);
             if (first != null && starts.containsKey(first)) {
                 start.belongsTo(first);
@@ -61,6 +68,14 @@ final class Open {
         Started start = (Started) starts.remove(id);
         if (start != null) {
             bytes -= start.weight();
+            if (start.root() == null) {
+                over.put(id, Boolean.TRUE);
+                if (over.size() > OVER_MAX) {
+                    Long eldest = (Long) over.keySet().iterator().next();
+                    over.remove(eldest);
+                    allOverTo = Math.max(allOverTo, eldest.longValue());
+                }
+            }
         }
         return start;
     }
@@ -69,14 +84,19 @@ final class Open {
         return starts.containsKey(id);
     }
 
+    /** Whether a root has ended. One that has not begun, as far as was heard, has not: Spark plans a query before it says so. */
+    private boolean isOver(Long root) {
+        return !starts.containsKey(root) && (over.containsKey(root) || root.longValue() <= allOverTo);
+    }
+
     /**
-     * Keeps a nested execution for its root; false where the root is not open (any more). Its plans are left to the garbage
+     * Keeps a nested execution for its root; false where the root is over. Its plans are left to the garbage
      * collector when those of one root weigh much.
      */
     synchronized boolean keepNested(Long root, Bridge.Finished one) {
         Started outer = (Started) starts.get(root);
         if (outer == null) {
-            return false;
+            return !isOver(root);
         }
         if (DeltaOwn.isNested(one, outer)) {
             return true;

@@ -334,6 +334,9 @@ final class PlanWriter {
             value(out, values.get(i), depth + 1);
             out.comma();
         }
+        if (values.size() > LIST_LIMIT) {
+            redaction.cuts.add("values of a list beyond the first " + LIST_LIMIT);
+        }
         out.close(']');
     }
 

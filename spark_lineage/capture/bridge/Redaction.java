@@ -14,12 +14,15 @@ final class Redaction {
     static final String REPLACEMENT = "*********(redacted)";
     /** Options by which sources are told what to read or write: names of datasets, some of them several with commas. */
     private static final List NAMES = java.util.Arrays.asList(new String[] {"url", "dbtable", "query", "table", "collection", "topic", "subscribe"});
+    private static final int PATHS_MAX = 1000;
     private final Pattern keys;
     private final Pattern text;
     private final Pattern urls;
     final Literals literals;
     /** Where the paths of a document are noted, while it is being written. */
     RealPaths seen;
+    /** What was too long and cut, in the document that is being written. */
+    final java.util.Set cuts = new java.util.TreeSet();
 
     /** Of secrets alone. */
     Redaction(String keyPattern, String textPattern, String urlPattern) {
@@ -48,6 +51,16 @@ final class Redaction {
             out.append("|(?:").append(one).append(')');
         }
         return out.toString();
+    }
+
+    /** The roots of a relation, each as a text. */
+    void paths(Json out, List paths) {
+        for (int i = 0; i < paths.size() && i < PATHS_MAX; i++) {
+            out.string(path(paths.get(i))).comma();
+        }
+        if (paths.size() > PATHS_MAX) {
+            cuts.add("paths of a relation beyond the first " + PATHS_MAX);
+        }
     }
 
     /** The patterns, as the bridge is given them. */

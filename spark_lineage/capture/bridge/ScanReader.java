@@ -153,9 +153,7 @@ final class ScanReader {
     private void listing(SparkPlan plan, Object index) {
         scans.key("paths").open('[');
         List paths = Reflect.list(Reflect.tryCall(index, "rootPaths"));
-        for (int i = 0; i < paths.size() && i < 1000; i++) {
-            scans.string(redaction.path(paths.get(i))).comma();
-        }
+        redaction.paths(scans, paths);
         scans.close(']').comma();
         Folders.write(scans, index, paths, redaction);
         String fingerprint = Listing.ofFileScan(plan, index, redaction.seen);

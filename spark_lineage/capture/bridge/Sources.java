@@ -148,9 +148,7 @@ final class Sources {
         Object location = relation.location();
         out.field("index", location.getClass().getName()).key("paths").open('[');
         List paths = Reflect.list(Reflect.tryCall(location, "rootPaths"));
-        for (int i = 0; i < paths.size() && i < 1000; i++) {
-            out.string(redaction.path(paths.get(i))).comma();
-        }
+        redaction.paths(out, paths);
         out.close(']').comma();
         Folders.write(out, location, paths, redaction);
         out.key("options").open('{');
@@ -233,9 +231,7 @@ final class Sources {
         Object index = Reflect.field(table, "fileIndex");
         List paths = Reflect.list(index == null ? Reflect.tryCall(table, "paths") : Reflect.tryCall(index, "rootPaths"));
         out.field("format", table.formatName().toLowerCase(java.util.Locale.ROOT)).key("paths").open('[');
-        for (int i = 0; i < paths.size() && i < 1000; i++) {
-            out.string(redaction.path(paths.get(i))).comma();
-        }
+        redaction.paths(out, paths);
         out.close(']').comma();
         Folders.write(out, index, paths, redaction);
     }

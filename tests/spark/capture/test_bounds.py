@@ -336,7 +336,8 @@ public class Deep implements Runnable {
       }
       Object budget = make("Budget", new Object[] {Integer.valueOf(bound), Integer.valueOf(100000000), Long.valueOf(600000000000L),
         Long.valueOf(System.nanoTime()), make("Pace", new Object[0])});
-      Object writer = make("PlanWriter", new Object[] {budget, make("Redaction", new Object[] {"secret", "secret()", "secret()"})});
+      Object writer = make("PlanWriter", new Object[] {budget, make("Redaction", new Object[] {"secret", "secret()", "secret()"}),
+        make("Origins", new Object[0]), Integer.valueOf(1)});
       java.lang.reflect.Method write = writer.getClass().getDeclaredMethod("write",
         new Class[] {org.apache.spark.sql.catalyst.plans.logical.LogicalPlan.class});
       write.setAccessible(true);

@@ -127,3 +127,17 @@ def test_ten_thousand_columns_through_to_an_answer(bound: int | None, spark: Any
         f"{tmp_path}/out.c9999" if bound is None else f"{tmp_path}/out"
     )
     assert table in {node.name for node in answer.nodes}
+
+
+def test_paths_that_are_cut_are_said_to_be(spark: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    paths = [str(folder / f"{number}.csv") for number in range(1001)]
+    for path in paths:
+        Path(path).write_text("1\n")
+    attachment = attach(spark, tmp_path / "inbox")
+    spark.read.schema("a INT").csv(paths).coalesce(1).count()
+    assert attachment.flush(60)
+    (document,) = executions(tmp_path / "inbox")
+    spark_lineage.detach(spark)
+    assert document["incomplete"] == ["paths of a relation beyond the first 1000"]
