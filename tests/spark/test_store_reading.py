@@ -105,6 +105,7 @@ def test_the_examples_of_the_page_run(store: Store, spark: SparkSession, capsys:
     assert store.arrow("executions").num_rows == 4, "dropping the schema left the tables' files alone"
 
 
+@pytest.mark.soak
 def test_what_is_written_later_is_seen(store: Store, spark: SparkSession) -> None:
     register_spark(spark, store.location)
     assert spark.table("table_lineage").count() == 4

@@ -152,7 +152,13 @@ def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     return outcome
 
 
-@pytest.mark.parametrize("step", STEPS)
+def _selected() -> list[Any]:
+    """All steps; of those between two tables the normal suite has the first and the last (and each of them in a row, below)."""
+    between = [step for step in STEPS if step.startswith("store.")][1:-1]
+    return [pytest.param(step, marks=pytest.mark.soak) if step in between else step for step in STEPS]
+
+
+@pytest.mark.parametrize("step", _selected())
 def test_killed_once(step: str, prepared: Path, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
     place = Place(prepared, tmp_path / "place")
     killed_at(step, place.inbox, place.store)

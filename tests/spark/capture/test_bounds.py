@@ -53,6 +53,7 @@ def run_end(inbox: Path) -> dict[str, Any]:
     return end
 
 
+@pytest.mark.soak
 def test_the_order_in_which_things_are_given_up(spark: Any, tmp_path: Path) -> None:
     """A worker that stands still, and a queue of eight: plans of reads, plans of writes, reads, headers of writes."""
     attachment = attach(spark, tmp_path / "inbox", queue_max=8)
@@ -254,6 +255,7 @@ def test_a_plan_in_the_making_is_cut_short_at_the_end(spark: Any, tmp_path: Path
     assert "plan left out, the application was ending" in document["incomplete"]
 
 
+@pytest.mark.soak
 def test_a_frame_unioned_with_itself_stays_small(spark: Any, tmp_path: Path) -> None:
     """2^6 branches here; each has column numbers of its own. The document has one of them, and says how many there were."""
     spark.range(3).selectExpr("id", "id * 2 AS twice").write.format("delta").save(str(tmp_path / "t"))

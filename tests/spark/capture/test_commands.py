@@ -158,6 +158,7 @@ def test_a_stale_frame_gets_the_version_it_scanned(spark: Any, capture: Capture)
     assert versions_read(document) == {"t": {1}}
 
 
+@pytest.mark.soak
 def test_eight_threads_on_one_table_each_get_their_own_version(spark: Any, capture: Capture) -> None:
     table = str(capture.data / "t")
     spark.range(0).write.format("delta").save(table)

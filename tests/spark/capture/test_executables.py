@@ -203,6 +203,7 @@ def test_the_schema_that_was_current_is_the_executions_own(capture: Capture) -> 
         spark.sql("DROP DATABASE elsewhere CASCADE")
 
 
+@pytest.mark.soak
 def test_a_stream_has_none(capture: Capture) -> None:
     source = f"{capture.data}/source"
     capture.spark.range(3).write.format("delta").save(source)

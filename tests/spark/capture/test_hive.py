@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.plan.document import ExecutionDocument, read
 
 PROGRAM = Path(__file__).resolve().parents[1] / "programs" / "hive_job.py"
 
 
+@pytest.mark.soak
 def test_tables_of_a_hive_catalog(spark_submit: Callable[..., list[str]], tmp_path: Path) -> None:
     done = subprocess.run(
         spark_submit(PROGRAM, str(tmp_path), conf={"spark.sql.catalogImplementation": "hive"}),

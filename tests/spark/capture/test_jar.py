@@ -93,6 +93,7 @@ def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[s
     assert (recorded.job_name, recorded.status, recorded.executions) == ("ids_by_sql", "succeeded", 3)
 
 
+@pytest.mark.soak
 def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
     program = tmp_path / "job.py"
     program.write_text(
@@ -127,6 +128,7 @@ def test_attach_joins_the_listener(with_jar: Callable[..., list[str]], tmp_path:
     assert by_listener["limits"]["executables_store"] == str(tmp_path / "secure")
 
 
+@pytest.mark.soak
 def test_a_listener_that_cannot_work_leaves_the_application_alone(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     command = [str(BIN / "spark-sql"), *with_jar(tmp_path / "file" / "inbox"), "-e", "SELECT 1"]

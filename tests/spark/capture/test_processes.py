@@ -43,7 +43,10 @@ def submit_args(spark_settings: dict[str, str]) -> str:
     return " ".join(f"--conf {key}={value}" for key, value in spark_settings.items()) + " pyspark-shell"
 
 
-@pytest.mark.parametrize(("end", "status", "error"), [("exit", "failed", "exit code 3"), ("stop", "succeeded", None)])
+@pytest.mark.parametrize(
+    ("end", "status", "error"),
+    [("exit", "failed", "exit code 3"), pytest.param("stop", "succeeded", None, marks=pytest.mark.soak)],
+)
 def test_run_changes_nothing_and_records_all(
     end: str, status: str, error: str | None, spark_submit: Callable[..., list[str]], tmp_path: Path
 ) -> None:
@@ -93,6 +96,7 @@ def test_only_a_properties_file_and_a_zip(spark_submit: Callable[..., list[str]]
     assert "hunter2" not in json.dumps(documents(tmp_path / "inbox"))
 
 
+@pytest.mark.soak
 def test_py_files_and_conf(spark_submit: Callable[..., list[str]], tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "spark-lineage.zip")
     settings = {"spark.lineage.inbox": str(tmp_path / "inbox"), "spark.lineage.ingest": "none"}
@@ -124,6 +128,7 @@ def test_python_job_to_the_tables_before_it_exits(spark_settings: dict[str, str]
     assert "counts" in str(answer)
 
 
+@pytest.mark.soak
 def test_the_pyspark_shell(spark_settings: dict[str, str], tmp_path: Path) -> None:
     flags = [part for key, value in spark_settings.items() for part in ("--conf", f"{key}={value}")]
     shell = str(Path(sys.executable).parent / "pyspark")
@@ -143,7 +148,7 @@ def test_the_pyspark_shell(spark_settings: dict[str, str], tmp_path: Path) -> No
     assert document["name"] == "count"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL])
 def test_killed_everything_that_ended_is_there(number: signal.Signals, spark_settings: dict[str, str], tmp_path: Path) -> None:
     command = lineage_cli("--store", str(tmp_path / "store"), "run", "--", *python_job(spark_settings, str(tmp_path), "sleep"))
     env = environment(PYSPARK_SUBMIT_ARGS=submit_args(spark_settings), SPARK_LINEAGE_INGEST="none")
@@ -177,6 +182,7 @@ def _wait_for(inbox: Path, kind: str) -> dict[str, object]:
     raise AssertionError(f"no {kind} within a minute: {[d['kind'] for d in documents(inbox)]}")
 
 
+@pytest.mark.soak
 def test_a_failure_after_the_stop_is_told(spark_settings: dict[str, str], tmp_path: Path) -> None:
     env = environment(PYSPARK_SUBMIT_ARGS=submit_args(spark_settings), SPARK_LINEAGE_INGEST="none")
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "spark_lineage/capture/autoload"), str(ROOT)])

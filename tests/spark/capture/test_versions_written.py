@@ -229,6 +229,7 @@ def test_what_was_scanned_twice_says_so(spark: Any, capture: Capture) -> None:
     assert [(one.scans, one.rows_read) for one in records(once).inputs] == [(1, 10)]
 
 
+@pytest.mark.soak
 def test_tried_again_tasks_count_once_and_a_second_session_has_a_folder_of_its_own(
     spark_submit: Callable[..., list[str]], tmp_path: Path
 ) -> None:
