@@ -146,6 +146,7 @@ class _Ingester:
         self.inbox = inbox
         self._tell = tell
         self.report = IngestReport()
+        self.was_full = False
         self._store_location = store_location
         self._progress = progress
         self._opened: Store | None = None
@@ -163,6 +164,7 @@ class _Ingester:
     def take_batch(self, lost: Iterable[str] = ()) -> bool:
         """Seals and completes one batch. False where there was nothing to do."""
         documents = batches.choose(self.inbox, self._warn)
+        self.was_full = batches.is_full(documents)
         found = exits(self.inbox)
         lost = tuple(lost)
         if not documents and not found and not lost:

@@ -124,6 +124,11 @@ def _within_bounds(documents: Iterable[InboxDocument]) -> tuple[InboxDocument, .
     return tuple(chosen)
 
 
+def is_full(documents: Sequence[InboxDocument]) -> bool:
+    """Whether about as many were taken as a batch may have."""
+    return len(documents) >= DOCUMENTS_MAX or 2 * sum(document.size for document in documents) >= BYTES_MAX
+
+
 def seal(inbox: InboxFolder, batch: Batch) -> Batch:
     """Gives the batch a number that was never given before (above `batch.number`) and writes its manifest."""
     number = max(batch.number, _highest(inbox)) + 1

@@ -43,6 +43,9 @@ FORGET_SECONDS = 86_400.0
 class Ingester(Protocol):
     """What is done in a turn, by who holds the lock."""
 
+    was_full: bool
+    """Whether the last batch was as large as one may be: then more may have been waiting already."""
+
     def complete_unfinished(self) -> None: ...
 
     def take_batch(self, lost: Iterable[str] = ()) -> bool: ...
@@ -116,7 +119,7 @@ class Turns:
             try:
                 waits = changes.any() or more is not False or waits
                 if waits and (time.monotonic() >= gathered_at or more is None or urgent()):
-                    more = self._in_turn(self._take)
+                    more = self._in_turn(self._take_gathered)
                     waits = more is not False
                     gathered_at = time.monotonic() + (0.0 if more else GATHER_SECONDS)
                     idle = 0.0
@@ -160,6 +163,13 @@ class Turns:
         """Completes what was begun, and takes some batches. True where more may wait."""
         self._ingester.complete_unfinished()
         return all(not self._stop.is_set() and self._ingester.take_batch() for _ in range(BATCHES_A_TURN))
+
+    def _take_gathered(self) -> bool:
+        """As `_take`, without what came while a batch was made: it is gathered for the next one."""
+        self._ingester.complete_unfinished()
+        return all(
+            not self._stop.is_set() and self._ingester.take_batch() and self._ingester.was_full for _ in range(BATCHES_A_TURN)
+        )
 
     def _give_up(self, runs: list[str]) -> bool:
         if runs:
