@@ -58,6 +58,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
+@pytest.mark.soak
 def test_every_table_and_view_says_what_duckdb_says(store: Store, spark: SparkSession) -> None:
     maintain(store.location)  # checkpoints and compacted files are read, too
     register_spark(spark, store.location)

@@ -440,6 +440,7 @@ def _post(spark: Any, count: int) -> int:
     return count
 
 
+@pytest.mark.soak
 def test_nothing_is_retained_after_many_executions(spark: Any, tmp_path: Path) -> None:
     """A notebook kept open: what the bridge keeps does not grow with what it has heard."""
     attachment = attach(spark, tmp_path / "inbox")

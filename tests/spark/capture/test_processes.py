@@ -117,6 +117,7 @@ def _without_pythonpath() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
+@pytest.mark.soak
 def test_python_job_to_the_tables_before_it_exits(spark_settings: dict[str, str], tmp_path: Path) -> None:
     command = python_job(spark_settings, str(tmp_path), "stop")
     options = ["--store", str(tmp_path / "store"), "run", "--", *command]
@@ -148,7 +149,8 @@ def test_the_pyspark_shell(spark_settings: dict[str, str], tmp_path: Path) -> No
     assert document["name"] == "count"
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL])
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_everything_that_ended_is_there(number: signal.Signals, spark_settings: dict[str, str], tmp_path: Path) -> None:
     command = lineage_cli("--store", str(tmp_path / "store"), "run", "--", *python_job(spark_settings, str(tmp_path), "sleep"))
     env = environment(PYSPARK_SUBMIT_ARGS=submit_args(spark_settings), SPARK_LINEAGE_INGEST="none")
@@ -211,6 +213,7 @@ def test_sessions_that_were_stopped_are_freed(spark_settings: dict[str, str], tm
     assert [versions_written(one) for one in executions(tmp_path / "inbox")] == [{"t": [number]} for number in range(4)]
 
 
+@pytest.mark.soak
 def test_switched_off_there_is_no_trace(spark_settings: dict[str, str], tmp_path: Path) -> None:
     settings = {**spark_settings, "spark.lineage.enabled": "false"}
     command = lineage_cli("--store", str(tmp_path / "store"), "run", "--", *python_job(settings, str(tmp_path), "_exit"))

@@ -350,6 +350,7 @@ COUNTED = {
 """The lineage tables, and which of them a stream's batch adds a row to."""
 
 
+@pytest.mark.soak
 def test_twenty_batches_add_three_rows_each(spark: Any, capture: Capture) -> None:
     _flood(spark, capture, 20, "parquet")
 
