@@ -22,7 +22,7 @@ final class Folders {
             return;
         }
         out.key("folders").open('[');
-        for (int i = 0; i < roots.size() && i < 1000; i++) {
+        for (int i = 0; i < roots.size() && i < Redaction.PATHS_MAX; i++) {
             if (found.contains(roots.get(i))) {
                 out.string(redaction.path(roots.get(i))).comma();
             }

@@ -93,7 +93,9 @@ final class PlanWriter {
     private String finish(int root) {
         Json out = new Json();
         Json before = new Json();
-        origins.embed(before, columns.attributes, places);
+        if (branches == null) {  // a branch is compared, and its leaf has the number
+            origins.embed(before, columns.attributes, places);
+        }
         budget.bytes(nodes.length() + before.length());
         out.open('{').field("root", root);
         columns.write(out);

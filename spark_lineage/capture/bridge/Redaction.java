@@ -14,7 +14,7 @@ final class Redaction {
     static final String REPLACEMENT = "*********(redacted)";
     /** Options by which sources are told what to read or write: names of datasets, some of them several with commas. */
     private static final List NAMES = java.util.Arrays.asList(new String[] {"url", "dbtable", "query", "table", "collection", "topic", "subscribe"});
-    private static final int PATHS_MAX = 1000;
+    static final int PATHS_MAX = 1000;
     private final Pattern keys;
     private final Pattern text;
     private final Pattern urls;

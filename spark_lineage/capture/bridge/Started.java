@@ -22,7 +22,7 @@ final class Started {
     private final Object jobGroupId;
     private String[] names;
     private boolean late;
-    private boolean ended;
+    private boolean asked;
 
     Started(SparkListenerSQLExecutionStart event) {
         this.executionId = event.executionId();
@@ -41,9 +41,9 @@ final class Started {
     void hear(org.apache.spark.sql.execution.QueryExecution execution) {
         if (names == null && execution != null) {
             names = Names.of(execution);
-            late = ended;
+            late = asked;
         }
-        ended = true;
+        asked = true;
     }
 
     /** Whether the names were asked for only when the execution had ended: a USE may have come between. */

@@ -19,7 +19,7 @@ SMALL = {
 }  # fmt: skip
 ROUNDS = 6
 HEAP_GROWTH = 1.05
-"""What the heap after a collection may be at the end of a long job, of what it was after two rounds. Spark's own goes up and down by 4 %."""
+"""What the heap after a collection may be at the end of a long job, of what it was after two rounds."""
 
 
 def long_job(folder: Path, heavy: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
