@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def python_job(spark_settings: dict[str, str], *arguments: str) -> list[str]:
 
 
 def submit_args(spark_settings: dict[str, str]) -> str:
-    return " ".join(f"--conf {key}={value}" for key, value in spark_settings.items()) + " pyspark-shell"
+    return shlex.join([part for key, value in spark_settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -107,7 +108,7 @@ class Soak:
             "spark.local.dir": str(self.folder / "scratch"),
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
         }
-        submit = " ".join(f"--conf {key}={value}" for key, value in settings.items()) + " pyspark-shell"
+        submit = shlex.join([part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
         arguments = [str(self.folder), str(slot), str(self.seed), str(first), str(last), str(self.inbox)]
         with (self.folder / str(slot) / "log").open("ab") as log:
             return subprocess.Popen(
