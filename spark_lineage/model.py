@@ -18,7 +18,7 @@ RunStatus = Literal["running", "succeeded", "failed", "lost"]
 ExecutionStatus = Literal["succeeded", "failed"]
 Completeness = Literal["complete", "partial"]
 VersionBasis = Literal["exact", "inferred"]
-Certainty = Literal["plan", "inferred"]
+Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
 LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
@@ -204,7 +204,10 @@ class ColumnEdge:
 
     `target_column` None: the edge bears on every column of the target. `source_kind` other than ``column`` has no
     source columns: ``literal`` and ``generated`` say that there is no source, ``unknown`` that it could not be told.
-    `steps` names the operators the value passed, nearest to the source first.
+    `steps` names the operators the value passed, nearest to the source first. Columns are dotted paths where a field of a
+    struct is meant. `certainty`: ``plan``, or how else it is known: ``declared`` by the user, ``inferred``, ``opaque``, where a
+    function over whole rows may make any of its columns of any it is given, or ``unknown``, where no rule is for something on the way. `order_only`: the source decides about the order of
+    the rows, not about what they hold.
     """
 
     lineage_id: str
@@ -221,6 +224,8 @@ class ColumnEdge:
     masking: bool = False
     expression: str | None = None
     steps: tuple[str, ...] = ()
+    certainty: Certainty = "plan"
+    order_only: bool = False
     first_seen_at: datetime
 
 

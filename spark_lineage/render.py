@@ -324,8 +324,9 @@ def _how(links: Sequence[Link]) -> str:
     marks = list(direct)
     if indirect:
         marks.append("deciding: " + ", ".join(indirect))
-    if any(link.certainty == "inferred" for link in links):
-        marks.append("inferred")
+    marks += [sure for sure in ("declared", "inferred", "opaque", "unknown") if any(link.certainty == sure for link in links)]
+    if indirect and all(link.order_only for link in links):
+        marks.append("order only")
     if all(link.masking for link in links):
         marks.append("masked")
     return ", ".join(marks)

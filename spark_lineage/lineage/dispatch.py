@@ -39,13 +39,14 @@ def walk_plan(
     confs: Mapping[str, str] | None = None,
     outer: Walk | None = None,
     committed: Mapping[DatasetKey, tuple[Field, ...]] | None = None,
+    masks: frozenset[str] = frozenset(),
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
-    `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
+    `masks`: names of the user's own functions that mask what they are given, in lower case. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
     walk = (
-        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {})
+        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks)
         if outer is None
         else _inside(plan, naming, hints, outer)
     )
@@ -55,7 +56,7 @@ def walk_plan(
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
-    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs, outer.committed)
+    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs, outer.committed, masks=outer.masks)
     root = outer.plan.nodes[outer.plan.root]
     if root.kind.startswith("WriteToMicroBatch"):
         rows = outer.relations[root.id]
@@ -82,4 +83,4 @@ def _unknown(node: Node, walk: Walk, reason: str) -> Relation:
     children = tuple(walk.relations[item] for item in (*node.children, *node.plans))
     if not children and node.output:
         return leaves.unknown_rows(node, walk)
-    return columns.mixed(node, walk, children)
+    return columns.mixed(node, walk, children, unseen=True)

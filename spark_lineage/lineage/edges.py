@@ -13,11 +13,18 @@ from typing import Final
 
 from ..model import Certainty, ColumnEdge, DatasetEdge, EdgeType, SourceKind, Subtype
 from .datasets import DatasetRef
-from .influence import DIRECT, INDIRECT, Bits, Influence, Outer, Source, numbers
+from .influence import DIRECT, INDIRECT, SURENESS, Bits, Influence, Outer, Source, Sources, numbers, part
 from .naming import DatasetKey
 from .relation import Column
+from .value import Value
 from .walk import Walk, Written
 
+_CERTAINTY: Final[dict[str, Certainty]] = {
+    "unseen": "unknown",
+    "opaque": "opaque",
+    "inferred": "inferred",
+    "declared": "declared",
+}
 _LITERAL: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[A-Za-z]{0,2}\b")
 
 
@@ -35,6 +42,8 @@ class Edge:
     masking: bool = False
     expression: str | None = None
     steps: tuple[str, ...] = ()
+    certainty: Certainty = "plan"
+    order_only: bool = False
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -42,6 +51,7 @@ class Edge:
         expression = None if self.expression is None else without_literals(self.expression)
         return (
             self.target, self.target_column, self.kind, self.source, self.source_column, self.type, self.subtype, self.masking, expression, self.steps,
+            *((self.certainty, self.order_only) if self.certainty != "plan" or self.order_only else ()),
         )  # fmt: skip
 
 
@@ -78,9 +88,12 @@ def edges_of(written: Written, walk: Walk, allowed: Callable[[DatasetRef], bool]
     cited = _Cited(written.target.key, walk, allowed)
     for name, column in written.columns:
         yield from cited.of_column(name, column)
-    for condition in written.relation.conditions:
+    decided = {(condition.subtype, condition.bits) for condition in written.relation.conditions}
+    order = (one for one in written.relation.order if (one.subtype, one.bits) not in decided)
+    for condition in (*written.relation.conditions, *order):
         edge = Edge(cited.target, None, "unknown", None, None, "INDIRECT", condition.subtype, False, condition.expression)
-        yield from cited.from_bits(edge, condition.bits)
+        edge = replace(edge, order_only=condition.order_only)
+        yield from cited.from_bits(edge, condition.bits, condition.influence)
 
 
 def content_id(content: object) -> str:
@@ -101,28 +114,44 @@ class _Cited:
         self.target = target
         self._walk = walk
         self._allowed = [allowed(reading.dataset) for reading in walk.readings]
-        self._routes = _Routes()
+        self._routes = _Routes(walk.sources)
 
     def of_column(self, name: str | None, column: Column) -> Iterator[Edge]:
-        influence = column.influence
+        """The edges of a column: those of its fields, where they are told apart."""
+        if name is None:
+            yield from self._of_value(None, column.value, column)
+            return
+        pending = [(name, column.value)]
+        while pending:
+            path, value = pending.pop()
+            if value.fields:
+                pending.extend((f"{path}.{part(field)}", inner) for field, inner in reversed(tuple(value.fields.items())))
+            else:
+                yield from self._of_value(path, value, column)
+
+    def _of_value(self, name: str | None, value: Value, column: Column) -> Iterator[Edge]:
+        influence = value.influence
         none = self._walk.sources.none
         for lane, subtype in DIRECT:
             bits: Bits = getattr(influence, lane)
             expression = None if subtype == "IDENTITY" else column.expression
             edge = Edge(self.target, name, "unknown", None, None, "DIRECT", subtype, False, expression)
-            yield from self.from_bits(edge, bits & ~none & influence.bare, column)
-            yield from self.from_bits(replace(edge, masking=True), bits & ~none & ~influence.bare, column)
+            yield from self.from_bits(edge, bits & ~none & influence.bare, influence, column)
+            yield from self.from_bits(replace(edge, masking=True), bits & ~none & ~influence.bare, influence, column)
         for lane, subtype in INDIRECT:
             expression = column.condition or column.expression
             edge = Edge(self.target, name, "unknown", None, None, "INDIRECT", subtype, False, expression)
-            yield from self.from_bits(edge, getattr(influence, lane) & ~none, column)
+            yield from self.from_bits(edge, getattr(influence, lane) & ~none, influence, column)
         if not influence.direct & ~none:
-            yield self._sourceless(name, column)
+            yield self._sourceless(name, influence, column)
 
-    def from_bits(self, edge: Edge, bits: Bits, column: Column | None = None) -> Iterator[Edge]:
+    def from_bits(self, edge: Edge, bits: Bits, influence: Influence, column: Column | None = None) -> Iterator[Edge]:
         """The edge, once for each source in the set."""
-        for source in self._walk.sources.of(bits):
-            steps = () if column is None else self._routes.steps(column, self._walk.sources.bit(source), edge.type)
+        sources = self._walk.sources
+        for source in sources.of(bits):
+            bit = sources.bit(source)
+            steps = () if column is None else self._routes.steps(column, bit, edge.type)
+            edge = replace(edge, certainty=_certainty(influence, bit))
             if isinstance(source, Outer):
                 self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
                 yield replace(edge, steps=steps)
@@ -135,9 +164,8 @@ class _Cited:
         dataset = self._walk.readings[source.dataset or 0].dataset
         return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
 
-    def _sourceless(self, name: str | None, column: Column) -> Edge:
+    def _sourceless(self, name: str | None, influence: Influence, column: Column) -> Edge:
         """A column whose value comes from no dataset: it is spelt out in the query, or made up by it."""
-        influence = column.influence
         generated = bool(influence.direct & self._walk.sources.generated) or not influence.direct
         kind: SourceKind = "generated" if generated else "literal"
         return Edge(self.target, name, kind, None, None, "DIRECT", _strongest(influence), False, column.expression)
@@ -150,35 +178,42 @@ class _Routes:
     that many columns over the same columns cost as much as one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
         self._steps: dict[tuple[int, Bits, bool], tuple[str, ...]] = {}
         self._parents: dict[int, tuple[dict[Bits, Column], dict[Bits, Column]]] = {}
 
     def steps(self, column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
         """The operators, nearest to the source first; one that repeats is told once."""
-        way: list[Column] = []
+        way: list[tuple[Column, Bits]] = []
         direct = edge_type == "DIRECT"
         current: Column | None = column
         while current is not None and (id(current), bit, direct) not in self._steps:
-            way.append(current)
-            current = self._next(current, bit, direct)
+            way.append((current, bit))
+            current, bit = self._next(current, bit, direct)
         steps = () if current is None else self._steps[(id(current), bit, direct)]
-        for passed in reversed(way):
+        for passed, through in reversed(way):
             if passed.step is not None and (not steps or steps[-1] != passed.step):
                 steps = (*steps, passed.step)
-            self._steps[(id(passed), bit, direct)] = steps
+            self._steps[(id(passed), through, direct)] = steps
         return steps
 
-    def _next(self, column: Column, bit: Bits, direct: bool) -> Column | None:
+    def _next(self, column: Column, bit: Bits, direct: bool) -> tuple[Column | None, Bits]:
+        """The column before, and the source as that has it: one whose field was taken since has it whole."""
         if not column.parents:
-            return None
+            return None, bit
         if id(column) not in self._parents:
             self._parents[id(column)] = (
                 _first_with(column.parents, lambda influence: influence.direct),
                 _first_with(column.parents, lambda influence: influence.everything),
             )
         passing, deciding = self._parents[id(column)]
-        return (passing.get(bit) if direct else None) or deciding.get(bit)
+        while bit:
+            found = (passing.get(bit) if direct else None) or deciding.get(bit)
+            if found is not None:
+                return found, bit
+            bit = self._sources.wider(bit)
+        return None, bit
 
 
 def _first_with(parents: tuple[Column, ...], bits_of: Callable[[Influence], Bits]) -> dict[Bits, Column]:
@@ -191,6 +226,14 @@ def _first_with(parents: tuple[Column, ...], bits_of: Callable[[Influence], Bits
             first[1 << number] = parent
         seen |= bits
     return first
+
+
+def _certainty(influence: Influence, bit: Bits) -> Certainty:
+    """How sure it is that a source bears on a value: as on the least sure of its ways."""
+    for lane in SURENESS:
+        if getattr(influence, lane) & bit:
+            return _CERTAINTY[lane]
+    return "plan"
 
 
 def _strongest(influence: Influence) -> Subtype:
@@ -222,6 +265,8 @@ def _record(edge: Edge, edge_id: str, lineage_id: str, seen_at: datetime) -> Col
         masking=edge.masking,
         expression=edge.expression,
         steps=edge.steps,
+        certainty=edge.certainty,
+        order_only=edge.order_only,
         first_seen_at=seen_at,
     )
 

@@ -1,69 +1,87 @@
 """What bears on the value of an expression.
 
 By default every child contributes, and the result is a TRANSFORMATION of it. `RULES` lists the expressions of which more is
-known; to teach the resolver another one, add a line there.
+known, `structures.py` those that keep the fields of structs apart; to teach the resolver another one, add a line there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
-from .influence import NOTHING, Influence, Outer, Sources, passed, substitute, union
-from .relation import Column, Relation
+from .influence import NOTHING, Influence, Outer, Sources, passed, union
+from .relation import Column
+from .scope import UNCHANGED, Rule, Scope
+from .structures import STRUCTURES
+from .value import Value
+
+USER_FUNCTIONS: Final = frozenset(
+    {
+        "PythonUDF",
+        "PythonUDAF",
+        "PythonUDTF",
+        "ScalaUDF",
+        "ScalaAggregator",
+        "HiveSimpleUDF",
+        "HiveGenericUDF",
+        "HiveUDAFFunction",
+        "HiveGenericUDTF",
+        "ScalaUDAF",
+        "V2ScalarUDF",
+        "Invoke",
+        "StaticInvoke",
+        "ApplyFunctionExpression",
+        "V2Aggregator",
+    }
+)
+"""Functions whose code no plan holds."""
 
 UNNAMED: Final = -1
 """The expression id of an outer reference that does not say which column it is; the subquery lists all that it takes."""
-
-Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What bears on a value, and the columns that it was made from."""
 
-    influence: Influence
+    value: Value
     parents: tuple[Column, ...] = ()
 
+    @property
+    def influence(self) -> Influence:
+        return self.value.influence
 
-def evaluate(
-    expression: Expression, columns: Mapping[int, Column], relations: Mapping[int, Relation], sources: Sources
-) -> Evaluated:
-    """What bears on the expression's value over `columns`; `relations` holds the plans of its subqueries.
 
-    A column that is not among `columns` belongs to a query around this one: a placeholder stands for it.
+def evaluate(expression: Expression, columns: Mapping[int, Column], scope: Scope) -> Evaluated:
+    """What bears on the expression's value over `columns`.
+
+    A column that is not among `columns` belongs to a query around this one, or is a lambda's variable: a placeholder stands for it.
     """
-    values: dict[int, Influence] = {}
+    if isinstance(expression, Attribute) and expression.id in columns:
+        column = columns[expression.id]
+        return Evaluated(column.value, (column,))
+    values: dict[int, Value] = {}
     parents: dict[int, Column] = {}
     for current in reversed(tuple(walk(expression))):
         if isinstance(current, Attribute):
-            column = columns.get(current.id)
-            if column is not None:
-                parents[id(column)] = column
-            values[id(current)] = column.influence if column else passed(sources.bit(Outer(current.id)))
+            column_ = columns.get(current.id)
+            if column_ is not None:
+                parents[id(column_)] = column_
+            values[id(current)] = column_.value if column_ else Value(passed(scope.sources.bit(Outer(current.id))))
             continue
         children = tuple(values[id(child)] for child in current.children)
         if isinstance(current, Literal):
-            values[id(current)] = passed(sources.literal)
+            values[id(current)] = Value(passed(scope.sources.literal))
         elif isinstance(current, Alias):
             values[id(current)] = children[0]
         elif isinstance(current, Subquery):
-            values[id(current)] = _subquery(current, relations[current.plan], children, columns, sources)
-            parents.update((id(column), column) for column in relations[current.plan].output_columns())
+            values[id(current)] = _subquery(current, children, columns, scope)
+            parents.update((id(column), column) for column in scope.relations[current.plan].output_columns())
         else:
-            values[id(current)] = _call(current, children, sources)
+            values[id(current)] = _call(current, children, scope)
     return Evaluated(values[id(expression)], tuple(reversed(parents.values())))
-
-
-def bare_column(expression: Expression) -> int | None:
-    """The id of the column that an expression merely renames, None where it does more."""
-    while isinstance(expression, Alias) or (isinstance(expression, Call) and expression.name in UNCHANGED):
-        if not expression.children:
-            return None
-        expression = expression.children[0]
-    return expression.id if isinstance(expression, Attribute) else None
 
 
 def known_outer(
@@ -75,40 +93,53 @@ def known_outer(
         if not isinstance(source, Outer):
             continue
         if source.expression_id in columns:
-            known[sources.bit(source)] = columns[source.expression_id].influence
+            known[sources.bit(source)] = columns[source.expression_id].value.at(source.path, sources).influence
         elif source.expression_id == UNNAMED and any_of is not NOTHING:
             known[sources.bit(source)] = any_of
     return known
 
 
-def _subquery(
-    subquery: Subquery, inner: Relation, outer: tuple[Influence, ...], columns: Mapping[int, Column], sources: Sources
-) -> Influence:
+def settled(value: Value, columns: Mapping[int, Column], sources: Sources, any_of: Influence = NOTHING) -> Value:
+    """A value with the placeholders that `columns` has the answer to put in place."""
+    known = known_outer(value.everything, columns, sources, any_of)
+    return value.substituted(known) if known else value
+
+
+def _subquery(subquery: Subquery, outer: tuple[Value, ...], columns: Mapping[int, Column], scope: Scope) -> Value:
     """The value of a subquery: what its rows hold, unless only their being there counts, and what decides about them."""
-    values = () if subquery.name == "Exists" else tuple(column.influence for column in inner.output_columns())
-    influence = union((*values, inner.decisions))
-    known = known_outer(influence.everything, columns, sources, union(outer))
-    influence = substitute(influence, known) if known else influence
-    return influence if subquery.name == "ScalarSubquery" else influence.transformed()
+    inner = scope.relations[subquery.plan]
+    values = () if subquery.name == "Exists" else tuple(column.value for column in inner.output_columns())
+    taken = union(value.influence for value in outer)
+    if subquery.name == "ScalarSubquery" and len(values) == 1:
+        return settled(values[0].and_also(inner.decisions), columns, scope.sources, taken)
+    influence = union((*(value.influence for value in values), inner.decisions))
+    influence = settled(Value(influence), columns, scope.sources, taken).influence
+    return Value(influence.transformed())
 
 
-def _call(call: Call, children: tuple[Influence, ...], sources: Sources) -> Influence:
+def _call(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    if call.name in USER_FUNCTIONS:
+        return _user_function(call, children, scope)
+    structure = STRUCTURES.get(call.name)
+    if structure is not None:
+        return structure(call, children, scope)
+    if children and call.name in UNCHANGED:
+        return children[0]
+    influences = tuple(child.influence for child in children)
     rule = RULES.get(call.name)
-    if rule is not None and (children or call.name not in UNCHANGED):
-        return rule(children, sources)
+    if rule is not None:
+        return Value(rule(influences, scope.sources))
     if not children:
-        return passed(sources.bit(Outer(UNNAMED)) if call.name == "OuterReference" else sources.generated)
-    return union(children).transformed()
+        outer = call.name == "OuterReference"
+        return Value(passed(scope.sources.bit(Outer(UNNAMED)) if outer else scope.sources.generated))
+    return Value(union(influences).transformed())
 
 
-def _unchanged(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    return union(children)
-
-
-def _aggregate(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    """The function, then the FILTER clause where there is one."""
-    deciding = tuple(child.deciding("CONDITIONAL") for child in children[1:])
-    return _real(union((children[0].aggregated(), *deciding)), sources)
+def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A function of the user's own: all that goes in may come out, unless it was declared what does."""
+    influence = union(child.influence for child in children).transformed() if children else passed(scope.sources.generated)
+    name = call.arguments.get("name") or call.arguments.get("udfName")
+    return Value(influence.masked() if isinstance(name, str) and name.lower() in scope.masks else influence)
 
 
 def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
@@ -119,23 +150,6 @@ def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
 
 def _masked(children: tuple[Influence, ...], sources: Sources) -> Influence:
     return union(children).transformed().masked()
-
-
-def _window(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    """The function over the window, then the window: partitions, order and frame."""
-    deciding = tuple(child.deciding("WINDOW") for child in children[1:])
-    return _real(union((children[0].transformed(), *deciding)), sources)
-
-
-def _case(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    """Condition, value, condition, value, ..., and the value of ELSE where their number is odd."""
-    tests = children[: len(children) // 2 * 2 : 2]
-    values = (*children[1::2], *(children[-1:] if len(children) % 2 else ()))
-    return _chosen(tests, values, sources)
-
-
-def _if(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    return _chosen(children[:1], children[1:], sources)
 
 
 def _chosen(tests: tuple[Influence, ...], values: tuple[Influence, ...], sources: Sources) -> Influence:
@@ -182,12 +196,6 @@ def _real(influence: Influence, sources: Sources) -> Influence:
     )
 
 
-UNCHANGED: Final = frozenset({
-    "AssertNotNull", "KnownNotNull", "KnownNotContainsNull", "KnownNullable", "NormalizeNaNAndZero", "OuterReference", "PromotePrecision", "TempResolvedColumn",
-})  # fmt: skip
-"""Wrappers that give their only child's value as it is."""
-
-_CONDITIONALS: Final[dict[str, Rule]] = {"CaseWhen": _case, "If": _if}
 _MASKS: Final = (
     "Md5", "Sha1", "Sha2", "Crc32", "XxHash64", "Murmur3Hash", "HiveHash", "CollationAwareXxHash64", "CollationAwareMurmur3Hash",
 )  # fmt: skip
@@ -201,11 +209,7 @@ _RANKS: Final = ("CumeDist", "DenseRank", "NTile", "PercentRank", "Rank", "RowNu
 _FRAMES: Final = ("CurrentRow$", "CurrentRow", "UnboundedFollowing$", "UnboundedFollowing", "UnboundedPreceding$", "UnboundedPreceding", "UnspecifiedFrame$", "UnspecifiedFrame", "SpecifiedWindowFrame")  # fmt: skip
 
 RULES: Final[dict[str, Rule]] = {
-    "AggregateExpression": _aggregate,
-    "WindowExpression": _window,
     "PivotFirst": _pivot,
-    **_CONDITIONALS,
-    **dict.fromkeys(UNCHANGED, _unchanged),
     **dict.fromkeys(_MASKS, _masked),
     **dict.fromkeys(_COUNTS, _count),
     **dict.fromkeys(_GENERATED, _generated),

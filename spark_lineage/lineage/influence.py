@@ -26,9 +26,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """A column that a subquery takes from the query around it, not known yet: its expression id."""
+    """A column that a subquery takes from the query around it, or a lambda its variable, not known yet: its expression id, and
+    the field of it that is taken."""
 
     expression_id: int
+    path: tuple[str, ...] = ()
 
 
 class Sources:
@@ -37,6 +39,7 @@ class Sources:
     def __init__(self) -> None:
         self._entries: list[Source | Outer] = []
         self._numbers: dict[Source | Outer, int] = {}
+        self._wider: dict[Bits, Bits] = {}
         self.outer: Bits = 0
         self.literal: Final = self.bit(Source("literal"))
         self.generated: Final = self.bit(Source("generated"))
@@ -56,10 +59,31 @@ class Sources:
         for number in numbers(bits):
             yield self._entries[number]
 
+    def field(self, bit: Bits, name: str) -> Bits:
+        """The source that is a field of another one, which is itself where it has none: a literal, something unknown."""
+        source = self._entries[bit.bit_length() - 1]
+        if isinstance(source, Outer):
+            narrower = self.bit(Outer(source.expression_id, (*source.path, name)))
+        elif source.kind == "column":
+            narrower = self.bit(Source("column", source.dataset, f"{source.column}.{part(name)}"))
+        else:
+            return bit
+        self._wider[narrower] = bit
+        return narrower
+
+    def wider(self, bit: Bits) -> Bits:
+        """The source that this one is a field of; 0 for one that is no field."""
+        return self._wider.get(bit, 0)
+
     @property
     def none(self) -> Bits:
         """The bits that stand for there being no source."""
         return self.literal | self.generated
+
+
+def part(name: str) -> str:
+    """A field's name as a part of a dotted path: in backticks where it has a dot itself."""
+    return f"`{name}`" if "." in name else name
 
 
 def numbers(bits: Bits) -> Iterator[int]:
@@ -75,19 +99,27 @@ class Influence:
     """The sources of a value by how they bear on it.
 
     `identity`, `transformation`, `aggregation` pass their value on (DIRECT); the others only decide about it (INDIRECT).
-    `bare` holds the direct sources with a path on which nothing masks them: a direct source outside it is masked.
+    `bare` holds the direct sources with a path on which nothing masks them: a direct source outside it is masked. `closed` holds
+    those that lost their structure on some path: no field of them can be told in the value any more. `unseen`, `opaque`, `inferred`
+    and `declared` hold those with a path through something that no rule is for, through a function over whole rows, over an
+    inferred link, or as the user declared it.
     """
 
     identity: Bits = 0
     transformation: Bits = 0
     aggregation: Bits = 0
     bare: Bits = 0
+    closed: Bits = 0
     join: Bits = 0
     filter: Bits = 0
     group_by: Bits = 0
     sort: Bits = 0
     window: Bits = 0
     conditional: Bits = 0
+    unseen: Bits = 0
+    opaque: Bits = 0
+    inferred: Bits = 0
+    declared: Bits = 0
 
     @property
     def direct(self) -> Bits:
@@ -103,12 +135,17 @@ class Influence:
 
     def transformed(self) -> Influence:
         """As it bears on what is computed from the value."""
-        if not self.identity:
+        direct = self.direct
+        if not self.identity and not direct & ~self.closed:
             return self
-        return _replace(self, identity=0, transformation=self.identity | self.transformation)
+        return _replace(self, identity=0, transformation=self.identity | self.transformation, closed=self.closed | direct)
+
+    def taken(self) -> Influence:
+        """As it bears on a part of the value, or on a value that it is a part of: an element, a branch. Its structure is kept."""
+        return _replace(self, identity=0, transformation=self.identity | self.transformation) if self.identity else self
 
     def aggregated(self) -> Influence:
-        """As it bears on an aggregate over the value."""
+        """As it bears on an aggregate over the value. The structure is the function's own matter."""
         return _replace(self, identity=0, transformation=0, aggregation=self.direct)
 
     def masked(self) -> Influence:
@@ -117,7 +154,39 @@ class Influence:
 
     def deciding(self, subtype: Subtype) -> Influence:
         """As it bears on a value that it only decides about."""
-        return decided_by(self.everything, subtype)
+        return decided_by(self.everything, subtype, self)
+
+    def only(self, **lanes: bool) -> Influence:
+        """The same, with all its sources in some of the lanes that say how sure they are (`SURENESS`)."""
+        return _replace(self, **{lane: self.everything for lane, wanted in lanes.items() if wanted})
+
+    def field(self, name: str, sources: Sources) -> Influence:
+        """As it bears on a field of the value: of the sources that kept their structure, the field of that name."""
+        direct = self.direct
+        open_ = direct & ~self.closed
+        if not open_:
+            return self.taken()
+        narrower = {1 << number: sources.field(1 << number, name) for number in numbers(open_)}
+
+        def narrowed(bits: Bits) -> Bits:
+            result = bits & ~open_
+            for bit, field_ in narrower.items():
+                if bits & bit:
+                    result |= field_
+            return result
+
+        shut = self.identity & self.closed
+        return _replace(
+            self,
+            identity=narrowed(self.identity & ~shut),
+            transformation=narrowed(self.transformation) | shut,
+            aggregation=narrowed(self.aggregation),
+            bare=narrowed(self.bare),
+            unseen=narrowed(self.unseen),
+            opaque=narrowed(self.opaque),
+            inferred=narrowed(self.inferred),
+            declared=narrowed(self.declared),
+        )
 
 
 NOTHING: Final = Influence()
@@ -135,6 +204,8 @@ INDIRECT: Final[tuple[tuple[str, Subtype], ...]] = (
     ("window", "WINDOW"),
     ("conditional", "CONDITIONAL"),
 )
+SURENESS: Final = ("unseen", "opaque", "inferred", "declared")
+"""The lanes that say how a source is known to bear on a value, the least sure first. In none of them: the plan tells."""
 _LANE_OF: Final = {subtype: lane for lane, subtype in (*DIRECT, *INDIRECT)}
 
 
@@ -143,21 +214,41 @@ def passed(bits: Bits) -> Influence:
     return Influence(identity=bits, bare=bits)
 
 
-def decided_by(bits: Bits, subtype: Subtype) -> Influence:
-    """The sources decide about a value in one way."""
-    return Influence(**{_LANE_OF[subtype]: bits})
+def decided_by(bits: Bits, subtype: Subtype, of: Influence = NOTHING) -> Influence:
+    """The sources decide about a value in one way, as sure as they are in `of`."""
+    influence = Influence(**{_LANE_OF[subtype]: bits})
+    if of.unseen | of.opaque | of.inferred | of.declared:
+        return _replace(influence, **{lane: getattr(of, lane) & bits for lane in SURENESS})
+    return influence
 
 
 def union(influences: Iterable[Influence]) -> Influence:
     """All of them together."""
-    distinct = tuple(influence for influence in influences if influence is not NOTHING)
+    distinct = {id(influence): influence for influence in influences if influence is not NOTHING}
     if len(distinct) <= 1:
-        return distinct[0] if distinct else NOTHING
-    lanes = [0] * len(_LANES)
-    for influence in distinct:
-        for position, lane in enumerate(_LANES):
-            lanes[position] |= getattr(influence, lane)
-    return Influence(*lanes)
+        return next(iter(distinct.values()), NOTHING)
+    identity = transformation = aggregation = bare = closed = join = filter_ = group_by = sort = window = conditional = 0
+    unseen = opaque = inferred = declared = 0
+    for one in distinct.values():  # unrolled: this is where the time of a wide plan goes
+        identity |= one.identity
+        transformation |= one.transformation
+        aggregation |= one.aggregation
+        bare |= one.bare
+        closed |= one.closed
+        join |= one.join
+        filter_ |= one.filter
+        group_by |= one.group_by
+        sort |= one.sort
+        window |= one.window
+        conditional |= one.conditional
+        unseen |= one.unseen
+        opaque |= one.opaque
+        inferred |= one.inferred
+        declared |= one.declared
+    return Influence(
+        identity, transformation, aggregation, bare, closed, join, filter_, group_by, sort, window, conditional, unseen, opaque, inferred,
+        declared,
+    )  # fmt: skip
 
 
 def substitute(influence: Influence, known: Mapping[Bits, Influence]) -> Influence:
@@ -173,9 +264,10 @@ def substitute(influence: Influence, known: Mapping[Bits, Influence]) -> Influen
     parts = [Influence(*(getattr(influence, lane) & gone for lane in _LANES))]
     for bit, value in present.items():
         if influence.direct & bit:
-            part = value if influence.identity & bit else value.transformed()
-            part = value.aggregated() if influence.aggregation & bit else part
-            parts.append(part if influence.bare & bit else part.masked())
+            part = value.transformed() if influence.closed & bit else value if influence.identity & bit else value.taken()
+            part = part.aggregated() if influence.aggregation & bit else part
+            part = part if influence.bare & bit else part.masked()
+            parts.append(part.only(**{lane: bool(getattr(influence, lane) & bit) for lane in SURENESS}))
         parts.extend(value.deciding(subtype) for lane, subtype in INDIRECT if getattr(influence, lane) & bit)
     return union(parts)
 

@@ -35,6 +35,8 @@ class RunContext:
     job_name: str | None = None
     datasets_allow: tuple[str, ...] = ()
     datasets_deny: tuple[str, ...] = ()
+    masks: frozenset[str] = frozenset()
+    """Names of the user's own functions that mask what they are given, in lower case."""
     reads: Callable[[], RunReads] = field(default=RunReads)
 
 
@@ -118,7 +120,7 @@ class _Resolved:
 def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     limits = Limits(run.datasets_allow, run.datasets_deny)
     document, links = followed(document)
-    walk = _walk(document, links)
+    walk = _walk(document, links, run.masks)
     models = NO_MODELS if walk is None else models_in(walk, run.reads)
     if walk is not None:
         walk.readings[:] = [loaded(reading, models) for reading in walk.readings]
@@ -158,14 +160,14 @@ def _half_done(document: ExecutionDocument) -> tuple[str, ...]:
     return ("a failed overwrite of files may have deleted what was there",) if overwrites else ()
 
 
-def _walk(document: ExecutionDocument, links: Mapping[str, str]) -> Walk | None:
+def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozenset[str]) -> Walk | None:
     """The plan, resolved. The writes inside a stream's `foreachBatch` are its own, over the rows of its batch."""
     if document.analyzed is None:
         return None
     naming = Naming(document.current_database, links)
     hints = (*hints_of(document), *_inner_targets(document, naming))
     committed = {exact_place(commit.path).key: commit.columns for commit in document.commits if commit.columns}
-    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed)
+    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks)
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
@@ -213,7 +215,7 @@ def _untold(document: ExecutionDocument, target: DatasetRef, walk: Walk | None) 
         named = replace(named, alias=named.alias or ".".join(parts) or None)
         return Written(named, OPERATIONS[root.kind], mode, (), Relation(), root, upkeep=True)
     below = tuple(walk.relations[item] for item in root.references)
-    column = any_of(root, walk, below)
+    column = any_of(root, walk, below, unseen=True)
     relation = walk.relations[root.id]
     columns = ((None, column),) if column.influence.everything else ()
     return Written(target, operation_of(document, ()), mode, columns, relation, root)

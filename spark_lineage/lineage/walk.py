@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ..model import Subtype
 from ..plan.expressions import Expression
 from ..plan.nodes import MissingFieldError, Node, Plan
 from ..plan.values import Field, Stated
 from .datasets import DatasetRef, Naming, Reading
 from .expressions import Evaluated, evaluate
-from .influence import Influence, Source, Sources, passed
+from .influence import Influence, Source, Sources, decided_by, passed
 from .naming import DatasetKey, exact_place, is_absolute
 from .relation import Column, Condition, Relation
+from .scope import Scope
 
 _UNTYPED: Final = Field("", "unknown")
 
@@ -60,6 +62,12 @@ class Walk:
     batch: tuple[tuple[str, ...], Relation] | None = None
     """The rows of the micro-batch that this plan runs over, with their names."""
 
+    masks: frozenset[str] = frozenset()
+    """Names of the user's own functions that mask what they are given."""
+
+    def __post_init__(self) -> None:
+        self.scope: Final = Scope(self.sources, self.relations, self.plan.attributes, self.masks)
+
     def relation(self, node_id: int) -> Relation:
         return self.relations[node_id]
 
@@ -81,12 +89,16 @@ class Walk:
 
     def evaluate(self, expression: Expression, columns: Mapping[int, Column]) -> Evaluated:
         """What bears on the value of an expression over the given columns."""
-        return evaluate(expression, columns, self.relations, self.sources)
+        return evaluate(expression, columns, self.scope)
 
-    def condition(self, stated: Stated, subtype: str, columns: Mapping[int, Column]) -> Condition:
+    def condition(self, stated: Stated, subtype: Subtype, columns: Mapping[int, Column]) -> Condition:
         """What decides about rows through an expression."""
-        bits = self.evaluate(stated.expression, columns).influence.everything & ~self.sources.none
-        return Condition(subtype, bits, stated.sql or self.name(stated.expression))  # type: ignore[arg-type]
+        influence = self.evaluate(stated.expression, columns).influence
+        return self.deciding(influence, subtype, stated.sql or self.name(stated.expression))
+
+    def deciding(self, influence: Influence, subtype: Subtype, expression: str | None = None) -> Condition:
+        """What bears on a value, as a condition. Literals and generated values decide nothing."""
+        return Condition(subtype, decided_by(influence.everything & ~self.sources.none, subtype, influence), expression)
 
     def subquery_datasets(self, node: Node) -> int:
         """The readings below the subqueries in a node's expressions."""

@@ -143,7 +143,7 @@ class Node:
 class Link:
     """An edge of a walk, from `source` to `target` (ids of nodes), as the last of `executions` executions made it.
 
-    `distance` counts the edges from the start, from 1.
+    `certainty` and `order_only` are those of the table ``column_lineage``. `distance` counts the edges from the start, from 1.
     """
 
     source: str
@@ -153,6 +153,7 @@ class Link:
     certainty: str
     masking: bool
     expression: str | None
+    order_only: bool
     distance: int
     executions: int
     last_execution_id: str

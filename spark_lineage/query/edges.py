@@ -25,7 +25,8 @@ class Place(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """`source` bears on `target`. `edge_type` and `subtype` are None where only the datasets are known."""
+    """`source` bears on `target`. `edge_type` and `subtype` are None where only the datasets are known. `order_only`: on the order
+    of the rows, not on what they hold."""
 
     source: Place
     target: Place
@@ -34,6 +35,7 @@ class Edge(NamedTuple):
     certainty: str = "plan"
     masking: bool = False
     expression: str | None = None
+    order_only: bool = False
 
     @property
     def followed(self) -> bool:

@@ -52,7 +52,8 @@ def upstream(
                     continue
                 steps.add(edge, position, write, distance)
                 source = edge.source.dataset
-                if source is not None and (edge.followed or indirect == "follow") and (depth is None or distance < depth):
+                follow = edge.followed or (indirect == "follow" and not edge.order_only)
+                if source is not None and follow and (depth is None or distance < depth):
                     queue.append((edge.source, history.as_read(source, write), distance + 1))
     return steps.all()
 
@@ -83,7 +84,7 @@ def downstream(
                 target = edge.target
                 if written in history.in_force(write.dataset, at):
                     in_force.add(target)
-                if (target, written) in reached or not (edge.followed or indirect == "follow"):
+                if (target, written) in reached or not (edge.followed or (indirect == "follow" and not edge.order_only)):
                     continue
                 reached.add((target, written))
                 queue.append((target, readers.of(write.dataset, written), distance + 1))
@@ -127,8 +128,8 @@ def reach(start: Place, steps: Sequence[Step], forward: bool) -> dict[Place, Rea
     """How each place is reached: ``direct`` if the value goes all the way, else ``indirect``, else ``inferred``."""
     kinds: dict[Place, Reach] = {}
     rules: tuple[tuple[Reach, Callable[[Edge], bool]], ...] = (
-        ("direct", lambda edge: edge.followed and edge.certainty == "plan"),
-        ("indirect", lambda edge: edge.certainty == "plan"),
+        ("direct", lambda edge: edge.followed and edge.certainty != "inferred"),
+        ("indirect", lambda edge: edge.certainty != "inferred"),
         ("inferred", lambda edge: True),
     )
     for kind, fits in rules:
@@ -246,6 +247,7 @@ def _order(step: Step) -> tuple[object, ...]:
         edge.certainty,
         edge.masking,
         edge.expression or "",
+        edge.order_only,
     )
 
 

@@ -18,7 +18,7 @@ _INPUT = ("execution_id", "namespace", "name", "table_id", "delta_version")
 _DATASET_EDGE = ("lineage_id", "target_namespace", "target_name", "source_namespace", "source_name", "certainty")
 _COLUMN_EDGE = (
     "lineage_id", "target_namespace", "target_name", "target_column", "source_kind", "source_namespace", "source_name",
-    "source_column", "edge_type", "subtype", "masking", "expression",
+    "source_column", "edge_type", "subtype", "masking", "expression", "certainty", "order_only",
 )  # fmt: skip
 
 
@@ -97,9 +97,23 @@ def _write(output: Sequence[Any], execution: Sequence[Any] | None) -> Write | No
 
 
 def _column_edge(spelling: Spelling, row: Sequence[Any]) -> Edge:
-    _, target_namespace, target_name, target_column, source_kind, *source, edge_type, subtype, masking, expression = row
+    (
+        _,
+        target_namespace,
+        target_name,
+        target_column,
+        source_kind,
+        *source,
+        edge_type,
+        subtype,
+        masking,
+        expression,
+        certainty,
+        order_only,
+    ) = row
     target = _place(spelling, (target_namespace, target_name), target_column)
-    return Edge(_source(spelling, source_kind, *source), target, edge_type, subtype, "plan", bool(masking), expression)
+    made = _source(spelling, source_kind, *source)
+    return Edge(made, target, edge_type, subtype, certainty or "plan", bool(masking), expression, bool(order_only))
 
 
 def _source(spelling: Spelling, kind: PlaceKind, namespace: str | None, name: str | None, column: str | None) -> Place:

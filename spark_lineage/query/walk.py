@@ -45,6 +45,7 @@ def links_of(steps: Sequence[Step]) -> tuple[Link, ...]:
             certainty=edge.certainty,
             masking=edge.masking,
             expression=edge.expression,
+            order_only=edge.order_only,
             distance=distance,
             executions=executions,
             last_execution_id=last.execution_id,

@@ -92,6 +92,11 @@ def _whole_capture(location: str) -> None:
     create_table(location, TABLES["plan_executables"])
 
 
+def _sure_edges(location: str) -> None:
+    add_columns(location, "column_lineage", "certainty", "order_only")
+    add_columns(location, "plans", "columns")
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -100,4 +105,5 @@ STEPS: tuple[Step, ...] = (
         "the tables plan_executables and executable_blobs",
         _whole_capture,
     ),
+    Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
 )

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -225,6 +225,8 @@ TABLES: dict[str, TableSchema] = {
                 expression=_STRING,
                 steps=_STRINGS,
                 first_seen_at=_TIME,
+                certainty=_STRING,
+                order_only=_BOOL,
             ),
             key=("lineage_id", "edge_id"),
             statistics=("lineage_id", "target_name", "source_name", "first_seen_at"),

@@ -15,7 +15,7 @@ FULL_OVERWRITES = ("overwrite", "create", "replace")
 
 EDGE_COLUMNS = (
     "edge_id", "target_namespace", "target_name", "target_column", "source_kind", "source_namespace", "source_name",
-    "source_column", "edge_type", "subtype", "masking", "expression", "steps",
+    "source_column", "edge_type", "subtype", "masking", "expression", "steps", "certainty", "order_only",
 )  # fmt: skip
 """What makes a column edge, whichever lineage it is of."""
 

@@ -4,6 +4,8 @@
     * <- orders.status INDIRECT FILTER          on every column
     one <- literal DIRECT IDENTITY              no source
     totals.total <- ...                         where an execution writes to several datasets
+    b <- returned.a DIRECT TRANSFORMATION opaque    not told by the plan: declared, inferred, opaque
+    * <- orders.amount INDIRECT SORT order only     decides about the order alone
 
 A dataset is told by the last part of its name.
 """
@@ -46,7 +48,12 @@ def _edge(edge: ColumnEdge, several: bool) -> str:
     target = edge.target_column or "*"
     target = f"{short(edge.target_name)}.{target}" if several else target
     source = f"{short(edge.source_name or '')}.{edge.source_column}" if edge.source_kind == "column" else edge.source_kind
-    return f"{target} <- {source} {edge.edge_type} {edge.subtype}{' masked' if edge.masking else ''}"
+    marks = (
+        edge.certainty if edge.certainty != "plan" else "",
+        "masked" if edge.masking else "",
+        "order only" if edge.order_only else "",
+    )
+    return " ".join((f"{target} <- {source} {edge.edge_type} {edge.subtype}", *filter(None, marks)))
 
 
 def _input(one: Input) -> str:

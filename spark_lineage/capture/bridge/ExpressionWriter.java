@@ -11,7 +11,10 @@ import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.OuterReference;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 import scala.Product;
 
 /** Writes the expressions of a plan's nodes, generic over their classes. A subquery's plan goes to the plan's writer. */
@@ -138,6 +141,7 @@ final class ExpressionWriter {
             }
         }
         function(out, expression);
+        structure(out, expression);
         if (out.mark() == empty) {
             out.reset(start);
         } else {
@@ -171,6 +175,36 @@ final class ExpressionWriter {
             PlanWriter.rethrowOver(e);
             out.reset(mark);
         }
+    }
+
+    /** The names of fields, as the schema spells them: of the one that is taken, of all of a struct that is made. */
+    private void structure(Json out, Expression expression) {
+        String name = Reflect.simpleName(expression);
+        boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip");
+        if (!made && !name.equals("GetStructField") && !name.equals("GetArrayStructFields")) {
+            return;
+        }
+        int mark = out.mark();
+        try {
+            if (made) {
+                out.key("fields").open('[');
+                StructField[] fields = struct(expression.dataType()).fields();
+                for (int i = 0; i < fields.length; i++) {
+                    out.string(fields[i].name()).comma();
+                }
+                out.close(']').comma();
+            } else {
+                int ordinal = ((Number) Reflect.call(expression, "ordinal")).intValue();
+                DataType from = ((Expression) expression.children().head()).dataType();
+                out.field("field", struct(from).fields()[ordinal].name());
+            }
+        } catch (Exception e) {
+            out.reset(mark);
+        }
+    }
+
+    private static StructType struct(DataType type) {
+        return (StructType) (type instanceof ArrayType ? ((ArrayType) type).elementType() : type);
     }
 
     /** The class of a Scala function: it tells Spark ML's own from a user's. */

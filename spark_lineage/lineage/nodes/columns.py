@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ...plan.expressions import Alias, Attribute
+from ...plan.expressions import Alias, Attribute, Call, Expression
+from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
-from ..expressions import bare_column
-from ..influence import union
-from ..relation import Column, Relation, derived
+from ..influence import NOTHING, union
+from ..relation import Column, Relation, derived, order_decides
+from ..scope import bare_column
+from ..value import Value
+from ..value import any_of as any_value
 from ..walk import Walk
 from .handler import Handler
 
@@ -18,7 +21,7 @@ from .handler import Handler
 def project(node: Node, walk: Walk) -> Relation:
     child = walk.child(node)
     items = node.stated("projectList")
-    columns = made_columns(items, node, child.columns, walk)
+    columns = made_columns(items, node, child, walk)
     return derived((child,), columns, named_ids(items), datasets=walk.subquery_datasets(node))
 
 
@@ -27,14 +30,14 @@ def aggregate(node: Node, walk: Walk) -> Relation:
     child = walk.child(node)
     keys = tuple(walk.condition(key, "GROUP_BY", child.columns) for key in node.stated("groupingExpressions"))
     items = node.stated("aggregateExpressions")
-    columns = made_columns(items, node, child.columns, walk)
-    return derived((child,), columns, named_ids(items), keys, walk.subquery_datasets(node))
+    columns = made_columns(items, node, child, walk)
+    return derived((child,), columns, named_ids(items), keys, walk.subquery_datasets(node), order=())
 
 
 def window(node: Node, walk: Walk) -> Relation:
     """Adds columns; how rows are partitioned and ordered bears on those alone."""
     child = walk.child(node)
-    made = made_columns(node.stated("windowExpressions"), node, child.columns, walk)
+    made = made_columns(node.stated("windowExpressions"), node, child, walk)
     return derived((child,), {**child.columns, **made}, (*child.output, *made), datasets=walk.subquery_datasets(node))
 
 
@@ -45,12 +48,15 @@ def generate(node: Node, walk: Walk) -> Relation:
     if generator is None:
         raise MissingFieldError(f"{node.kind} has no generator")
     evaluated = walk.evaluate(generator.expression, child.columns)
-    column = Column(evaluated.influence.transformed(), generator.sql, node.kind, evaluated.parents)
     added = tuple(item.id for item in node.expressions("generatorOutput") if isinstance(item, Attribute))
     output = node.output or (*child.output, *added)
+    values = generated(generator.expression, added, child.columns, walk)
+    made = {
+        expression_id: Column.of(value, generator.sql, node.kind, evaluated.parents)
+        for expression_id, value in zip(added, values, strict=True)
+    }
     condition = walk.condition(generator, "JOIN", child.columns)
-    columns = {**child.columns, **dict.fromkeys(added, column)}
-    return derived((child,), columns, output, (condition,), walk.subquery_datasets(node))
+    return derived((child,), {**child.columns, **made}, output, (condition,), walk.subquery_datasets(node))
 
 
 def expand(node: Node, walk: Walk) -> Relation:
@@ -64,23 +70,28 @@ def expand(node: Node, walk: Walk) -> Relation:
     for expression_id, cells in zip(node.output, zip(*rows, strict=True), strict=True):
         evaluated = [walk.evaluate(cell.expression, child.columns) for cell in cells]
         parents = tuple({id(parent): parent for one in evaluated for parent in one.parents}.values())
-        columns[expression_id] = Column(union(one.influence for one in evaluated), None, node.kind, parents)
+        value = any_value((one.value for one in evaluated), walk.sources)
+        columns[expression_id] = Column.of(value, _texts(cells, walk), node.kind, parents)
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
 
 
 def opaque(node: Node, walk: Walk) -> Relation:
     """A function over whole rows (mapInPandas, typed map): each column it gives may come from any it takes."""
-    return mixed(node, walk, (*walk.children(node),))
+    return mixed(node, walk, (*walk.children(node),), opaque=True)
 
 
-def mixed(node: Node, walk: Walk, children: tuple[Relation, ...]) -> Relation:
-    """Every column of the children, and what the node's expressions name, goes into each column of the output."""
-    column = any_of(node, walk, children)
+def mixed(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bool) -> Relation:
+    """Every column of the children, and what the node's expressions name, goes into each column of the output.
+
+    `sureness`: the lane (`SURENESS`) that says why: ``opaque``, ``unseen``.
+    """
+    column = any_of(node, walk, children, **sureness)
     output = node.output if node.output is not None else _output_of(children)
-    return derived(children, dict.fromkeys(output, column), output, datasets=walk.subquery_datasets(node))
+    ordered = tuple(condition for child in children for condition in order_decides(child))
+    return derived(children, dict.fromkeys(output, column), output, ordered, walk.subquery_datasets(node), order=())
 
 
-def any_of(node: Node, walk: Walk, children: tuple[Relation, ...]) -> Column:
+def any_of(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bool) -> Column:
     """A column that may come from anything below the node."""
     parents = tuple({id(column): column for child in children for column in child.output_columns()}.values())
     below: dict[int, Column] = {}
@@ -90,12 +101,14 @@ def any_of(node: Node, walk: Walk, children: tuple[Relation, ...]) -> Column:
     named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
     stated = tuple(walk.evaluate(expression, below).influence for expression in named)
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
-    return Column(influence, None, node.kind, parents)
+    return Column(influence.only(**sureness), None, node.kind, parents)
 
 
-def made_columns(items: Iterable[Stated], node: Node, columns: Mapping[int, Column], walk: Walk) -> dict[int, Column]:
+def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Walk) -> dict[int, Column]:
     """The columns that a list of named expressions gives, by id and in order. A mere rename is the column itself."""
     made: dict[int, Column] = {}
+    columns = child.columns
+    sorted_by = union(condition.influence for condition in child.order)
     for item in items:
         expression = item.expression
         if not isinstance(expression, (Alias, Attribute)):
@@ -105,7 +118,10 @@ def made_columns(items: Iterable[Stated], node: Node, columns: Mapping[int, Colu
             made[expression.id] = columns[renamed]
             continue
         evaluated = walk.evaluate(expression, columns)
-        made[expression.id] = Column(evaluated.influence, stated_sql(item), node.kind, evaluated.parents)
+        value = evaluated.value
+        if sorted_by is not NOTHING and any(isinstance(one, Call) and one.name in _BY_ORDER for one in parts_of(expression)):
+            value = value.and_also(sorted_by)
+        made[expression.id] = Column.of(value, stated_sql(item), node.kind, evaluated.parents)
     return made
 
 
@@ -123,9 +139,44 @@ def stated_sql(item: Stated) -> str | None:
     return sql
 
 
+def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[int, Column], walk: Walk) -> tuple[Value, ...]:
+    """What each column holds that a generator adds; of one that is not known, all that goes in."""
+    whole = walk.evaluate(generator, columns).value
+    anything = (Value(whole.influence.transformed()),) * len(added)
+    if not isinstance(generator, Call) or not generator.children:
+        return anything
+    if generator.name == "GeneratorOuter":
+        return generated(generator.children[0], added, columns, walk)
+    given = tuple(walk.evaluate(child, columns).value for child in generator.children)
+    if generator.name in ("Explode", "PosExplode") and len(added) <= 3:
+        element = given[0].taken()
+        keys = (Value(element.influence.transformed()),) * (len(added) - 1)  # position, a map's key
+        return (*keys, element)
+    if generator.name in ("Inline", "InlineOuter"):
+        names = (walk.plan.name_of(item) for item in added)
+        fields = tuple(given[0].fields or ())
+        names = fields if len(fields) == len(added) else tuple(names)
+        return tuple(given[0].taken().field(name, walk.sources) for name in names)
+    if generator.name == "Stack" and added:
+        cells = given[1:]
+        return tuple(any_value((cell.taken() for cell in cells[at :: len(added)]), walk.sources) for at in range(len(added)))
+    return anything
+
+
+def _texts(cells: Iterable[Stated], walk: Walk) -> str | None:
+    """What stands in a column of an Expand, row by row."""
+    texts = dict.fromkeys(stated_sql(cell) or walk.name(cell.expression) or "" for cell in cells)
+    return " | ".join(text for text in texts if text) or None
+
+
 def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(item for child in children for item in child.output))
 
+
+_BY_ORDER: Final = frozenset(
+    {"First", "Last", "AnyValue", "CollectList", "MonotonicallyIncreasingID", "PythonUDAF", "PythonUDF"}
+)
+"""Functions whose value depends on the order in which rows come."""
 
 _OPAQUE: Final = (
     "AppendColumns", "AppendColumnsWithObject", "CoGroup", "DeserializeToObject", "FlatMapGroupsWithState", "MapElements", "MapGroups", "MapPartitions",

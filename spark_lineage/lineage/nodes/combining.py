@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from ...plan.expressions import Attribute, Subquery
@@ -10,7 +11,8 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Opaque, Stated
 from ..expressions import known_outer
 from ..influence import Influence, Outer, passed, substitute, union, without
-from ..relation import Column, Condition, Conditions, Relation, derived
+from ..relation import Column, Conditions, Relation, derived
+from ..value import Value, any_of
 from ..walk import Walk
 from .handler import Handler
 
@@ -24,7 +26,7 @@ def join(node: Node, walk: Walk) -> Relation:
     kind = _join_type(node)
     output = node.output or ((*left.output, *right.output) if not kind.startswith(("LeftSemi", "LeftAnti")) else left.output)
     if kind.startswith("ExistenceJoin"):
-        decided = union(condition.deciding() for condition in conditions)
+        decided = union(condition.influence for condition in conditions)
         columns.update({item: Column(decided, None, node.kind) for item in output if item not in columns})
     return derived((left, right), columns, output, conditions, walk.subquery_datasets(node))
 
@@ -51,8 +53,9 @@ def union_all(node: Node, walk: Walk) -> Relation:
     output = children[0].output if node.output is None else node.output
     columns = {}
     for position, expression_id in enumerate(output):
-        parents = tuple(child.columns[child.output[position]] for child in children)
-        columns[expression_id] = _merged(parents, node)
+        ids = tuple(child.output[position] for child in children)
+        parents = tuple(child.columns[item] for child, item in zip(children, ids, strict=True))
+        columns[expression_id] = _merged(parents, node, walk, same_type=_have_one_type(ids, walk))
     return derived(children, columns, output)
 
 
@@ -124,11 +127,14 @@ def loop_reference(node: Node, walk: Walk) -> Relation:
 
 
 def _known_loop(references: list[tuple[int, ...]], influences: list[Influence], walk: Walk) -> dict[int, Influence]:
+    """What a recursion's own columns, and their fields, are known to come from so far."""
+    so_far = {item: one for output in references for item, one in zip(output, influences, strict=True)}
     known = {}
-    for output in references:
-        for item, influence in zip(output, influences, strict=True):
-            own = walk.sources.bit(Outer(item))
-            known[own] = without(influence, own)
+    for source in tuple(walk.sources.of(walk.sources.outer)):
+        if isinstance(source, Outer) and source.expression_id in so_far:
+            own = walk.sources.bit(source)
+            value = Value(so_far[source.expression_id]).at(source.path, walk.sources)
+            known[own] = without(value.influence, own)
     return known
 
 
@@ -149,22 +155,31 @@ def _join_type(node: Node) -> str:
 def _through(relation: Relation, node: Node) -> dict[int, Column]:
     """The columns as they come out of the node, which leaves their values alone."""
     return {
-        expression_id: Column(column.influence, column.expression, node.kind, (column,))
+        expression_id: Column.of(column.value, column.expression, node.kind, (column,))
         for expression_id, column in relation.columns.items()
     }
 
 
-def _merged(parents: tuple[Column, ...], node: Node) -> Column:
+def _merged(parents: tuple[Column, ...], node: Node, walk: Walk, same_type: bool) -> Column:
     expressions = {parent.expression for parent in parents}
     expression = expressions.pop() if len(expressions) == 1 else None
-    return Column(union(parent.influence for parent in parents), expression, node.kind, parents)
+    if same_type:
+        value = any_of((parent.value for parent in parents), walk.sources)
+    else:  # fields of other names meet by position
+        value = Value(union(parent.influence.transformed() if parent.fields else parent.influence for parent in parents))
+    return Column.of(value, expression, node.kind, parents)
+
+
+def _have_one_type(ids: tuple[int, ...], walk: Walk) -> bool:
+    types = {field.data_type for item in ids if (field := walk.plan.attributes.get(item)) is not None}
+    return len(types) <= 1
 
 
 def _with_outer(inner: Relation, outer: Relation, taken: Influence, walk: Walk) -> Relation:
     """A correlated relation with the outer columns that it takes put in place; `taken` is all of them together."""
     everything = inner.decisions.everything
     for column in inner.columns.values():
-        everything |= column.influence.everything
+        everything |= column.value.everything
     return _substituted(inner, known_outer(everything, outer.columns, walk.sources, taken), walk)
 
 
@@ -172,18 +187,13 @@ def _substituted(inner: Relation, known: Mapping[int, Influence], walk: Walk) ->
     """A relation with what placeholders stand for put in their place."""
     if not known:
         return inner
-    columns = {
-        item: Column(substitute(column.influence, known), column.expression, column.step, column.parents, column.condition)
-        for item, column in inner.columns.items()
-    }
-    conditions = []
-    for condition in inner.conditions:
-        bits = condition.bits
-        for bit, value in known.items():
-            bits = bits & ~bit | value.everything if bits & bit else bits
-        conditions.append(Condition(condition.subtype, bits & ~walk.sources.none, condition.expression))
-    decisions = substitute(inner.decisions, known)
-    return Relation(columns, inner.output, Conditions(tuple(conditions)), decisions, inner.datasets)
+    columns = {item: column.holding(column.value.substituted(known)) for item, column in inner.columns.items()}
+    none = walk.sources.none
+    conditions = tuple(
+        replace(condition, influence=without(substitute(condition.influence, known), none)) for condition in inner.conditions
+    )
+    decisions = without(substitute(inner.decisions, known), none)
+    return replace(inner, columns=columns, conditions=Conditions(conditions), decisions=decisions)
 
 
 HANDLERS: Final[dict[str, Handler]] = {

@@ -13,8 +13,8 @@ from ...plan.expressions import Call, Expression
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
 from ..datasets import DatasetRef
-from ..influence import union
 from ..relation import Column, Condition, Relation, derived
+from ..value import any_of
 from ..walk import Walk, Written
 from .handler import Handler
 
@@ -37,8 +37,8 @@ def merge(node: Node, walk: Walk) -> Relation:
     for expression_id in target.output:
         name = walk.plan.name_of(expression_id)
         previous = (target.columns[expression_id],) if keeps else ()
-        made.append((name, _any_of((*previous, *values.pop(name.lower(), ())), node)))
-    made.extend((name, _any_of(added, node)) for name, added in values.items())
+        made.append((name, _any_of((*previous, *values.pop(name.lower(), ())), node, walk)))
+    made.extend((name, _any_of(added, node, walk)) for name, added in values.items())
     conditions = [walk.condition(stated, "CONDITIONAL", columns) for clause in clauses if (stated := clause.condition)]
     if (on := node.expression("condition")) is not None:
         conditions.insert(0, walk.condition(on, "JOIN", columns))
@@ -56,7 +56,7 @@ def update(node: Node, walk: Walk) -> Relation:
         previous = target.columns[expression_id]
         value = _evaluated(stated, node, target.columns, walk)
         if value is not previous and deciding is not None:
-            value = _any_of((previous, value), node, deciding)
+            value = _any_of((previous, value), node, walk, deciding)
         made.append((walk.plan.name_of(expression_id), value))
     rows = derived((target,), target.columns, target.output, datasets=walk.subquery_datasets(node))
     return _rewrite(node, walk, "update", tuple(made), rows)
@@ -114,7 +114,7 @@ def _evaluated(stated: Stated, node: Node, columns: Mapping[int, Column], walk: 
     if bare is not None and bare in columns:
         return columns[bare]
     evaluated = walk.evaluate(stated.expression, columns)
-    return Column(evaluated.influence, stated.sql, node.kind, evaluated.parents)
+    return Column.of(evaluated.value, stated.sql, node.kind, evaluated.parents)
 
 
 def _bare(expression: Expression) -> int | None:
@@ -122,15 +122,17 @@ def _bare(expression: Expression) -> int | None:
     return expression_id if not expression.children else None
 
 
-def _any_of(columns: Iterable[Column], node: Node, deciding: Condition | None = None) -> Column:
+def _any_of(columns: Iterable[Column], node: Node, walk: Walk, deciding: Condition | None = None) -> Column:
     """A column that takes its value from one of several, row by row; `deciding` tells which."""
     columns = tuple({id(column): column for column in columns}.values())
     if len(columns) == 1 and deciding is None:
         return columns[0]
     expressions = tuple(dict.fromkeys(column.expression for column in columns if column.expression))
-    influence = union((*(column.influence for column in columns), *((deciding.deciding(),) if deciding else ())))
+    value = any_of((column.value for column in columns), walk.sources)
+    value = value.and_also(deciding.influence) if deciding else value
     expression = expressions[0] if len(expressions) == 1 else None
-    return Column(influence, expression, node.kind, columns, deciding.expression if deciding else None)
+    condition = deciding.expression if deciding else None
+    return Column(value.influence, expression, node.kind, columns, condition, value.fields)
 
 
 def _rewrite(node: Node, walk: Walk, operation: str, columns: tuple[tuple[str, Column], ...], rows: Relation) -> Relation:

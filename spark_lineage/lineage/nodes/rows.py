@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from ...plan.expressions import Attribute
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import CatalogTable, Stated
 from ..influence import numbers
-from ..relation import Condition, Relation, derived
+from ..relation import Relation, derived, order_decides
 from ..walk import Walk
 from .handler import Handler
 
@@ -29,20 +30,33 @@ def filtered(node: Node, walk: Walk) -> Relation:
 
 
 def sorted_rows(node: Node, walk: Walk) -> Relation:
+    """ORDER BY: the order of the rows alone, until something depends on it."""
     child = walk.child(node)
-    conditions = tuple(walk.condition(order, "SORT", child.columns) for order in node.stated("order"))
-    return derived((child,), child.columns, child.output, conditions, walk.subquery_datasets(node))
+    orders = (walk.condition(order, "SORT", child.columns) for order in node.stated("order"))
+    order = tuple(replace(one, order_only=True) for one in orders if one.bits)
+    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), order or child.order)
+
+
+def first_rows(node: Node, walk: Walk) -> Relation:
+    """LIMIT, OFFSET, tail, a sample: which rows they are, the order decides."""
+    child = walk.child(node)
+    if not child.order:
+        return child
+    return derived((child,), child.columns, child.output, order_decides(child), order=child.order)
 
 
 def distinct(node: Node, walk: Walk) -> Relation:
     """DISTINCT groups by all its columns."""
     child = walk.child(node)
-    return _grouped(child, tuple(Stated(Attribute(item)) for item in child.output), walk)
+    keys = tuple(walk.condition(Stated(Attribute(item)), "GROUP_BY", child.columns) for item in child.output)
+    return derived((child,), child.columns, child.output, keys, order=())
 
 
 def deduplicated(node: Node, walk: Walk) -> Relation:
-    """dropDuplicates: which row is kept is a matter of the keys."""
-    return _grouped(walk.child(node), node.stated("keys"), walk)
+    """dropDuplicates: which row is kept is a matter of the keys, and of the order."""
+    child = walk.child(node)
+    keys = (walk.condition(key, "GROUP_BY", child.columns) for key in node.stated("keys"))
+    return derived((child,), child.columns, child.output, (*keys, *order_decides(child)), order=())
 
 
 def view(node: Node, walk: Walk) -> Relation:
@@ -62,18 +76,14 @@ def view(node: Node, walk: Walk) -> Relation:
     return derived((child,), columns, node.output)
 
 
-def _grouped(child: Relation, keys: tuple[Stated, ...], walk: Walk) -> Relation:
-    conditions: tuple[Condition, ...] = tuple(walk.condition(key, "GROUP_BY", child.columns) for key in keys)
-    return derived((child,), child.columns, child.output, conditions)
-
-
 _UNCHANGED: Final = (
-    "CollectMetrics", "EventTimeWatermark", "GlobalLimit", "LocalLimit", "Offset", "PipeOperator", "RebalancePartitions", "Repartition", "RepartitionByExpression",
-    "ResolvedHint", "ReturnAnswer", "Sample", "Subquery", "SubqueryAlias", "Tail", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
+    "CollectMetrics", "EventTimeWatermark", "PipeOperator", "RebalancePartitions", "Repartition", "RepartitionByExpression",
+    "ResolvedHint", "ReturnAnswer", "Subquery", "SubqueryAlias", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
 )  # fmt: skip
 
 HANDLERS: Final[dict[str, Handler]] = {
     **dict.fromkeys(_UNCHANGED, unchanged),
+    **dict.fromkeys(("GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"), first_rows),
     "Filter": filtered,
     "Sort": sorted_rows,
     "Distinct": distinct,

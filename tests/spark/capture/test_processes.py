@@ -41,7 +41,9 @@ def python_job(spark_settings: dict[str, str], *arguments: str) -> list[str]:
 
 
 def submit_args(spark_settings: dict[str, str]) -> str:
-    return shlex.join([part for key, value in spark_settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
+    return (
+        shlex.join([part for key, value in spark_settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
+    )
 
 
 @pytest.mark.parametrize(

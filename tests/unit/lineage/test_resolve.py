@@ -79,7 +79,7 @@ def edges(document: ExecutionDocument, **run: Any) -> list[str]:
 
 def test_an_unknown_node_takes_everything_and_says_so() -> None:
     document = made(leaf(1, "/in", 1, 2), node("Mystery", 2, 1, output=(11,)), save(3, 2, "x"))
-    assert edges(document) == ["x <- in.a DIRECT TRANSFORMATION", "x <- in.b DIRECT TRANSFORMATION"]
+    assert edges(document) == ["x <- in.a DIRECT TRANSFORMATION unknown", "x <- in.b DIRECT TRANSFORMATION unknown"]
     execution = resolved(document).executions[0]
     assert (execution.completeness, execution.incomplete_reasons) == ("partial", ("unknown node Mystery",))
 
@@ -91,7 +91,7 @@ def test_an_unknown_leaf_has_an_unknown_source() -> None:
 
 def test_a_known_node_of_an_unknown_form_takes_the_unknown_path() -> None:
     document = made(leaf(1, "/in", 1, 2), node("Project", 2, 1, output=(11,), columns=[]), save(3, 2, "x"))
-    assert edges(document) == ["x <- in.a DIRECT TRANSFORMATION", "x <- in.b DIRECT TRANSFORMATION"]
+    assert edges(document) == ["x <- in.a DIRECT TRANSFORMATION unknown", "x <- in.b DIRECT TRANSFORMATION unknown"]
     assert resolved(document).executions[0].incomplete_reasons == (
         "unknown form of node Project: Project has no list projectList",
     )
@@ -109,7 +109,7 @@ def test_an_unknown_command_with_a_commit_writes_anything_from_anything() -> Non
     commit = {"path": "/out", "version": 4, "version_before": 3, "operation": "SHUFFLE", "metrics": {}}
     document = made(leaf(1, "/in", 1, 2), node("ShuffleCommand", 2, 1, output=()), commits=[commit])
     found = described(resolved(document))
-    assert found["edges"] == ["* <- in.a DIRECT TRANSFORMATION", "* <- in.b DIRECT TRANSFORMATION"]
+    assert found["edges"] == ["* <- in.a DIRECT TRANSFORMATION unknown", "* <- in.b DIRECT TRANSFORMATION unknown"]
     assert found["outputs"] == ["out shuffle version 4 rows None"]
     assert found["operation"] == "command:ShuffleCommand"
 

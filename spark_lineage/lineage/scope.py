@@ -1,0 +1,45 @@
+"""What an expression is evaluated in, and what a rule for one is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from ..plan.expressions import Alias, Attribute, Call, Expression
+from ..plan.values import Field
+from .influence import Influence, Sources
+from .relation import Relation
+from .value import Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What an expression is evaluated in: the plans of its subqueries, the types of columns, the functions that mask."""
+
+    sources: Sources
+    relations: Mapping[int, Relation]
+    attributes: Mapping[int, Field]
+    masks: frozenset[str] = frozenset()
+    """Names of the user's own functions that mask what they are given, in lower case."""
+
+
+Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
+"""From what bears on the children to what bears on the expression."""
+
+Structure: TypeAlias = Callable[[Call, tuple[Value, ...], Scope], Value]
+"""A rule that keeps fields apart."""
+
+UNCHANGED: Final = frozenset({
+    "AssertNotNull", "KnownNotNull", "KnownNotContainsNull", "KnownNullable", "NormalizeNaNAndZero", "OuterReference", "PromotePrecision", "TempResolvedColumn",
+})  # fmt: skip
+"""Wrappers that give their only child's value as it is."""
+
+
+def bare_column(expression: Expression) -> int | None:
+    """The id of the column that an expression merely renames, None where it does more."""
+    while isinstance(expression, Alias) or (isinstance(expression, Call) and expression.name in UNCHANGED):
+        if not expression.children:
+            return None
+        expression = expression.children[0]
+    return expression.id if isinstance(expression, Attribute) else None

@@ -1,0 +1,393 @@
+"""Expressions that build, open, change or hand on structs, arrays and maps: what bears on a field is told apart from the rest.
+
+Arrays and maps are looked through: the ``price`` of the structs in ``items`` is ``items.price``. `STRUCTURES` lists the rules; an
+expression without one is computed from all of its children, and its fields cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..plan.expressions import Attribute, Call, Expression, Literal
+from ..plan.types import fields_of
+from ..plan.values import DataType, Stated, StructSchema
+from .influence import NOTHING, Influence, Outer, decided_by, passed, union
+from .scope import Scope, Structure, bare_column
+from .value import Fields, Value, any_of, struct_of
+
+_ROUNDS: Final = 20
+"""How often a fold is gone through; beyond it everything goes into everything."""
+
+
+def field_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``address.city``, of a struct or of each struct in an array. The schema's own spelling is ``field``."""
+    name = call.arguments.get("field") or call.arguments.get("name")
+    return children[0].field(name, scope.sources) if isinstance(name, str) else Value(children[0].influence.transformed())
+
+
+def element_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``items[0]``, ``prices['a']``: which one it is, is decided by the index."""
+    return children[0].taken().and_also(_deciding(children[1:], scope))
+
+
+def named_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """Name, value, name, value, ... . A name may come in several times: then nothing can be told apart."""
+    names = _names(call) or tuple(child.text if isinstance(child, Literal) else None for child in call.children[::2])
+    values = children[1::2]
+    if len(names) != len(values) or len(set(names)) != len(names) or None in names:
+        return Value(union(child.influence for child in values).transformed())
+    return struct_of({str(name): value for name, value in zip(names, values, strict=True)})
+
+
+def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``withField``, ``dropFields``: the fields that are left, some of them with a new value where the struct is not null."""
+    changed = {}
+    for child, value in zip(call.children[1:], children[1:], strict=True):
+        name = child.arguments.get("name") if isinstance(child, Call) else None
+        if isinstance(name, str):
+            changed[name.lower()] = value.and_also(_deciding(children[:1], scope))
+    names = _names(call)
+    if not names:
+        return Value(union(child.influence for child in children).transformed())
+    return struct_of({name: changed.get(name.lower()) or children[0].field(name, scope.sources) for name in names})
+
+
+def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    return children[0]
+
+
+def any_element(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """An array or a map made of those given, or of values: any of theirs."""
+    return any_of((child.taken() for child in children), scope.sources) if children else Value(passed(scope.sources.literal))
+
+
+def elements_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """Some of the elements, or in another order: as the other arguments decide."""
+    return children[0].taken().and_also(_deciding(children[1:], scope))
+
+
+def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """Condition, value, condition, value, ..., and the value of ELSE where their number is odd."""
+    tests = children[: len(children) // 2 * 2 : 2]
+    return _chosen(tests, (*children[1::2], *(children[-1:] if len(children) % 2 else ())), scope)
+
+
+def chosen_if(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    return _chosen(children[:1], children[1:], scope)
+
+
+def first_that_is_there(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """COALESCE, NVL, NANVL: whether a value is there decides whether the next one is taken."""
+    return _chosen(children[:-1], children, scope)
+
+
+def aggregate(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The function, then the FILTER clause where there is one."""
+    value = children[0].through(Influence.aggregated)
+    return value.and_also(_deciding(children[1:], scope))
+
+
+def most(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``max_by(value, order)``: the order decides which of the values it is."""
+    return children[0].taken().and_also(_deciding(children[1:], scope, "SORT"))
+
+
+def list_in_order(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``listagg(value, delimiter) WITHIN GROUP (ORDER BY ...)``."""
+    value = union(child.influence for child in children[:2]).transformed()
+    return Value(value).and_also(_deciding(children[2:], scope, "SORT"))
+
+
+def window(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The function over the window, then the window: partitions, order and frame."""
+    return children[0].taken().and_also(_deciding(children[1:], scope, "WINDOW"))
+
+
+def cast(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """To a struct: field by field, in order. To anything else a transformation, and to a variant as well."""
+    target = call.arguments.get("dataType")
+    wanted = fields_of(target.text) if isinstance(target, DataType) else _schema_fields(target)
+    base = children[0]
+    if not wanted:
+        return Value(base.influence.transformed())
+    there = tuple(base.fields) if base.fields is not None else _type_names(call.children[0], scope)
+    if len(there) != len(wanted):
+        return Value(base.influence.transformed())
+    fields = {}
+    for (name, _), old in zip(wanted, there, strict=True):
+        fields[name] = base.field(old, scope.sources).through(Influence.transformed)
+    return struct_of(fields)
+
+
+def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``from_json`` and its like: each field of the schema comes from the text."""
+    value = Value(union(child.influence for child in children).transformed())
+    schema = call.arguments.get("schema")
+    return _all_fields(value, _schema_fields(schema))
+
+
+def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``transform(items, x -> ...)``, and the map functions: what the lambda makes of each element; how many there are, is the array's."""
+    made = _applied(call, children, scope)
+    return made.taken().and_also(_rest(_arguments(call, children), made, scope))
+
+
+def kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``filter(items, x -> ...)``, ``array_sort``: the elements, as the lambda decides."""
+    return children[0].taken().and_also(_deciding((_applied(call, children, scope),), scope))
+
+
+def zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``zip_with(a, b, (x, y) -> ...)``."""
+    made = _applied(call, children, scope)
+    return made.taken().and_also(_rest(_arguments(call, children), made, scope))
+
+
+def keys_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``transform_keys``: the map's values under other keys."""
+    made = _applied(call, children, scope)
+    return Value(union((children[0].influence, made.influence)).transformed())
+
+
+def tested(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``exists``, ``forall``: what the lambda says of the elements."""
+    made = Value(_applied(call, children, scope).influence.transformed())
+    return made.and_also(_rest(_arguments(call, children), made, scope))
+
+
+def folded(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``aggregate(items, zero, (so far, x) -> ..., finish)``: gone through until what has been gathered stays as it is."""
+    items, zero = children[0].taken(), children[1]
+    merge, finish = _lambda(call, 2), _lambda(call, 3)
+    if merge is None or len(merge[1]) < 2:
+        return Value(union(child.influence for child in children).transformed())
+    step = children[2]
+    gathered = zero.taken()
+    for _ in range(_ROUNDS):
+        grown = any_of((zero.taken(), _bound(step, merge[1], (gathered, items), scope).taken()), scope.sources)
+        if _same(grown, gathered):
+            break
+        gathered = grown
+    else:
+        gathered = Value(union((gathered.influence, items.influence)).transformed())
+    made = gathered if finish is None else _bound(children[3], finish[1], (gathered,), scope).taken()
+    return made.and_also(_rest(children[:1], made, scope))
+
+
+def lambda_variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A placeholder, until the function around the lambda says what it stands for."""
+    number = call.arguments.get("exprId")
+    if not isinstance(number, int):
+        return Value(passed(scope.sources.generated))
+    return Value(passed(scope.sources.bit(Outer(number))))
+
+
+def body(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A lambda: its body is the first child, its variables are the others."""
+    return children[0]
+
+
+def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A map made of keys and values in turn: its values' fields are told apart, the keys decide which is found."""
+    keys, values = children[::2], children[1::2]
+    if not values:
+        return Value(passed(scope.sources.literal))
+    value = any_of((child.taken() for child in values), scope.sources)
+    whole = union((value.influence, *(key.influence for key in keys))).transformed()
+    return Value(whole, value.fields)
+
+
+def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``arrays_zip(a, b)``: structs with a field for each array."""
+    names = _names(call) or tuple(
+        child.text if isinstance(child, Literal) else None for child in call.children[len(children) // 2 :]
+    )
+    arrays = children[: len(children) // 2] if len(call.children) != len(names) else children
+    if len(names) != len(arrays) or None in names or len(set(names)) != len(names):
+        return Value(union(child.influence for child in children).transformed())
+    return struct_of({str(name): value.taken() for name, value in zip(names, arrays, strict=True)})
+
+
+def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A session variable: what it was set from is in no plan that reads it."""
+    return Value(passed(scope.sources.unknown))
+
+
+def sql_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A SQL function: its body, in which its arguments stand already, is the last child."""
+    return children[-1]
+
+
+def _chosen(tests: Iterable[Value], values: Iterable[Value], scope: Scope) -> Value:
+    return any_of((value.taken() for value in values), scope.sources).and_also(_deciding(tests, scope))
+
+
+def _deciding(values: Iterable[Value], scope: Scope, subtype: str = "CONDITIONAL") -> Influence:
+    """What some values come to where they only decide. Literals and generated values decide nothing."""
+    none = scope.sources.none
+    found = []
+    for value in values:
+        bits = value.influence.everything & ~none
+        if bits:
+            found.append(decided_by(bits, subtype, value.influence))  # type: ignore[arg-type]
+    return union(found) if found else NOTHING
+
+
+def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:
+    """What was given and is not in what was made of it: it decides how much of that there is, if any."""
+    bits = 0
+    for value in given:
+        bits |= value.influence.everything
+    bits &= ~(made.influence.everything | scope.sources.none)
+    return decided_by(bits, "CONDITIONAL") if bits else NOTHING
+
+
+def _arguments(call: Call, children: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The arrays or maps, before the first lambda."""
+    return tuple(child for at, child in enumerate(children) if not _lambda(call, at))
+
+
+def _lambda(call: Call, position: int) -> tuple[Call, tuple[int, ...]] | None:
+    """The lambda at a position, with the numbers of its variables."""
+    found = call.children[position] if position < len(call.children) else None
+    if not isinstance(found, Call) or found.name != "LambdaFunction":
+        return None
+    numbers = tuple(_number(variable) for variable in found.children[1:])
+    return found, numbers
+
+
+def _number(variable_: Expression) -> int:
+    number = variable_.arguments.get("exprId") if isinstance(variable_, Call) else None
+    return number if isinstance(number, int) else -1
+
+
+def _applied(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The body of the lambda of a function, its variables bound to the elements of the arrays or maps before it.
+
+    One array and two variables: the second counts. A map's variables are its keys and its values, of two maps the keys and both
+    values. A comparison has twice the same array.
+    """
+    position = next((at for at in range(len(call.children)) if _lambda(call, at)), None)
+    if position is None:
+        return Value(union(child.influence for child in children).transformed())
+    _, numbers = _lambda(call, position) or (None, ())
+    given = tuple(child.taken() for child in children[:position])
+    if call.name == "MapZipWith":
+        keys = Value(union(value.influence for value in given))
+        bound: tuple[Value, ...] = (keys, *given)
+    elif call.name in ("MapFilter", "TransformKeys", "TransformValues"):
+        bound = (Value(given[0].influence.transformed()), given[0])
+    elif call.name == "ArraySort":
+        bound = (given[0], given[0])
+    else:
+        bound = (*given, Value(passed(scope.sources.generated)))
+    return _bound(children[position], numbers, bound, scope)
+
+
+def _bound(value: Value, variables: tuple[int, ...], given: tuple[Value, ...], scope: Scope) -> Value:
+    """A lambda's body with its variables standing for what it is given."""
+    known = dict(zip(variables, given, strict=False))
+    places = {
+        scope.sources.bit(source): known[source.expression_id].at(source.path, scope.sources).influence
+        for source in scope.sources.of(value.everything & scope.sources.outer)
+        if isinstance(source, Outer) and source.expression_id in known
+    }
+    return value.substituted(places) if places else value
+
+
+def _same(one: Value, other: Value) -> bool:
+    if one.influence != other.influence or (one.fields is None) != (other.fields is None):
+        return False
+    if one.fields is None or other.fields is None:
+        return True
+    return tuple(one.fields) == tuple(other.fields) and all(_same(one.fields[name], other.fields[name]) for name in one.fields)
+
+
+def _names(call: Call) -> tuple[str, ...]:
+    names = call.arguments.get("fields")
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, tuple) else ()
+
+
+def _type_names(expression: Expression, scope: Scope) -> tuple[str, ...]:
+    """The fields of what a bare column holds."""
+    number = expression.id if isinstance(expression, Attribute) else bare_column(expression)
+    field = scope.attributes.get(number) if number is not None else None
+    return tuple(name for name, _ in fields_of(field.data_type)) if field else ()
+
+
+def _schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(schema, StructSchema):
+        return tuple((field.name, field.data_type) for field in schema.fields)
+    if isinstance(schema, Stated):
+        return ()
+    return fields_of(schema.text) if isinstance(schema, DataType) else ()
+
+
+def _all_fields(value: Value, fields: tuple[tuple[str, str], ...]) -> Value:
+    """A value in whose type each field comes from all that the value comes from."""
+    if not fields:
+        return value
+    told: Fields = {name: _all_fields(value, fields_of(data_type)) for name, data_type in fields}
+    return Value(value.influence, told)
+
+
+_ELEMENTS: Final = (
+    "ArrayDistinct",
+    "ArrayCompact",
+    "Reverse",
+    "SortArray",
+    "Slice",
+    "ArrayRemove",
+    "ArrayRepeat",
+    "Shuffle",
+    "Flatten",
+    "MapValues",
+)
+_UNITED: Final = ("CreateArray", "ArrayUnion", "ArrayAppend", "ArrayPrepend", "Concat", "MapConcat")
+_HELD: Final = ("First", "Last", "AnyValue", "CollectList", "CollectSet", "Max", "Min", "Mode", "Lead", "Lag", "NthValue")
+"""Functions whose result holds values that they were given as they were."""
+
+STRUCTURES: Final[dict[str, Structure]] = {
+    "GetStructField": field_of,
+    "GetArrayStructFields": field_of,
+    "GetArrayItem": element_of,
+    "GetMapValue": element_of,
+    "ElementAt": element_of,
+    "CreateNamedStruct": named_struct,
+    "UpdateFields": changed_struct,
+    "WithField": with_field,
+    "CreateMap": entries,
+    "ArraysZip": arrays_zipped,
+    "Cast": cast,
+    "JsonToStructs": parsed,
+    "XmlToStructs": parsed,
+    "CsvToStructs": parsed,
+    "CaseWhen": chosen_case,
+    "If": chosen_if,
+    "Coalesce": first_that_is_there,
+    "NaNvl": first_that_is_there,
+    "AggregateExpression": aggregate,
+    "MaxBy": most,
+    "MinBy": most,
+    "ListAgg": list_in_order,
+    "WindowExpression": window,
+    "ArrayTransform": mapped,
+    "TransformValues": mapped,
+    "MapZipWith": zipped,
+    "ZipWith": zipped,
+    "ArrayFilter": kept,
+    "MapFilter": kept,
+    "ArraySort": kept,
+    "TransformKeys": keys_kept,
+    "ArrayExists": tested,
+    "ArrayForAll": tested,
+    "ArrayAggregate": folded,
+    "NamedLambdaVariable": lambda_variable,
+    "LambdaFunction": body,
+    "VariableReference": variable,
+    "SQLScalarFunction": sql_function,
+    **dict.fromkeys(_ELEMENTS, elements_kept),
+    **dict.fromkeys(_UNITED, any_element),
+    **dict.fromkeys(_HELD, any_element),
+}  # fmt: skip
