@@ -13,7 +13,7 @@ LISTENER = PACKAGE + ".LineageListener"
 RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
 """What Python alone knows, in the jar."""
 FILES = (
-    "Faults", "Json", "Reflect", "Plans", "RealPaths", "SqlText", "Globs", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
+    "Faults", "Json", "Members", "Reflect", "Plans", "RealPaths", "SqlText", "Globs", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
     "Folders", "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
     "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "DeltaOwn", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "Texts", "PlanStream",

@@ -13,8 +13,14 @@ final class Reflect {
 
     /** The value of a public no-argument method. Throws what the method throws. */
     static Object call(Object target, String name) throws Exception {
-        Method method = target.getClass().getMethod(name, new Class[0]);
-        method.setAccessible(true);
+        Method method = Members.method(target.getClass(), name);
+        if (method == null) {
+            throw new NoSuchMethodException(target.getClass().getName() + "." + name);
+        }
+        return invoke(method, target);
+    }
+
+    private static Object invoke(Method method, Object target) throws Exception {
         try {
             return method.invoke(target, new Object[0]);
         } catch (java.lang.reflect.InvocationTargetException e) {
@@ -32,7 +38,8 @@ final class Reflect {
             return null;
         }
         try {
-            return call(target, name);
+            Method method = Members.method(target.getClass(), name);
+            return method == null ? null : invoke(method, target);
         } catch (Exception e) {
             return null;
         } catch (LinkageError e) {
@@ -62,16 +69,7 @@ final class Reflect {
 
     /** The field of that name, which may have the class before it as Scala puts it; null where there is none. */
     static Field find(Class type, String name) {
-        for (Class holder = type; holder != null && holder != Object.class; holder = holder.getSuperclass()) {
-            Field[] fields = holder.getDeclaredFields();
-            for (int i = 0; i < fields.length; i++) {
-                if (fields[i].getName().equals(name) || fields[i].getName().endsWith("$$" + name)) {
-                    fields[i].setAccessible(true);
-                    return fields[i];
-                }
-            }
-        }
-        return null;
+        return Members.field(type, name);
     }
 
     /** As tryCall, of a method that is not public. */
