@@ -1,8 +1,10 @@
 """How long one document takes from bytes to records: wide plans, deep plans, plans that are not understood.
 
-    python benchmarks/resolving.py [--repeats 5]
+    python benchmarks/resolving.py [--repeats 5] [--out benchmarks/results/resolving.json]
 
-Medians, in one process; no JVM and no store. The plans are made here, in the shape that the bridge writes.
+Each plan in a process of its own: medians of its seconds on a processor (what else the machine does is not in them), and the peak
+of its memory above what the process has with everything imported. No JVM and no store. The plans are made here, in the shape
+that the bridge writes.
 """
 
 from __future__ import annotations
@@ -10,8 +12,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import resource
 import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
@@ -23,30 +30,50 @@ Plan = list[dict[str, Any]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
-    print(f"{'plan':<58}{'gzip KB':>9}{'read s':>9}{'resolve s':>11}{'edges':>9}")
-    for title, nodes in PLANS.items():
-        data = document(nodes)
-        reads, resolves, edges = measured(data, repeats)
-        print(f"{title:<58}{len(data) / 1024:>9.0f}{reads:>9.2f}{resolves:>11.2f}{edges:>9,}")
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--one", choices=list(PLANS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measured(document(PLANS[arguments.one]()), arguments.repeats)))
+        return
+    print(f"{'plan':<58}{'gzip KB':>9}{'read s':>9}{'resolve s':>11}{'edges':>9}{'peak MB':>9}")
+    figures = {}
+    for title in PLANS:
+        command = [sys.executable, __file__, "--repeats", str(arguments.repeats), "--one", title]
+        one = figures[title] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        print(
+            f"{title:<58}{one['gzip_kb']:>9.0f}{one['read_s']:>9.2f}{one['resolve_s']:>11.2f}{one['edges']:>9,}{one['peak_mb']:>9.0f}",
+            flush=True,
+        )
+    if arguments.out:
+        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measured(data: bytes, repeats: int) -> tuple[float, float, int]:
-    """Median seconds to read and to resolve a document, and its column edges."""
+def measured(data: bytes, repeats: int) -> dict[str, float]:
+    """Median seconds to read and to resolve a document, its column edges, and the memory that took beyond what was there before."""
     reads, resolves, edges = [], [], 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         execution = read(data)
-        middle = time.perf_counter()
+        middle = time.process_time()
         assert isinstance(execution, ExecutionDocument)
         edges = len(records_of_execution(execution, RunContext()).column_lineage)
         reads.append(middle - start)
-        resolves.append(time.perf_counter() - middle)
-    return statistics.median(reads), statistics.median(resolves), edges
+        resolves.append(time.process_time() - middle)
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {
+        "gzip_kb": round(len(data) / 1024, 1), "read_s": round(statistics.median(reads), 3), "resolve_s": round(statistics.median(resolves), 3),
+        "edges": edges, "peak_mb": round(peak, 1),
+    }  # fmt: skip
 
 
 def document(nodes: Plan) -> bytes:
-    attributes = {str(item): [f"c{item}", "int", True] for node in nodes for item in node.get("output") or ()}
+    attributes = {
+        str(item): [f"c{item}", node.get("types", {}).get(item, "int"), True]
+        for node in nodes
+        for item in node.get("output") or ()
+    }
     plan = {"root": nodes[-1]["id"], "attributes": attributes, "nodes": nodes}
     heading = {
         "format": 1,
@@ -138,15 +165,46 @@ def unknown(width: int) -> Plan:
     return [leaf(0, range(width)), node("Mystery", 1, 0, output=list(range(width, 2 * width))), save(2, 1, width)]
 
 
-PLANS: dict[str, Plan] = {
-    "20 columns x 5 selects": selects(20, 5),
-    "300 columns x 10 selects": selects(300, 10),
-    "1,000 columns x 10 selects": selects(1_000, 10),
-    "5,000 filters, one on the other": filters(5_000),
-    "5,000 unions, one on the other": unions(5_000),
-    "100 joins of 10 columns each": joins(100, 10),
-    "a node of unknown kind over 100 columns": unknown(100),
-    "a node of unknown kind over 300 columns": unknown(300),
+def branches(count: int, width: int) -> Plan:
+    """One union of `count` branches, each a projection of its own over one leaf: what a doubling loop makes of a frame."""
+    nodes, first = [leaf(0, range(width))], width
+    for number in range(1, count + 1):
+        items = [{"expr": {"as": first + i, "n": f"c{i}", "c": [{"a": i}]}, "sql": f"c{i}"} for i in range(width)]
+        nodes.append(node("Project", number, 0, projectList=items))
+        first += width
+    output = list(range(first, first + width))
+    nodes.append(node("Union", count + 1, *range(1, count + 1), output=output))
+    return [*nodes, save(count + 2, count + 1, width)]
+
+
+def structs(width: int, levels: int) -> Plan:
+    """Structs of `width` fields that are taken apart and put together again, level by level."""
+    row = ",".join(f"f{i}:int" for i in range(width))
+    nodes = [leaf(0, range(1))]
+    nodes[0]["types"] = {0: f"struct<{row}>"}
+    for level in range(1, levels + 1):
+        parts: list[Any] = []
+        for i in range(width):
+            taken = {"e": "GetStructField", "c": [{"a": level - 1}], "p": {"field": f"f{i}", "ordinal": i}}
+            parts += [{"l": f"f{i}", "t": "string"}, taken]
+        made = {"e": "CreateNamedStruct", "c": parts, "p": {"fields": [f"f{i}" for i in range(width)]}}
+        nodes.append(node("Project", level, level - 1, projectList=[{"expr": {"as": level, "n": "c0", "c": [made]}}]))
+    return [*nodes, save(levels + 1, levels, 1)]
+
+
+PLANS: dict[str, Callable[[], Plan]] = {
+    "20 columns x 5 selects": lambda: selects(20, 5),
+    "300 columns x 10 selects": lambda: selects(300, 10),
+    "1,000 columns x 10 selects": lambda: selects(1_000, 10),
+    "10,000 columns": lambda: selects(10_000, 1),
+    "a union of 1,024 branches of 10 columns": lambda: branches(1_024, 10),
+    "a union of 2,048 branches of 10 columns": lambda: branches(2_048, 10),
+    "5,000 filters, one on the other": lambda: filters(5_000),
+    "5,000 unions, one on the other": lambda: unions(5_000),
+    "100 joins of 10 columns each": lambda: joins(100, 10),
+    "a struct of 1,000 fields x 5 selects": lambda: structs(1_000, 5),
+    "a node of unknown kind over 100 columns": lambda: unknown(100),
+    "a node of unknown kind over 300 columns": lambda: unknown(300),
 }
 
 if __name__ == "__main__":
