@@ -1,14 +1,18 @@
 """Every test, the long ones included, with new random examples; writes benchmarks/results/soak.json.
 
-    make soak        or: python scripts/soak.py [pytest arguments]
+    make soak                                   all suites
+    make soak ARGS="--suite unit --suite tpc"   some of them; the others keep the results that they had
+    python scripts/soak.py [--suite NAME ...] [-- pytest arguments]
 
-The exit code is 0 when every suite passed. The summary says on what machine and commit it was, how many tests each suite
-had, how they ended, and which took longest. The Spark tests but the long ones run a second time on the oldest Spark that is
-supported, in an environment of its own (`make setup SPARK=4.0`), with the Delta built for it.
+The exit code is 0 when every suite that was run passed. The summary is written after each suite, so that what takes hours can be
+done in parts: it says of each on what machine and commit it was, how many tests it had, how they ended, and which took longest.
+`spark 4.0` is the Spark tests but the long ones on the oldest Spark that is supported, in an environment of its own
+(`make setup SPARK=4.0`), with the Delta built for it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -24,26 +28,41 @@ ROOT = Path(__file__).resolve().parents[1]
 SUMMARY = ROOT / "benchmarks" / "results" / "soak.json"
 OLDEST_SPARK = "4.0"
 SLOWEST = 20
+APART = {"tpc": "tests/spark/replay/test_tpc.py", "ten thousand": "tests/spark/soak/test_exactly_once.py"}
+"""Files that take as long as all others together."""
+SUITES: dict[str, list[str]] = {
+    "unit": ["tests/unit"],
+    "spark": ["tests/spark", "-m", "not soak", *(f"--ignore={path}" for path in APART.values())],
+    "spark long": ["tests/spark", "-m", "soak", *(f"--ignore={path}" for path in APART.values())],
+    **{name: [path] for name, path in APART.items()},
+    f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak"],
+}
 
 
 def main() -> int:
-    started = datetime.now(UTC)
-    suites, codes = {}, []
-    oldest = environment(OLDEST_SPARK)
-    runs = {
-        "unit": ["tests/unit"],
-        "spark": ["tests/spark"],
-        f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak"],
-    }
-    for name, arguments in runs.items():
-        variables = oldest if name.endswith(OLDEST_SPARK) else dict(os.environ)
-        code, suites[name] = run([*arguments, *sys.argv[1:]], variables)
+    parser = argparse.ArgumentParser(description="Every test, the long ones included.")
+    parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this one; may be repeated")
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest, behind --")
+    arguments = parser.parse_args()
+    codes = []
+    for name in arguments.suite or SUITES:
+        variables = environment(OLDEST_SPARK) if name.endswith(OLDEST_SPARK) else dict(os.environ)
+        started = datetime.now(UTC)
+        print(f"soak: {name}, from {started:%H:%M} UTC", flush=True)
+        code, found = run([*SUITES[name], *arguments.pytest], variables)
         codes.append(code)
-    summary = {"started_at": started.isoformat(timespec="seconds"), **where(), "suites": suites}
-    SUMMARY.parent.mkdir(parents=True, exist_ok=True)
-    SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        keep(name, {"started_at": started.isoformat(timespec="seconds"), **where(), **found})
     print(f"summary in {SUMMARY.relative_to(ROOT)}")
     return int(any(codes))  # a suite that a signal killed has a negative one
+
+
+def keep(name: str, found: dict[str, object]) -> None:
+    """Puts the result of a suite into the summary, in the suites' order."""
+    known = json.loads(SUMMARY.read_text(encoding="utf-8"))["suites"] if SUMMARY.exists() else {}
+    known[name] = found
+    summary = {"suites": {suite: known[suite] for suite in SUITES if suite in known}}
+    SUMMARY.parent.mkdir(parents=True, exist_ok=True)
+    SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def environment(spark: str) -> dict[str, str]:
@@ -83,7 +102,7 @@ def spark_version(variables: dict[str, str]) -> str:
 def where() -> dict[str, object]:
     return {
         "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain")),
+        "dirty": bool(git("status", "--porcelain", "--", ".", ":!benchmarks/results")),
         "cpus": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "delta-spark": version("delta-spark"),
