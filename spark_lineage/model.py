@@ -224,9 +224,9 @@ class ColumnEdge:
     masking: bool = False
     expression: str | None = None
     steps: tuple[str, ...] = ()
+    first_seen_at: datetime
     certainty: Certainty = "plan"
     order_only: bool = False
-    first_seen_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
