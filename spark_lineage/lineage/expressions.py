@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
-from .influence import NOTHING, Influence, Outer, Sources, passed, union
+from .influence import NOTHING, Influence, Outer, Sources, passed, union, without
 from .relation import Column
 from .scope import Rule, Scope, is_unchanged
 from .structures import STRUCTURES
@@ -143,9 +143,11 @@ def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    """A count tells how many, not what. Of rows, it has no source column."""
+    """A count tells how many, not what. Of rows, and of literals that something decides about, it has no source column."""
     influence = union(children).transformed().masked()
-    return influence if influence.everything & ~sources.none else passed(sources.generated)
+    if influence.direct & ~sources.none:
+        return influence
+    return union((passed(sources.generated), without(influence, sources.none)))
 
 
 def _masked(children: tuple[Influence, ...], sources: Sources) -> Influence:
