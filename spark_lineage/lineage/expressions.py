@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
-from .influence import NOTHING, Influence, Outer, Sources, passed, union
+from .influence import NOTHING, Influence, Outer, Sources, passed, union, without
 from .relation import Column
-from .scope import UNCHANGED, Rule, Scope
+from .scope import Rule, Scope, is_unchanged
 from .structures import STRUCTURES
 from .value import Value
 
@@ -118,13 +118,13 @@ def _subquery(subquery: Subquery, outer: tuple[Value, ...], columns: Mapping[int
 
 
 def _call(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    if children and is_unchanged(call):
+        return children[0]
     if call.name in USER_FUNCTIONS:
         return _user_function(call, children, scope)
     structure = STRUCTURES.get(call.name)
     if structure is not None:
         return structure(call, children, scope)
-    if children and call.name in UNCHANGED:
-        return children[0]
     influences = tuple(child.influence for child in children)
     rule = RULES.get(call.name)
     if rule is not None:
@@ -143,9 +143,11 @@ def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
-    """A count tells how many, not what. Of rows, it has no source column."""
+    """A count tells how many, not what. Of rows, and of literals that something decides about, it has no source column."""
     influence = union(children).transformed().masked()
-    return influence if influence.everything & ~sources.none else passed(sources.generated)
+    if influence.direct & ~sources.none:
+        return influence
+    return union((passed(sources.generated), without(influence, sources.none)))
 
 
 def _masked(children: tuple[Influence, ...], sources: Sources) -> Influence:

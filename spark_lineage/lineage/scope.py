@@ -36,9 +36,14 @@ UNCHANGED: Final = frozenset({
 """Wrappers that give their only child's value as it is."""
 
 
+def is_unchanged(call: Call) -> bool:
+    """Whether a call gives its first child's value as it is. A CHAR column's value is the padded one, whatever its files hold."""
+    return call.name in UNCHANGED or (call.name == "StaticInvoke" and call.arguments.get("functionName") == "readSidePadding")
+
+
 def bare_column(expression: Expression) -> int | None:
     """The id of the column that an expression merely renames, None where it does more."""
-    while isinstance(expression, Alias) or (isinstance(expression, Call) and expression.name in UNCHANGED):
+    while isinstance(expression, Alias) or (isinstance(expression, Call) and is_unchanged(expression)):
         if not expression.children:
             return None
         expression = expression.children[0]

@@ -77,14 +77,19 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(target: Path, document: dict[str, Any], root: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(stable(document, root) + "\n", encoding="utf-8")
+
+
+def stable(document: dict[str, Any], root: Path) -> str:
+    """The document as text, without what is another each time."""
     for field in NOISE:
         document.pop(field, None)
     text = laid_out(document).replace(str(root), "/data").replace(str(HERE.parents[1]), "/data/jobs")
     text = text.replace(os.environ.get("KAFKA_BROKER", "127.0.0.1:9092"), "broker:9092")
     text = re.sub(r"\$\$Lambda[^\"]*", "$$Lambda", text)
     text = re.sub(r"(\"(?:time|started|ended|timestamp|committed)_ms\": )\d+", r"\g<1>1767225600000", text)
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(with_stable_ids(text) + "\n", encoding="utf-8")
+    return with_stable_ids(text)
 
 
 def laid_out(document: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from ...plan.expressions import Alias, Attribute, Call, Expression
 from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
-from ..influence import NOTHING, union
+from ..influence import NOTHING, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
 from ..value import Value
@@ -71,6 +71,8 @@ def expand(node: Node, walk: Walk) -> Relation:
         evaluated = [walk.evaluate(cell.expression, child.columns) for cell in cells]
         parents = tuple({id(parent): parent for one in evaluated for parent in one.parents}.values())
         value = any_value((one.value for one in evaluated), walk.sources)
+        if walk.plan.name_of(expression_id) == _GROUPING_ID:
+            value = Value(passed(walk.sources.generated))
         columns[expression_id] = Column.of(value, _texts(cells, walk), node.kind, parents)
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
 
@@ -172,6 +174,9 @@ def _texts(cells: Iterable[Stated], walk: Walk) -> str | None:
 def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(item for child in children for item in child.output))
 
+
+_GROUPING_ID: Final = "spark_grouping_id"
+"""The column of an Expand that tells the grouping sets apart, which `grouping()` reads. Its numbers stand in the plan, not in the query."""
 
 _BY_ORDER: Final = frozenset(
     {"First", "Last", "AnyValue", "CollectList", "MonotonicallyIncreasingID", "PythonUDAF", "PythonUDF"}

@@ -84,6 +84,24 @@ def test_an_unknown_node_takes_everything_and_says_so() -> None:
     assert (execution.completeness, execution.incomplete_reasons) == ("partial", ("unknown node Mystery",))
 
 
+def test_a_char_column_is_read_unchanged_though_spark_pads_it() -> None:
+    padded = {"e": "StaticInvoke", "c": [{"a": 2}, {"l": "10", "t": "int"}], "p": {"functionName": "readSidePadding"}}
+    other = {"e": "StaticInvoke", "c": [{"a": 1}], "p": {"functionName": "somethingElse"}}
+    items = [{"expr": {"as": 12, "n": "y", "c": [padded]}}, {"expr": {"as": 11, "n": "x", "c": [other]}}]
+    document = made(leaf(1, "/in", 1, 2), node("Project", 2, 1, projectList=items), save(3, 2, "y", "x"))
+    assert edges(document) == ["x <- in.a DIRECT TRANSFORMATION", "y <- in.b DIRECT IDENTITY"]
+    assert {edge.target_column: edge.steps for edge in resolved(document).column_lineage} == {"x": ("Project",), "y": ()}
+
+
+def test_a_count_of_literals_is_made_up_and_what_decides_about_them_bears_on_it() -> None:
+    case = {"e": "CaseWhen", "c": [{"e": "IsNull", "c": [{"a": 2}]}, {"l": "1", "t": "int"}, {"l": "0", "t": "int"}]}
+    count = {"e": "AggregateExpression", "c": [{"e": "Count", "c": [case]}]}
+    items = [{"expr": {"as": 11, "n": "x", "c": [count]}}]
+    aggregate = node("Aggregate", 2, 1, groupingExpressions=[], aggregateExpressions=items)
+    document = made(leaf(1, "/in", 1, 2), aggregate, save(3, 2, "x"))
+    assert edges(document) == ["x <- generated DIRECT AGGREGATION", "x <- in.b INDIRECT CONDITIONAL"]
+
+
 def test_an_unknown_leaf_has_an_unknown_source() -> None:
     document = made(node("Mystery", 1, output=(11,)), save(2, 1, "x"))
     assert edges(document) == ["x <- unknown DIRECT IDENTITY"]
