@@ -36,8 +36,8 @@ class Column:
         return Value(self.influence, self.fields)
 
     def holding(self, value: Value) -> Column:
-        """The same column with another value."""
-        return Column(value.influence, self.expression, self.step, self.parents, self.condition, value.fields)
+        """The same column with another value: what handed it on knows more of it."""
+        return Column(value.influence, self.expression, self.step, (self,), self.condition, value.fields)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
