@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import astuple
 from typing import Final
 
 from ..model import Plan as PlanRecord
@@ -34,7 +33,7 @@ def plan_of(walk: Walk) -> PlanRecord:
     if not graph.whole:
         walk.reason(f"{REASON}the plan has more columns than are kept for following them step by step")
     if graph.columns and not _tells_columns_apart(walk, operators):
-        content.append([astuple(column) for column in graph.columns])
+        content.append([[one.name, one.expression, one.inputs] for one in graph.columns])
     return PlanRecord(plan_id=content_id(content), operators=operators, columns=graph.columns)
 
 
@@ -49,7 +48,9 @@ def _tells_columns_apart(walk: Walk, operators: tuple[PlanOperator, ...]) -> boo
         count = Counter(walk.plan.name_of(item).lower() for item in given)
         doubled = {item for item in given if count[walk.plan.name_of(item).lower()] > 1}
         if doubled and any(
-            isinstance(part, Attribute) and part.id in doubled for item in node.all_stated() for part in parts_of(item.expression)
+            isinstance(part, Attribute) and part.id in doubled
+            for item in node.all_stated()
+            for part in parts_of(item.expression)
         ):
             return False
     return True
