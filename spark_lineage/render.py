@@ -355,20 +355,19 @@ class _Steps:
         version = "" if answer.version is None else f" version {answer.version}"
         job = f" by [{answer.job_name}]" if answer.job_name else ""
         root = Branch(column, f"{answer.operation}{version}{job}, {_time(answer.written_at)}, execution {answer.execution_id}")
-        opened: dict[int, Branch] = {answer.target: root}
+        opened: dict[int, Branch] = {}
         waiting = [(target, root)]
         while waiting:
             making, branch = waiting.pop()
+            if opened.setdefault(making.number, branch) is not branch:
+                branch.remark += SEE_ABOVE if making.inputs else ""
+                continue
             children = []
             for taken in making.inputs:
-                place = self._behind(branch, taken.through)
                 found = self._makings.get(taken.number)
                 child = Branch("(left out: the plan has too many columns)") if found is None else self._step(found)
-                place.children.append(child)
-                if found is not None and opened.setdefault(taken.number, child) is child:
-                    children.append((found, child))
-                elif found is not None and found.inputs:
-                    child.remark += SEE_ABOVE
+                self._behind(branch, taken.through).children.append(child)
+                children += [(found, child)] if found is not None else []
             waiting += reversed(children)
         return root
 

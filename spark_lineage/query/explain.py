@@ -57,11 +57,7 @@ class StoredPlan:
         if upper is None or lower is None or upper not in self.operators:
             return ()
         found = (self.operators[item] for item in sorted(self._below(upper), reverse=True) if item not in (upper, lower))
-        return tuple(
-            Operator(id=row["id"], kind=row["kind"], description=row["description"] or "")
-            for row in found
-            if row["kind"] not in _PASSING and lower in self._below(row["id"])
-        )
+        return tuple(_told(row) for row in found if row["kind"] not in _PASSING and lower in self._below(row["id"]))
 
     def _reached_from(self, operator: int) -> frozenset[int]:
         seen, queue = {operator}, deque([operator])
@@ -189,6 +185,14 @@ class Explained:
 def _holds(target: str, wanted: str) -> bool:
     target = target.lower()
     return target in (wanted, _COLUMN_OF_ALL) or wanted.startswith(target + ".")
+
+
+def _told(operator: Mapping[str, Any]) -> Operator:
+    """An operator that decides about rows; of an Aggregate only what it groups by does."""
+    keys = _keys(operator)
+    return Operator(
+        id=operator["id"], kind=operator["kind"], description=f"by {keys}" if keys else operator["description"] or ""
+    )
 
 
 def _keys(operator: Mapping[str, Any] | None) -> str | None:
