@@ -33,7 +33,8 @@ def plan_of(walk: Walk) -> PlanRecord:
     if not graph.whole:
         walk.reason(f"{REASON}the plan has more columns than are kept for following them step by step")
     if graph.columns and not _tells_columns_apart(walk, operators):
-        content.append([[one.name, one.expression, one.inputs] for one in graph.columns])
+        sources = [[(source.namespace, source.name, source.column) for source in one.sources] for one in graph.columns]
+        content.append([[one.operator, one.name, one.expression, one.inputs] for one in graph.columns] + sources)
     return PlanRecord(plan_id=content_id(content), operators=operators, columns=graph.columns)
 
 

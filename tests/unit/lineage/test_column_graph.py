@@ -109,7 +109,7 @@ def test_plans_whose_texts_are_the_same_are_told_apart_by_their_columns() -> Non
         }
         return {**heading, "name": "command", "analyzed": plan}
 
-    plans = []
+    plans: list[Plan] = []
     for taken in (0, 1):
         found = read(json.dumps(joined(taken)).encode())
         assert isinstance(found, ExecutionDocument)
