@@ -4,13 +4,14 @@
 
 Each plan in a process of its own: medians of its seconds on a processor (what else the machine does is not in them), and the peak
 of its memory above what the process has with everything imported. No JVM and no store. The plans are made here, in the shape
-that the bridge writes.
+that the bridge writes. `columns` are those of the stored plan, and `KB` what they add to its row in Parquet.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import io
 import json
 import resource
 import statistics
@@ -18,11 +19,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.model import Plan as PlanRecord
+from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument, read
+from spark_lineage.store.rows import arrow_of
+from spark_lineage.store.schemas import TABLES
 
 Plan = list[dict[str, Any]]
 
@@ -36,13 +44,14 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measured(document(PLANS[arguments.one]()), arguments.repeats)))
         return
-    print(f"{'plan':<58}{'gzip KB':>9}{'read s':>9}{'resolve s':>11}{'edges':>9}{'peak MB':>9}")
+    print(f"{'plan':<58}{'gzip KB':>9}{'read s':>9}{'resolve s':>11}{'edges':>9}{'peak MB':>9}{'columns':>9}{'KB':>6}")
     figures = {}
     for title in PLANS:
         command = [sys.executable, __file__, "--repeats", str(arguments.repeats), "--one", title]
         one = figures[title] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         print(
-            f"{title:<58}{one['gzip_kb']:>9.0f}{one['read_s']:>9.2f}{one['resolve_s']:>11.2f}{one['edges']:>9,}{one['peak_mb']:>9.0f}",
+            f"{title:<58}{one['gzip_kb']:>9.0f}{one['read_s']:>9.2f}{one['resolve_s']:>11.2f}{one['edges']:>9,}{one['peak_mb']:>9.0f}"
+            f"{one['columns']:>9,}{one['columns_kb']:>6.0f}",
             flush=True,
         )
     if arguments.out:
@@ -51,21 +60,32 @@ def main() -> None:
 
 def measured(data: bytes, repeats: int) -> dict[str, float]:
     """Median seconds to read and to resolve a document, its column edges, and the memory that took beyond what was there before."""
-    reads, resolves, edges = [], [], 0
+    reads, resolves, records = [], [], Records()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(repeats):
         start = time.process_time()
         execution = read(data)
         middle = time.process_time()
         assert isinstance(execution, ExecutionDocument)
-        edges = len(records_of_execution(execution, RunContext()).column_lineage)
+        records = records_of_execution(execution, RunContext())
         reads.append(middle - start)
         resolves.append(time.process_time() - middle)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return {
         "gzip_kb": round(len(data) / 1024, 1), "read_s": round(statistics.median(reads), 3), "resolve_s": round(statistics.median(resolves), 3),
-        "edges": edges, "peak_mb": round(peak, 1),
+        "edges": len(records.column_lineage), "peak_mb": round(peak, 1),
+        "columns": len(records.plans[0].columns or ()), "columns_kb": round(bytes_of_columns(records.plans[0]) / 1024, 1),
     }  # fmt: skip
+
+
+def bytes_of_columns(plan: PlanRecord) -> int:
+    """What the columns add to the row of a plan."""
+    sizes = []
+    for one in (plan, replace(plan, columns=None)):
+        written = io.BytesIO()
+        pq.write_table(arrow_of(TABLES["plans"], [one]), written, compression="zstd")
+        sizes.append(written.tell())
+    return sizes[0] - sizes[1]
 
 
 def document(nodes: Plan) -> bytes:

@@ -151,12 +151,18 @@ _AT = click.option(
 
 
 @_command("columns")
-@click.argument("dataset")
+@click.argument("name", metavar="DATASET[.COLUMN]")
 @_AT
-def columns(ctx: click.Context, dataset: str, at: str | None) -> None:
-    """List the columns of DATASET, and where each comes from."""
+@click.option(
+    "--explain", is_flag=True, help="Follow the one column through the plan of its last write, operator by operator, to what that read."
+)  # fmt: skip
+def columns(ctx: click.Context, name: str, at: str | None, explain: bool) -> None:
+    """List the columns of a dataset, or show the one that is named, and where each comes from."""
     call: Call = ctx.obj
-    call.page().columns(call.lineage().columns(dataset, at=at))
+    if explain:
+        call.page().explanation(call.lineage().explain(name, at=at))
+    else:
+        call.page().columns(call.lineage().columns(name, at=at))
 
 
 def _walk_options(default: str) -> Callable[[F], F]:

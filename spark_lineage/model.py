@@ -241,11 +241,43 @@ class PlanOperator:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlanSource:
+    """A column of a dataset, as a plan reads it."""
+
+    namespace: str
+    name: str
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanColumn:
+    """A column on the way of a stored plan, or one that the plan writes: then `target` is its path, ``*`` for every column.
+
+    `operator` is the id of the operator that made it, None for one of a plan that ran inside this one; `kind` is that operator's.
+    `inputs` are the numbers of the columns that it was made from; one that is not there was left out, since the plan is too large.
+    `expression` and `condition` have no literals: what made it, and what decided about it beside that. A column that was made from
+    no other says why in `source_kind`, and in `sources` which columns of datasets it is.
+    """
+
+    column: int
+    operator: int | None
+    kind: str
+    name: str | None
+    expression: str | None = None
+    condition: str | None = None
+    inputs: tuple[int, ...] = ()
+    target: str | None = None
+    source_kind: SourceKind | None = None
+    sources: tuple[PlanSource, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A distinct logical plan: ids renumbered, literals and versions out."""
+    """A distinct logical plan: ids renumbered, literals and versions out. `columns` None: a release stored it that did not tell."""
 
     plan_id: str
     operators: tuple[PlanOperator, ...]
+    columns: tuple[PlanColumn, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

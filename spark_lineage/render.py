@@ -15,12 +15,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .query.answers import (
+    ColumnVersion,
     DatasetColumns,
     DatasetSummary,
     DatasetVersion,
     ExecutionSummary,
+    Explanation,
     Link,
+    Making,
     Node,
+    Operator,
     RunDetail,
     RunSummary,
     Walk,
@@ -90,6 +94,17 @@ class Page:
         if self.as_json:
             return self._json(walk)
         self._tree(_Drawing(walk, self._node, LONGEST_EXPRESSION if self.for_people else None).branch())
+        return None
+
+    def explanation(self, answer: Explanation) -> None:
+        if self.as_json:
+            return self._json(answer)
+        self._tree(
+            _Steps(answer, self._column_read, LONGEST_EXPRESSION if self.for_people else None).branch(self._explained(answer))
+        )
+        if answer.other_writes:
+            count, write, put = (answer.other_writes, "writes", "are") if answer.other_writes > 1 else (1, "write", "is")
+            self._line(f"{count} earlier {write} of it {put} in force as well; --at asks as of an earlier time")
         return None
 
     def ingested(self, report: IngestReport) -> None:
@@ -173,6 +188,13 @@ class Page:
         if link is None:
             return ("(nothing recorded)", None, None, None)
         return (self._node(nodes[link.source]), _how([link]), link.expression, link.last_job_name)
+
+    def _explained(self, answer: Explanation) -> str:
+        return f"{answer.label if self.for_people else answer.name}.{answer.column}"
+
+    def _column_read(self, source: ColumnVersion) -> str:
+        at = f"@{', '.join(map(str, source.versions))}" if source.versions else ""
+        return f"{source.label if self.for_people else source.name}{at}.{source.column}"
 
     def _json(self, answer: Any) -> None:
         json.dump(plain(answer), self.stream, indent=2)
@@ -315,6 +337,67 @@ class _Drawing:
         if not self._nodes[other].in_force:
             parts.append("(overwritten since)")
         return "  ".join(part for part in parts if part)
+
+
+class _Steps:
+    """How a column was made, as a tree: what it was made from hangs below it, behind the operators that decided about the rows
+    on the way. Each column is opened once, where it comes first; after that it says so."""
+
+    def __init__(self, answer: Explanation, name: Callable[[ColumnVersion], str], longest: int | None) -> None:
+        self._answer = answer
+        self._name = name
+        self._longest = longest
+        self._makings = {making.number: making for making in answer.makings}
+
+    def branch(self, column: str) -> Branch:
+        answer = self._answer
+        target = self._makings[answer.target]
+        version = "" if answer.version is None else f" version {answer.version}"
+        job = f" by [{answer.job_name}]" if answer.job_name else ""
+        root = Branch(column, f"{answer.operation}{version}{job}, {_time(answer.written_at)}, execution {answer.execution_id}")
+        opened: dict[int, Branch] = {}
+        waiting = [(target, root)]
+        while waiting:
+            making, branch = waiting.pop()
+            if opened.setdefault(making.number, branch) is not branch:
+                branch.remark += SEE_ABOVE if making.inputs else ""
+                continue
+            children = []
+            for taken in making.inputs:
+                found = self._makings.get(taken.number)
+                child = Branch("(left out: the plan has too many columns)") if found is None else self._step(found)
+                self._behind(branch, taken.through).children.append(child)
+                children += [(found, child)] if found is not None else []
+            waiting += reversed(children)
+        return root
+
+    def _behind(self, branch: Branch, through: Sequence[Operator]) -> Branch:
+        """Where a column hangs that rows came with through these operators; columns that came the same way share it."""
+        for operator in through:
+            text = f"through {operator.kind}"
+            remark = self._cut(operator.description)
+            same = (child for child in branch.children if (child.text, child.remark) == (text, remark))
+            found = next(same, None)
+            if found is None:
+                found = Branch(text, remark)
+                branch.children.append(found)
+            branch = found
+        return branch
+
+    def _step(self, making: Making) -> Branch:
+        if making.sources:
+            return Branch(", ".join(map(self._name, making.sources)))
+        named = making.name or "(several columns)"
+        text = named if making.expression in (None, making.name) else f"{named} = {self._cut(making.expression or '')}"
+        parts = [making.kind, f"by {self._cut(making.keys)}" if making.keys else "", _END.get(making.source_kind or "", "")]
+        parts.append(f"where {self._cut(making.condition)}" if making.condition else "")
+        return Branch(text, "  ".join(part for part in parts if part))
+
+    def _cut(self, text: str) -> str:
+        return text if self._longest is None or len(text) <= self._longest else f"{text[: self._longest]}…"
+
+
+_END = {"literal": "(a literal)", "generated": "(generated)", "unknown": "(unknown)"}
 
 
 def _how(links: Sequence[Link]) -> str:

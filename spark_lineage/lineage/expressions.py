@@ -7,11 +7,11 @@ known, `structures.py` those that keep the fields of structs apart; to teach the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
-from .influence import NOTHING, Influence, Outer, Sources, passed, union, without
+from .influence import INDIRECT, NOTHING, Influence, Outer, Sources, passed, union, without
 from .relation import Column
 from .scope import Rule, Scope, is_unchanged
 from .structures import STRUCTURES
@@ -184,18 +184,7 @@ def _real(influence: Influence, sources: Sources) -> Influence:
     none = sources.none
     if not influence.indirect & none:
         return influence
-    return Influence(
-        influence.identity,
-        influence.transformation,
-        influence.aggregation,
-        influence.bare,
-        influence.join & ~none,
-        influence.filter & ~none,
-        influence.group_by & ~none,
-        influence.sort & ~none,
-        influence.window & ~none,
-        influence.conditional & ~none,
-    )
+    return replace(influence, **{lane: getattr(influence, lane) & ~none for lane, _ in INDIRECT})
 
 
 _MASKS: Final = (

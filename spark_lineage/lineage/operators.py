@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from ..model import Plan as PlanRecord
 from ..model import PlanOperator
+from ..plan.expressions import Attribute
+from ..plan.expressions import walk as parts_of
 from ..plan.nodes import Node
 from ..plan.values import TextMap
-from .edges import content_id, without_literals
+from .column_graph import LONGEST, REASON, graph_of, spelt
+from .edges import content_id
 from .influence import numbers
 from .relation import Relation
 from .walk import Walk
 
-LONGEST: Final = 4_000
-"""Characters of a description; what a projection of a thousand columns says beyond that is in its fields."""
+_MAKING: Final = ("Aggregate", "Expand", "Generate", "Project", "Window")
 
 
 def plan_of(walk: Walk) -> PlanRecord:
-    """The operators of a plan under the name that their content has: the same for each run of the same code."""
+    """A plan under the name that its content has: the same for each run of the same code.
+
+    What the columns say follows from the operators, so that these alone make the name; unless they leave open which column is meant.
+    """
     numbered = {node_id: number for number, node_id in enumerate(walk.plan.nodes)}
     definitions = {node.text("id"): node.id for node in walk.plan.nodes.values() if node.kind == "CTERelationDef"}
     operators = tuple(_operator(node, numbered, definitions, walk) for node in walk.plan.nodes.values())
-    content = [[one.id, one.inputs, one.kind, one.description, one.fields] for one in operators]
-    return PlanRecord(plan_id=content_id(content), operators=operators)
+    content: list[object] = [[one.id, one.inputs, one.kind, one.description, one.fields] for one in operators]
+    graph = graph_of(walk, numbered)
+    if not graph.whole:
+        walk.reason(f"{REASON}the plan has more columns than are kept for following them step by step")
+    if graph.columns and not _tells_columns_apart(walk, operators):
+        sources = [[(source.namespace, source.name, source.column) for source in one.sources] for one in graph.columns]
+        content.append([[one.operator, one.name, one.expression, one.inputs] for one in graph.columns] + sources)
+    return PlanRecord(plan_id=content_id(content), operators=operators, columns=graph.columns)
+
+
+def _tells_columns_apart(walk: Walk, operators: tuple[PlanOperator, ...]) -> bool:
+    """Whether the texts say which column each operator takes: none is cut, and no name that it takes is that of two columns."""
+    if any(len(one.description) >= LONGEST for one in operators):
+        return False
+    for node in walk.plan.nodes.values():
+        if node.kind not in _MAKING:
+            continue
+        given = {item for child in node.children for item in walk.relations[child].output}
+        count = Counter(walk.plan.name_of(item).lower() for item in given)
+        doubled = {item for item in given if count[walk.plan.name_of(item).lower()] > 1}
+        if doubled and any(
+            isinstance(part, Attribute) and part.id in doubled
+            for item in node.all_stated()
+            for part in parts_of(item.expression)
+        ):
+            return False
+    return True
 
 
 def _operator(node: Node, numbered: dict[int, int], definitions: dict[str | None, int], walk: Walk) -> PlanOperator:
@@ -50,7 +81,7 @@ def _description(node: Node, references: tuple[int, ...], relation: Relation, wa
     if node.kind == "SubqueryAlias":
         return _alias(node)
     stated = (item.sql or walk.name(item.expression) or "" for item in node.all_stated())
-    text = without_literals(", ".join(stated))
+    text = spelt(", ".join(stated)) or ""
     kind = node.text("joinType")
     return (f"{kind} {text}".strip() if kind else text)[:LONGEST]
 

@@ -35,9 +35,9 @@ class Column:
     def value(self) -> Value:
         return Value(self.influence, self.fields)
 
-    def holding(self, value: Value) -> Column:
-        """The same column with another value."""
-        return Column(value.influence, self.expression, self.step, self.parents, self.condition, value.fields)
+    def holding(self, value: Value, taken: tuple[Column, ...] = ()) -> Column:
+        """The same column with another value: what handed it on knows more of it, such as the columns that it took from outside."""
+        return Column(value.influence, self.expression, self.step, (self, *taken), self.condition, value.fields)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from ..model import Certainty, Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
 from ..plan.document import ExecutionDocument, RunEnd, RunStart
+from .column_graph import REASON as NOT_EXPLAINED
 from .datasets import DatasetRef, Naming, Reading
 from .dispatch import walk_plan
 from .edges import Edge, Lineage, content_id, edges_of, lineage_of
@@ -26,6 +27,9 @@ from .real_paths import followed
 from .relation import Relation
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
+
+_HARMLESS: Final = (REASON, NOT_EXPLAINED)
+"""How reasons begin that say nothing against the lineage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +313,7 @@ def _execution(document: ExecutionDocument, run: RunContext, resolved: _Resolved
         session_confs_id=records.session_confs[0].session_confs_id if records.session_confs else None,
         rows_written=sum(rows) if rows else None,
         bytes_written=sum(size) if size else None,
-        completeness="partial" if any(not reason.startswith(REASON) for reason in resolved.reasons) else "complete",
+        completeness="partial" if any(not reason.startswith(_HARMLESS) for reason in resolved.reasons) else "complete",
         incomplete_reasons=resolved.reasons,
         event_date=at.date(),
     )

@@ -61,6 +61,8 @@ class Walk:
     """For each recursion, the columns under which it reads its own rows."""
     batch: tuple[tuple[str, ...], Relation] | None = None
     """The rows of the micro-batch that this plan runs over, with their names."""
+    inner: list[Walk] = field(default_factory=list)
+    """The plans that ran inside this one and whose writes are its own."""
 
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given."""
@@ -149,6 +151,7 @@ class Walk:
 
     def adopt(self, nested: Walk) -> None:
         """Take over the writes of a plan that ran inside this one."""
+        self.inner.append(nested)
         self.written.extend(nested.written)
         self.reasons.update(nested.reasons)
 

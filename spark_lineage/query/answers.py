@@ -212,6 +212,73 @@ class DatasetColumns:
     nodes: tuple[Node, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operator:
+    """An operator of a stored plan; `description` has no literals."""
+
+    id: int
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """A column that another was made from: the `number` of its `Making`, and the operators between the two that decided about the
+    rows, nearest to the target first. One that was left out, since the plan is too large, has no making."""
+
+    number: int
+    through: tuple[Operator, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnVersion:
+    """A column of a dataset in the versions that the execution read: one, or none where none is known."""
+
+    namespace: str
+    name: str
+    label: str
+    column: str
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Making:
+    """How one column of a plan was made, as the table ``plans`` tells it. `keys`: what its operator grouped by."""
+
+    number: int
+    operator: int | None
+    kind: str
+    name: str | None
+    expression: str | None
+    condition: str | None
+    keys: str | None
+    source_kind: str | None
+    sources: tuple[ColumnVersion, ...]
+    inputs: tuple[Taken, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """How the last write in force made a column, from its `target` (the number of a making) down to what was read."""
+
+    namespace: str
+    name: str
+    label: str
+    column: str
+    at: datetime
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    operation: str
+    written_at: datetime
+    version: int | None
+    other_writes: int
+    """Earlier writes that are in force beside it."""
+    target: int
+    makings: tuple[Making, ...]
+    """Nearest to the target first."""
+
+
 def plain(value: Any) -> Any:
     """An answer as JSON has it: objects with the fields' names, lists, ISO times."""
     if is_dataclass(value) and not isinstance(value, type):

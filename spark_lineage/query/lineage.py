@@ -11,10 +11,21 @@ from datetime import date, datetime
 from typing import Any
 
 from ..config import load
-from ..errors import NotFound
+from ..errors import NotFound, QueryError
 from . import catalog, recorded, runs
-from .answers import ColumnSources, DatasetColumns, DatasetSummary, ExecutionSummary, Link, RunDetail, RunSummary, Walk
+from .answers import (
+    ColumnSources,
+    DatasetColumns,
+    DatasetSummary,
+    ExecutionSummary,
+    Explanation,
+    Link,
+    RunDetail,
+    RunSummary,
+    Walk,
+)
 from .edges import Edge, LineageEdges, Place, covers
+from .explain import Explained
 from .graph import Indirect, downstream, reachable, upstream
 from .history import History
 from .moment import from_microseconds, microseconds, moment
@@ -65,17 +76,24 @@ class Lineage:
         """All datasets, by name."""
         return catalog.summaries(self._tables, recorded.names(self._tables))
 
-    def columns(self, dataset: str, at: At = None) -> DatasetColumns:
-        """The columns of a dataset, and where each comes from as of `at` (one edge back)."""
+    def columns(self, name: str, at: At = None) -> DatasetColumns:
+        """The columns of a dataset, or the one of ``dataset.column``, and where each comes from as of `at` (one edge back)."""
         names = recorded.names(self._tables)
-        key = names.dataset(dataset)
+        named = names.column(name)
+        key = named.dataset
+        if named.column is not None:
+            self._check_column(names, named)
         when = microseconds(moment(at))
         start = Place("all_columns", key)
         fields = catalog.schema(self._tables, key)
         history, edges = self._lineage(start, _spelt(key, fields), forward=False, one_edge=True)
         steps = upstream(history, edges, start, when, depth=1)
-        links = links_of(steps)
         order = dict.fromkeys([*fields, *(step.edge.target.column for step in steps if step.edge.target.column)])
+        if named.column is not None:
+            wanted = Place("column", key, named.column.lower())
+            steps = [step for step in steps if covers(_lower(step.edge.target), wanted)]
+            order = {column: None for column in order if covers(Place("column", key, column.lower()), wanted)}
+        links = links_of(steps)
         into: dict[str | None, list[Link]] = {}
         for step, link in zip(steps, links, strict=True):
             into.setdefault(step.edge.target.column, []).append(link)
@@ -90,6 +108,28 @@ class Lineage:
             every_column=tuple(into.get(None, ())),
             nodes=nodes_of(names, start, steps, forward=False),
         )
+
+    def explain(self, name: str, at: At = None) -> Explanation:
+        """How a ``dataset.column`` was made by the last write of it as of `at`, operator by operator, down to what that read.
+
+        Raises `NotFound` also where that write's plan was not stored.
+        """
+        names = recorded.names(self._tables)
+        named = names.column(name)
+        label = names.label(named.dataset)
+        if named.column is None:
+            raise QueryError(
+                f"{name!r} is a dataset: name one column of it, as in {label}.COLUMN; `spark-lineage columns` lists them"
+            )
+        self._check_column(names, named)
+        when = microseconds(moment(at))
+        history = recorded.history(self._tables)
+        writes = [history.writes[position] for position in history.in_force(named.dataset, when)]
+        if not writes:
+            raise NotFound(
+                f"no write of {label} is recorded as of {from_microseconds(when):%Y-%m-%d %H:%M:%S}Z: nothing says how it was made"
+            )
+        return Explained(self._tables, names, named.dataset, named.column, writes).answer(when)
 
     def upstream(self, name: str, *, depth: int | None = None, at: At = None, indirect: Indirect = "show") -> Walk:
         """What a dataset or a ``dataset.column`` was made of as of `at` (None: now), across jobs.
@@ -161,6 +201,10 @@ def _spelt(dataset: Key, columns: Iterable[str]) -> Spelling:
     for column in columns:
         spelling.of(dataset, column)
     return spelling
+
+
+def _lower(place: Place) -> Place:
+    return place if place.column is None else place._replace(column=place.column.lower())
 
 
 def _is_of(edge: Edge, column: Place) -> bool:

@@ -179,7 +179,7 @@ def _clean_up(handle: DeltaTable, retention_hours: int) -> int:
 
 
 def _remove_duplicates(handle: DeltaTable, table: TableSchema) -> int:
-    """Leave one of the rows that two writers both wrote, the one first seen; for some of the names. Rows removed."""
+    """Leave one of the rows that two writers both wrote, the one first seen, or filled; for some of the names. Rows removed."""
     name = table.key[0]
     keys = scan(handle, table, table.key)
     counted = keys.group_by(list(table.key), use_threads=False).aggregate([([], "count_all")])
@@ -196,6 +196,9 @@ def _remove_duplicates(handle: DeltaTable, table: TableSchema) -> int:
 def _first_of_each(rows: pa.Table, table: TableSchema) -> pa.Table:
     if "first_seen_at" in table.arrow.names:
         rows = rows.take(pc.sort_indices(rows["first_seen_at"]))
+    if table.filled is not None:
+        empty = rows[table.filled].is_null()
+        rows = pa.concat_tables([rows.filter(pc.invert(empty)), rows.filter(empty)])
     numbered = rows.select(list(table.key)).append_column("row", pa.array(range(rows.num_rows)))
     firsts = numbered.group_by(list(table.key), use_threads=False).aggregate([("row", "min")])
     return rows.take(firsts["row_min"])

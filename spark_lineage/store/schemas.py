@@ -54,6 +54,22 @@ _VIEWS = pa.list_(pa.struct([("name", _STRING), ("temporary", _BOOL), ("sql", _S
 _OPERATORS = pa.list_(
     pa.struct([("id", _INT), ("inputs", pa.list_(_INT)), ("kind", _STRING), ("description", _STRING), ("fields", _STRINGS)])
 )
+_PLAN_COLUMNS = pa.list_(
+    pa.struct(
+        {
+            "column": _INT,
+            "operator": _INT,
+            "kind": _STRING,
+            "name": _STRING,
+            "expression": _STRING,
+            "condition": _STRING,
+            "inputs": pa.list_(_INT),
+            "target": _STRING,
+            "source_kind": _STRING,
+            "sources": pa.list_(pa.struct([("namespace", _STRING), ("name", _STRING), ("column", _STRING)])),
+        }
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,8 @@ class TableSchema:
     cluster_by: tuple[str, ...] = ()
     apart: bool = False
     """It may lie in a place of its own, with rights of its own (the option `executables.store`)."""
+    filled: str | None = None
+    """A column that rows of an earlier release lack: content that has such rows alone is written once more."""
 
     @property
     def file_bytes(self) -> int:
@@ -182,10 +200,11 @@ TABLES: dict[str, TableSchema] = {
         TableSchema(
             "plans",
             model.Plan,
-            _schema("plan_id", plan_id=_STRING, operators=_OPERATORS),
+            _schema("plan_id", plan_id=_STRING, operators=_OPERATORS, columns=_PLAN_COLUMNS),
             key=("plan_id",),
             statistics=("plan_id",),
             content_named=True,
+            filled="columns",
             cluster_by=("plan_id",),
         ),
         TableSchema(

@@ -205,7 +205,9 @@ class Store:
         if remembered_expiry != expiry:
             remembered = set()
         for some in in_parts(wanted - remembered):
-            found = scan(handle, TABLES[table], [key_column], one_of(key_column, some))
+            filled = TABLES[table].filled
+            there = one_of(key_column, some) + (f" and {filled} is not null" if filled else "")
+            found = scan(handle, TABLES[table], [key_column], there)
             remembered = remembered | set(found.column(key_column).to_pylist())
         self._known[(table, key_column)] = (expiry, remembered)
         return wanted & remembered

@@ -150,6 +150,17 @@ def test_columns_lists_where_each_comes_from(store: str) -> None:
     ]
 
 
+def test_columns_shows_the_one_that_is_named(store: str) -> None:
+    lines = ask("columns", "user_activity_features.purchases", "--store", store).stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == ["purchases", "(every column)"]
+
+
+def test_a_column_whose_plan_is_not_there_cannot_be_explained(store: str) -> None:
+    result = ask("columns", "user_activity_features.purchases", "--explain", "--store", store)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "whose plan was not stored" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
@@ -194,6 +205,8 @@ def test_the_store_is_named_before_or_after_the_command_or_in_the_environment(
         (("upstream", "churn_prediction"), "Near names: default.churn_predictions"),
         (("upstream", "revenue"), "fits 2 datasets: /lake/marts/revenue (in file); /other/revenue (in file)"),
         (("upstream", "churn_predictions.scores"), "has no column 'scores'"),
+        (("columns", "churn_predictions.scores"), "has no column 'scores'"),
+        (("columns", "churn_predictions", "--explain"), "as in default.churn_predictions.COLUMN"),
         (("upstream", "churn_predictions", "--at", "whenever"), "2 hours ago"),
         (("show", "nonesuch"), "`spark-lineage runs` lists all"),
         (("upstream", "churn_predictions", "--depth", "0"), "--depth"),

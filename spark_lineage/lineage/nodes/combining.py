@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from ...plan.expressions import Attribute, Subquery
@@ -180,20 +181,32 @@ def _with_outer(inner: Relation, outer: Relation, taken: Influence, walk: Walk) 
     everything = inner.decisions.everything
     for column in inner.columns.values():
         everything |= column.value.everything
-    return _substituted(inner, known_outer(everything, outer.columns, walk.sources, taken), walk)
+    return _substituted(inner, known_outer(everything, outer.columns, walk.sources, taken), walk, outer.columns)
 
 
-def _substituted(inner: Relation, known: Mapping[int, Influence], walk: Walk) -> Relation:
-    """A relation with what placeholders stand for put in their place."""
+def _substituted(
+    inner: Relation, known: Mapping[int, Influence], walk: Walk, outside: Mapping[int, Column] = MappingProxyType({})
+) -> Relation:
+    """A relation with what placeholders stand for put in their place; `outside` holds the columns that they stand for."""
     if not known:
         return inner
-    columns = {item: column.holding(column.value.substituted(known)) for item, column in inner.columns.items()}
+    columns = {
+        item: column.holding(column.value.substituted(known), _taken_from(outside, column, walk))
+        for item, column in inner.columns.items()
+    }
     none = walk.sources.none
     conditions = tuple(
         replace(condition, influence=without(substitute(condition.influence, known), none)) for condition in inner.conditions
     )
     decisions = without(substitute(inner.decisions, known), none)
     return replace(inner, columns=columns, conditions=Conditions(conditions), decisions=decisions)
+
+
+def _taken_from(outside: Mapping[int, Column], column: Column, walk: Walk) -> tuple[Column, ...]:
+    """The outer columns that a column was made from."""
+    outer = walk.sources.of(column.value.everything & walk.sources.outer)
+    ids = (source.expression_id for source in outer if isinstance(source, Outer) and source.expression_id in outside)
+    return tuple(outside[item] for item in dict.fromkeys(ids))
 
 
 HANDLERS: Final[dict[str, Handler]] = {

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_lineage.lineage.edges import without_literals
+from spark_lineage.lineage.expressions import RULES
+from spark_lineage.lineage.influence import Source, Sources, passed
 from spark_lineage.lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
 from spark_lineage.model import Records, RunReads
 from spark_lineage.plan.document import ExecutionDocument, RunEnd, RunStart, read
@@ -459,3 +461,12 @@ def test_whatever_a_plan_holds_resolving_it_never_raises(
     nodes.append(save(99, nodes[-1]["id"], "a"))
     records = resolved(made(*nodes))
     assert len(records.executions) == 1
+
+
+def test_a_pivot_decides_by_its_column_and_not_by_what_the_query_spells_out() -> None:
+    sources = Sources()
+    column, value = sources.bit(Source("column", 0, "status")), sources.bit(Source("column", 0, "amount"))
+    pivoted = RULES["PivotFirst"]((passed(column | sources.literal), passed(value).only(opaque=True)), sources)
+    assert (pivoted.conditional, pivoted.direct, pivoted.opaque) == (column, value, value)
+    assert pivoted.everything == column | value
+    assert pivoted.join == pivoted.filter == pivoted.group_by == 0
