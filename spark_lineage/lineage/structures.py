@@ -16,6 +16,7 @@ from .influence import NOTHING, Influence, Outer, decided_by, passed, union
 from .scope import Scope, Structure, bare_column
 from .value import Fields, Value, any_of, struct_of
 
+_COMMON: Final = -1_000_000_000
 _ROUNDS: Final = 20
 """How often a fold is gone through; beyond it everything goes into everything."""
 
@@ -33,7 +34,7 @@ def element_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def named_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """Name, value, name, value, ... . A name may come in several times: then nothing can be told apart."""
-    names = _names(call) or tuple(child.text if isinstance(child, Literal) else None for child in call.children[::2])
+    names = _names(call) or _texts(call.children[::2])
     values = children[1::2]
     if len(names) != len(values) or len(set(names)) != len(names) or None in names:
         return Value(union(child.influence for child in values).transformed())
@@ -50,7 +51,7 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
     names = _names(call)
     if not names:
         return Value(union(child.influence for child in children).transformed())
-    return struct_of({name: changed.get(name.lower()) or children[0].field(name, scope.sources) for name in names})
+    return struct_of({name: changed.get(name.lower()) or children[0].field(name, scope.sources) for name in names if name})
 
 
 def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -200,13 +201,31 @@ def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``arrays_zip(a, b)``: structs with a field for each array."""
-    names = _names(call) or tuple(
-        child.text if isinstance(child, Literal) else None for child in call.children[len(children) // 2 :]
-    )
+    names = _names(call) or _texts(call.children[len(children) // 2 :])
     arrays = children[: len(children) // 2] if len(call.children) != len(names) else children
     if len(names) != len(arrays) or None in names or len(set(names)) != len(names):
         return Value(union(child.influence for child in children).transformed())
     return struct_of({str(name): value.taken() for name, value in zip(names, arrays, strict=True)})
+
+
+def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A use of what `With` computes once (NULLIF, BETWEEN): a placeholder, until the `With` around it says what it is."""
+    return Value(passed(scope.sources.bit(Outer(_common(call)))))
+
+
+def with_common(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """An expression over others that are computed once; documents of earlier releases do not tell them apart."""
+    definitions = tuple(_common(child) for child in call.children[1:] if isinstance(child, Call))
+    values = children[1:]
+    if len(definitions) != len(set(definitions)):
+        values = (any_of(children[1:], scope.sources),) * len(values)
+    return _bound(children[0], definitions, values, scope)
+
+
+def _common(call: Call) -> int:
+    """Below all numbers that columns have."""
+    number = call.arguments.get("common")
+    return _COMMON - (number if isinstance(number, int) else 0)
 
 
 def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -304,9 +323,13 @@ def _same(one: Value, other: Value) -> bool:
     return tuple(one.fields) == tuple(other.fields) and all(_same(one.fields[name], other.fields[name]) for name in one.fields)
 
 
-def _names(call: Call) -> tuple[str, ...]:
+def _names(call: Call) -> tuple[str | None, ...]:
     names = call.arguments.get("fields")
     return tuple(name for name in names if isinstance(name, str)) if isinstance(names, tuple) else ()
+
+
+def _texts(literals: Iterable[Expression]) -> tuple[str | None, ...]:
+    return tuple(one.text if isinstance(one, Literal) else None for one in literals)
 
 
 def _type_names(expression: Expression, scope: Scope) -> tuple[str, ...]:
@@ -385,6 +408,9 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "ArrayAggregate": folded,
     "NamedLambdaVariable": lambda_variable,
     "LambdaFunction": body,
+    "CommonExpressionRef": common_reference,
+    "CommonExpressionDef": body,
+    "With": with_common,
     "VariableReference": variable,
     "SQLScalarFunction": sql_function,
     **dict.fromkeys(_ELEMENTS, elements_kept),

@@ -67,8 +67,10 @@ class Walk:
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given."""
 
+    scope: Scope = field(init=False)
+
     def __post_init__(self) -> None:
-        self.scope: Final = Scope(self.sources, self.relations, self.plan.attributes, self.masks)
+        self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks)
 
     def relation(self, node_id: int) -> Relation:
         return self.relations[node_id]

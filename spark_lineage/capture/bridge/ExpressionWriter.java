@@ -1,5 +1,6 @@
 package org.sparklineage.bridge;
 
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -37,6 +38,7 @@ final class ExpressionWriter {
     private final Budget budget;
     private final Redaction redaction;
     private final Literals literals;
+    private final HashMap commons = new HashMap();
     private boolean redacting;
 
     ExpressionWriter(PlanWriter plans, Columns columns, Budget budget, Redaction redaction) {
@@ -180,6 +182,10 @@ final class ExpressionWriter {
     /** The names of fields, as the schema spells them: of the one that is taken, of all of a struct that is made. */
     private void structure(Json out, Expression expression) {
         String name = Reflect.simpleName(expression);
+        if (name.equals("CommonExpressionDef") || name.equals("CommonExpressionRef")) {
+            common(out, expression);
+            return;
+        }
         boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip");
         if (!made && !name.equals("GetStructField") && !name.equals("GetArrayStructFields")) {
             return;
@@ -200,6 +206,19 @@ final class ExpressionWriter {
             }
         } catch (Exception e) {
             out.reset(mark);
+        }
+    }
+
+    /** What an expression is computed from once and used twice: numbered as they come. */
+    private void common(Json out, Expression expression) {
+        Object id = Reflect.tryCall(expression, "id");
+        if (id != null) {
+            Integer known = (Integer) commons.get(id);
+            if (known == null) {
+                known = Integer.valueOf(commons.size());
+                commons.put(id, known);
+            }
+            out.field("common", known.longValue());
         }
     }
 

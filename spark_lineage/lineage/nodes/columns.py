@@ -155,9 +155,8 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
         keys = (Value(element.influence.transformed()),) * (len(added) - 1)  # position, a map's key
         return (*keys, element)
     if generator.name in ("Inline", "InlineOuter"):
-        names = (walk.plan.name_of(item) for item in added)
         fields = tuple(given[0].fields or ())
-        names = fields if len(fields) == len(added) else tuple(names)
+        names = fields if len(fields) == len(added) else tuple(walk.plan.name_of(item) for item in added)
         return tuple(given[0].taken().field(name, walk.sources) for name in names)
     if generator.name == "Stack" and added:
         cells = given[1:]
