@@ -108,7 +108,9 @@ class Soak:
             "spark.local.dir": str(self.folder / "scratch"),
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
         }
-        submit = shlex.join([part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
+        submit = (
+            shlex.join([part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]) + " pyspark-shell"
+        )
         arguments = [str(self.folder), str(slot), str(self.seed), str(first), str(last), str(self.inbox)]
         with (self.folder / str(slot) / "log").open("ab") as log:
             return subprocess.Popen(
