@@ -18,7 +18,7 @@ FILES = (
     "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "DeltaOwn", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "Texts", "PlanStream",
     "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",
-    "Open", "BusDrops", "Bridge",
+    "Open", "BusDrops", "Ahead", "Bridge",
 )  # fmt: skip
 JAR_FILES = ("Options", "Pipes", "Program", "Launch", "RunStart", "LineageListener")
 """Only in the jar: what Python does in a Python driver."""

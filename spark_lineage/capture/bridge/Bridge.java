@@ -15,6 +15,8 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
  */
 public final class Bridge extends SparkListener {
     private static final String QUEUE = "sparkLineage";
+    /** So long the end of an application waits for the ends of what still runs. */
+    private static final long LAST_ENDS_MILLIS = 500L;
 
     private final SparkContext context;
     private final Worker worker;
@@ -109,6 +111,7 @@ public final class Bridge extends SparkListener {
 
     public void onApplicationEnd(SparkListenerApplicationEnd event) {
         if (!ended) {
+            hearWhatStillRuns();
             ended = true;
             Long exitCode = Reflect.number(Reflect.tryCall(event, "exitCode"));
             String error = failure;
@@ -116,6 +119,28 @@ public final class Bridge extends SparkListener {
                 error = "exit code " + exitCode;
             }
             end(error, stopMillis);
+        }
+    }
+
+    /**
+     * What runs when the application is stopped ends a little later, and its end is in the queue behind this one. What has not
+     * ended by then is counted: its document is missing.
+     */
+    private void hearWhatStillRuns() {
+        try {
+            Ahead ahead = new Ahead(context, QUEUE);
+            long deadline = System.currentTimeMillis() + Math.min(LAST_ENDS_MILLIS, stopMillis / 2L);
+            while (ahead.waits(open.roots() > 0 ? deadline : 0L)) {
+                SparkListenerEvent event = ahead.next();
+                if (event != null) {
+                    onOtherEvent(event);
+                }
+            }
+        } catch (RuntimeException e) {
+            worker.reasons.add("events behind the end of the application: " + e);
+        }
+        for (int left = open.roots(); left > 0; left--) {
+            worker.giveUp("executions that had begun and not ended when the application did");
         }
     }
 

@@ -136,6 +136,16 @@ final class Open {
         return starts.size();
     }
 
+    /** Those that are no part of another one. */
+    synchronized int roots() {
+        int count = 0;
+        Iterator all = starts.values().iterator();
+        while (all.hasNext()) {
+            count += ((Started) all.next()).root() == null ? 1 : 0;
+        }
+        return count;
+    }
+
     synchronized int nested() {
         return nested.size();
     }

@@ -201,6 +201,19 @@ def test_a_failure_after_the_stop_is_told(spark_settings: dict[str, str], tmp_pa
     assert "after the stop" in str(recorded.error)
 
 
+def test_what_runs_when_the_context_is_stopped(spark_settings: dict[str, str], tmp_path: Path) -> None:
+    """Spark announces the end of the application first, and ends what runs then."""
+    program = JOB.with_name("stopped_job.py")
+    command = [sys.executable, str(program), str(tmp_path), str(tmp_path / "inbox")]
+    done = run(command, tmp_path, PYSPARK_SUBMIT_ARGS=submit_args(spark_settings))
+    assert done.returncode == 0, done.stderr
+    found = executions(tmp_path / "inbox")
+    assert [one["status"] for one in found] == ["succeeded", "failed"]
+    assert "SparkContext was shut down" in found[1]["error_message"]
+    end = documents(tmp_path / "inbox")[-1]
+    assert (end["kind"], end["last_sequence"], end["dropped"]) == ("run_end", 2, {})
+
+
 @pytest.mark.soak
 def test_sessions_that_were_stopped_are_freed(spark_settings: dict[str, str], tmp_path: Path) -> None:
     """As many as without us: Spark and Delta keep one or two themselves."""

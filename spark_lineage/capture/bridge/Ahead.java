@@ -1,0 +1,59 @@
+package org.sparklineage.bridge;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.apache.spark.SparkContext;
+import org.apache.spark.scheduler.SparkListenerEvent;
+
+/**
+ * Looks ahead in our queue of Spark's listener bus. An application that is stopped in the middle of its work is announced as over
+ * before what runs has ended; those ends come behind the announcement, when it is too late to write them down.
+ */
+final class Ahead {
+    private static final long PAUSE_MILLIS = 5L;
+    private final LinkedBlockingQueue events;
+    private int seen;
+
+    /** `queue` is the name of the queue. Where this Spark keeps it otherwise nothing is seen ahead. */
+    Ahead(SparkContext context, String queue) {
+        LinkedBlockingQueue found = null;
+        Object queues = Reflect.field(context.listenerBus(), "queues");
+        Iterator all = queues instanceof List ? ((List) queues).iterator() : java.util.Collections.EMPTY_LIST.iterator();
+        while (all.hasNext()) {
+            Object one = all.next();
+            if (queue.equals(Reflect.tryCall(one, "name"))) {
+                Object kept = Reflect.field(one, "eventQueue");
+                found = kept instanceof LinkedBlockingQueue ? (LinkedBlockingQueue) kept : null;
+            }
+        }
+        events = found;
+    }
+
+    /** The next event that was not seen yet; null when there is none. They stay in the queue. */
+    SparkListenerEvent next() {
+        int position = 0;
+        Iterator all = events == null ? java.util.Collections.EMPTY_LIST.iterator() : events.iterator();
+        while (all.hasNext()) {
+            Object event = all.next();
+            if (position++ == seen) {
+                seen++;
+                return event instanceof SparkListenerEvent ? (SparkListenerEvent) event : null;
+            }
+        }
+        return null;
+    }
+
+    /** Whether there is another one, or one comes within the time. */
+    boolean waits(long deadlineMillis) {
+        while (events != null && events.size() <= seen && System.currentTimeMillis() < deadlineMillis) {
+            try {
+                Thread.sleep(PAUSE_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+        return events != null && events.size() > seen;
+    }
+}
