@@ -6,11 +6,12 @@ A column that operators hand on as it is (a filter, a sort, a join, a rename) is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ..model import PlanColumn, PlanSource, SourceKind
+from .datasets import DatasetRef
 from .edges import without_literals
 from .influence import Source
 from .relation import Column
@@ -37,9 +38,12 @@ class ColumnGraph:
     whole: bool = True
 
 
-def graph_of(walk: Walk, numbered: Mapping[int, int]) -> ColumnGraph:
-    """The columns that the plan's writes are made of. `numbered`: the ids that the plan's nodes have among the operators."""
-    return _Graph(walk, numbered).whole()
+def graph_of(walk: Walk, numbered: Mapping[int, int], allowed: Callable[[DatasetRef], bool]) -> ColumnGraph:
+    """The columns that the plan's writes are made of. `numbered`: the ids that the plan's nodes have among the operators.
+
+    Sources in datasets that are not `allowed` are left out, and so are writes to them.
+    """
+    return _Graph(walk, numbered, allowed).whole()
 
 
 def spelt(sql: str | None) -> str | None:
@@ -57,7 +61,8 @@ class _Maker:
 
 
 class _Graph:
-    def __init__(self, walk: Walk, numbered: Mapping[int, int]) -> None:
+    def __init__(self, walk: Walk, numbered: Mapping[int, int], allowed: Callable[[DatasetRef], bool]) -> None:
+        self._allowed = allowed
         self._walk = walk
         self._numbered = numbered
         self._makers: dict[int, _Maker] = {}
@@ -69,7 +74,7 @@ class _Graph:
     def whole(self) -> ColumnGraph:
         for inner in (self._walk, *self._walk.inner):
             self._find_makers(inner)
-        targets = [(written, name, column) for written in self._walk.written for name, column in written.columns]
+        targets = [(written, name, column) for written in self._written() for name, column in written.columns]
         self._next = len(targets)
         columns: list[PlanColumn] = []
         room = LARGEST
@@ -84,6 +89,9 @@ class _Graph:
                 return ColumnGraph(tuple(columns), whole=False)
             columns.append(made)
         return ColumnGraph(tuple(columns))
+
+    def _written(self) -> Iterable[Written]:
+        return (one for one in self._walk.written if self._allowed(one.target))
 
     def _find_makers(self, walk: Walk) -> None:
         """The first node among whose columns one is, made it; but for a node that wraps what it hands on, as a join does."""
@@ -155,7 +163,8 @@ class _Graph:
         if column.parents:
             return None, ()
         found = [one for one in self._walk.sources.of(column.influence.everything) if isinstance(one, Source)]
-        columns = tuple(self._source(one) for one in found if one.kind == "column")
+        named = (one for one in found if one.kind == "column" and self._allowed(self._walk.readings[one.dataset or 0].dataset))
+        columns = tuple(self._source(one) for one in named)
         kinds = {one.kind for one in found}
         kind = next((kind for kind in _KINDS if kind in kinds), None)
         return kind, columns

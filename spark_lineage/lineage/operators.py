@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from ..model import Plan as PlanRecord
@@ -12,24 +13,26 @@ from ..plan.expressions import walk as parts_of
 from ..plan.nodes import Node
 from ..plan.values import TextMap
 from .column_graph import LONGEST, REASON, graph_of, spelt
+from .datasets import DatasetRef
 from .edges import content_id
 from .influence import numbers
 from .relation import Relation
 from .walk import Walk
 
+NOT_RECORDED: Final = "a dataset that is not recorded"
 _MAKING: Final = ("Aggregate", "Expand", "Generate", "Project", "Window")
 
 
-def plan_of(walk: Walk) -> PlanRecord:
+def plan_of(walk: Walk, allowed: Callable[[DatasetRef], bool] = lambda dataset: True) -> PlanRecord:
     """A plan under the name that its content has: the same for each run of the same code.
 
-    What the columns say follows from the operators, so that these alone make the name; unless they leave open which column is meant.
+    Datasets that are not `allowed` have no name in it. What the columns say follows from the operators, so that these alone make the name; unless they leave open which column is meant.
     """
     numbered = {node_id: number for number, node_id in enumerate(walk.plan.nodes)}
     definitions = {node.text("id"): node.id for node in walk.plan.nodes.values() if node.kind == "CTERelationDef"}
-    operators = tuple(_operator(node, numbered, definitions, walk) for node in walk.plan.nodes.values())
+    operators = tuple(_operator(node, numbered, definitions, walk, allowed) for node in walk.plan.nodes.values())
     content: list[object] = [[one.id, one.inputs, one.kind, one.description, one.fields] for one in operators]
-    graph = graph_of(walk, numbered)
+    graph = graph_of(walk, numbered, allowed)
     if not graph.whole:
         walk.reason(f"{REASON}the plan has more columns than are kept for following them step by step")
     if graph.columns and not _tells_columns_apart(walk, operators):
@@ -57,7 +60,9 @@ def _tells_columns_apart(walk: Walk, operators: tuple[PlanOperator, ...]) -> boo
     return True
 
 
-def _operator(node: Node, numbered: dict[int, int], definitions: dict[str | None, int], walk: Walk) -> PlanOperator:
+def _operator(
+    node: Node, numbered: dict[int, int], definitions: dict[str | None, int], walk: Walk, allowed: Callable[[DatasetRef], bool]
+) -> PlanOperator:
     relation = walk.relations[node.id]
     references = node.references
     if node.kind == "CTERelationRef" and node.text("cteId") in definitions:
@@ -66,18 +71,20 @@ def _operator(node: Node, numbered: dict[int, int], definitions: dict[str | None
         id=numbered[node.id],
         inputs=tuple(numbered[reference] for reference in references),
         kind=node.kind,
-        description=_description(node, references, relation, walk),
+        description=_description(node, references, relation, walk, allowed),
         fields=tuple(walk.plan.name_of(item) for item in relation.output),
     )
 
 
-def _description(node: Node, references: tuple[int, ...], relation: Relation, walk: Walk) -> str:
+def _description(
+    node: Node, references: tuple[int, ...], relation: Relation, walk: Walk, allowed: Callable[[DatasetRef], bool]
+) -> str:
     target = next((written.target for written in walk.written if written.node is node), None)
     if target is not None:
-        return f"{target.key[0]} {target.key[1]}"
+        return " ".join(target.key) if allowed(target) else NOT_RECORDED
     if not references and relation.datasets:
-        read = tuple(walk.readings[number].dataset.key for number in numbers(relation.datasets))
-        return ", ".join(f"{namespace} {name}" for namespace, name in read)
+        read = tuple(walk.readings[number].dataset for number in numbers(relation.datasets))
+        return ", ".join(" ".join(dataset.key) if allowed(dataset) else NOT_RECORDED for dataset in read)
     if node.kind == "SubqueryAlias":
         return _alias(node)
     stated = (item.sql or walk.name(item.expression) or "" for item in node.all_stated())

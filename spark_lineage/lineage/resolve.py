@@ -150,7 +150,7 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
         outputs=outputs,
         dataset_lineage=lineage.datasets,
         column_lineage=lineage.columns,
-        plans=() if walk is None else (plan_of(walk),),
+        plans=() if walk is None else (plan_of(walk, limits.admits),),
         session_confs=_session_confs(document),
     )
     reasons = (*document.incomplete, *(walk.reasons if walk else ()), *_half_done(document))

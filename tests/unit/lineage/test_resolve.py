@@ -217,6 +217,13 @@ def test_metrics_come_from_the_commit() -> None:
     assert (output.delta_version_before, output.delta_version, output.version_basis) == (1, 2, "exact")
 
 
+def test_a_denied_dataset_has_no_name_in_the_stored_plan() -> None:
+    (plan,) = resolved(captured("join_inner"), datasets_deny=("*customers",)).plans
+    texts = [one.description for one in plan.operators if one.kind == "LogicalRelation"]
+    assert sorted(text.rpartition("/")[2] for text in texts) == ["a dataset that is not recorded", "orders"]
+    assert {source.name.rpartition("/")[2] for column in plan.columns for source in column.sources} == {"orders"}
+
+
 def test_a_denied_input_leaves_inputs_and_edges() -> None:
     found = resolved(captured("join_inner"), datasets_deny=("*customers",))
     assert [one.name for one in found.inputs] == ["/data/warehouse/orders"]
