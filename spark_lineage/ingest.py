@@ -475,11 +475,15 @@ class _BatchRows:
                     touched[table].setdefault(row["execution_id"], set()).add((row["namespace"], row["name"]))
         read: frozenset[tuple[str, str]] = frozenset().union(*touched["inputs"].values())
         models = read.union(*touched["outputs"].values()) & self._models()
-        lineages = {row["lineage_id"]: row for row in sorted(earlier.values(), key=lambda row: row["sequence"]) if row["lineage_id"]}
+        lineages = {
+            row["lineage_id"]: row for row in sorted(earlier.values(), key=lambda row: row["sequence"]) if row["lineage_id"]
+        }
         edges = self._edges(models, lineages)
         trained = [edge for edge in edges if edge.target_namespace == TRAINING]
         training = {edge.lineage_id for edge in trained}
-        trained_on = (touched["inputs"].get(row["execution_id"], set()) for row in earlier.values() if row["lineage_id"] in training)
+        trained_on = (
+            touched["inputs"].get(row["execution_id"], set()) for row in earlier.values() if row["lineage_id"] in training
+        )
         return RunReads(
             datasets=read,
             models=models,

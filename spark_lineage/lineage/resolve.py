@@ -260,7 +260,8 @@ def _edges(
             continue
         own = list(edges_of(one, walk, limits.admits, partial(applied_by, run.reads)))
         read = [walk.readings[number] for number in numbers(one.relation.datasets)]
-        pairs.extend((target, reading.dataset.key, _certainty(reading)) for reading in read if limits.admits(reading.dataset))
+        allowed = (reading for reading in read if limits.admits(reading.dataset))
+        pairs.extend((target, reading.dataset.key, _certainty(one, reading)) for reading in allowed)
         pairs.extend((target, edge.source, "inferred") for edge in own if edge.source and edge.certainty == "inferred")
         if one.target.format == FORMAT:
             trained, sources = sources_of_model(target, run.reads)
@@ -270,8 +271,10 @@ def _edges(
     return edges, pairs
 
 
-def _certainty(reading: Reading) -> Certainty:
-    return "inferred" if reading.inferred else "plan"
+def _certainty(written: Written, reading: Reading) -> Certainty:
+    if reading.inferred:
+        return "inferred"
+    return "declared" if written.declared or reading.declared else "plan"
 
 
 def _heading(document: ExecutionDocument, run: RunContext, at: datetime) -> dict[str, Any]:

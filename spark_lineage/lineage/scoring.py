@@ -45,7 +45,5 @@ def applied_by(reads: Callable[[], RunReads]) -> Applied:
     """The models that a run may apply: those that it loaded or saved. What it trained on is told of a model that it did not save."""
     run = reads()
     covered = {(edge.source_namespace, edge.source_name, edge.source_column) for edge in run.saved}
-    fresh = (
-        edge for edge in run.trained if (edge.source_namespace, edge.source_name, edge.source_column) not in covered
-    )
+    fresh = (edge for edge in run.trained if (edge.source_namespace, edge.source_name, edge.source_column) not in covered)
     return Applied(run.models, tuple(fresh))

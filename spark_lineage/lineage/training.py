@@ -15,12 +15,11 @@ from ..model import ColumnEdge, RunReads
 from ..plan.document import ExecutionDocument
 from .datasets import DatasetRef
 from .edges import Edge, edges_of
-from .influence import Influence, union
+from .influence import union
 from .models import FORMAT
 from .naming import DatasetKey, Place
 from .relation import Column
 from .scoring import Applied
-from .value import Value
 from .walk import Walk, Written
 
 NAMESPACE: Final = "spark-ml"
@@ -36,7 +35,11 @@ def edges_of_training(
 ) -> tuple[Edge, ...]:
     """What a query of Spark ML's own takes, as edges into the model that it trains; nothing for any other execution."""
     trainer = _trainer(document.call_site)
-    if trainer is None or document.status != "succeeded" or (walk is not None and walk.written):
+    if (
+        trainer is None
+        or document.status != "succeeded"
+        or (walk is not None and any(not one.declared for one in walk.written))
+    ):
         return ()
     place = Place(NAMESPACE, trainer)
     if walk is None:
@@ -45,7 +48,7 @@ def edges_of_training(
         return ()  # a saved model is loaded
     relation = walk.relations[walk.plan.root]
     columns = relation.output_columns()
-    influence = union(part for column in columns for part in _parts(column.value)).aggregated()
+    influence = union(part for column in columns for part in column.value.parts()).aggregated()
     column = Column(influence, None, trainer, columns)
     written = Written(DatasetRef(place), "fit", "fit", ((None, column),), relation, None)
     return tuple(edge for edge in edges_of(written, walk, allowed, applied) if edge.kind in ("column", "unknown"))
@@ -57,12 +60,6 @@ def _trainer(call_site: str | None) -> str | None:
     if not frames or _OTHER.fullmatch(frames[0][1]):
         return None
     return next((name for package, name in frames if package != "util." and not _OTHER.fullmatch(name)), frames[0][1])
-
-
-def _parts(value: Value) -> Iterator[Influence]:
-    yield value.influence
-    for field in (value.fields or {}).values():
-        yield from _parts(field)
 
 
 def sources_of_model(model: DatasetKey, reads: Callable[[], RunReads]) -> tuple[list[Edge], frozenset[DatasetKey]]:

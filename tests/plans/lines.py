@@ -48,7 +48,9 @@ def short(name: str) -> str:
 def _edge(edge: ColumnEdge, several: bool) -> str:
     target = edge.target_column or "*"
     target = f"{short(edge.target_name)}.{target}" if several else target
-    source = f"{short(edge.source_name or '')}.{edge.source_column or '*'}" if edge.source_kind == "column" else edge.source_kind
+    source = (
+        f"{short(edge.source_name or '')}.{edge.source_column or '*'}" if edge.source_kind == "column" else edge.source_kind
+    )
     marks = (
         edge.certainty if edge.certainty != "plan" else "",
         "masked" if edge.masking else "",
