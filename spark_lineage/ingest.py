@@ -33,18 +33,17 @@ from .inbox.ledger import Ledger, read_ledger
 from .inbox.progress import write_progress
 from .inbox.turns import Turns
 from .inbox.watch import Process
-from .lineage.models import FORMAT as MODEL_FORMAT
 from .lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
-from .lineage.training import NAMESPACE as TRAINING
-from .model import ColumnEdge, Records, Run, RunReads
+from .model import Records, Run
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
 from .rights import is_shared, make_folder
+from .run_reads import reads_before
 from .store.executables import Executables
 from .store.rows import arrow_of
 from .store.schemas import TABLES
 from .store.signing import Signer
-from .store.tables import Store, Transaction, in_parts, literal, one_of
+from .store.tables import Store, Transaction, literal
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +57,7 @@ CONTENT_NAMED = {
 }
 """Tables whose rows are named by their content, with the column that names them: only what is not there is appended."""
 UPSERTED = ("datasets", "runs")
-READ_OR_WRITTEN = ("inputs", "outputs")
-APPENDED = (*READ_OR_WRITTEN, "plan_executables", "executions")
+APPENDED = ("inputs", "outputs", "plan_executables", "executions")
 """In this order after the ones above, so that an execution is seen only when everything about it is there."""
 
 LOST_AFTER_SECONDS = 3600.0
@@ -446,7 +444,7 @@ class _BatchRows:
             job_name=job_name,
             datasets_allow=ledger.datasets_allow,
             datasets_deny=ledger.datasets_deny,
-            reads=functools.cache(lambda: self._reads(execution)),
+            reads=functools.cache(lambda: reads_before(execution, self._store, self.by_table)),
         )
         records = records_of_execution(execution, context)
         records = self._executables.kept(records, ledger.run, ledger.executables_store, self._store.location)
@@ -455,66 +453,6 @@ class _BatchRows:
     def _recorded_job_name(self, run: str) -> str | None:
         recorded = _recorded_run(self._store, run)
         return recorded["job_name"] if recorded else None
-
-    def _reads(self, execution: ExecutionDocument) -> RunReads:
-        """What the run, and that of the application around it, did before this execution, in the tables and in this batch: what it
-        read, the models that it read or wrote, what it trained on."""
-        runs = {execution.run_id, execution.application_run_id}
-        of_runs = one_of("run_id", runs)
-        columns = ["execution_id", "sequence", "lineage_id"]
-        before = self._store.arrow("executions", columns, f"{of_runs} AND sequence < {execution.sequence}").to_pylist()
-        here = (dataclasses.asdict(row) for row in self.by_table["executions"] if row.run_id in runs)
-        earlier = {row["execution_id"]: row for row in (*before, *here)}
-        touched: dict[str, dict[str, set[tuple[str, str]]]] = {}
-        for table in READ_OR_WRITTEN:
-            recorded = self._store.arrow(table, ["execution_id", "namespace", "name"], of_runs).to_pylist()
-            new = (dataclasses.asdict(row) for row in self.by_table[table] if row.run_id in runs)
-            touched[table] = {}
-            for row in (*recorded, *new):
-                if row["execution_id"] in earlier:
-                    touched[table].setdefault(row["execution_id"], set()).add((row["namespace"], row["name"]))
-        read: frozenset[tuple[str, str]] = frozenset().union(*touched["inputs"].values())
-        models = read.union(*touched["outputs"].values()) & self._models()
-        lineages = {
-            row["lineage_id"]: row for row in sorted(earlier.values(), key=lambda row: row["sequence"]) if row["lineage_id"]
-        }
-        edges = self._edges(models, lineages)
-        trained = [edge for edge in edges if edge.target_namespace == TRAINING]
-        training = {edge.lineage_id for edge in trained}
-        trained_on = (
-            touched["inputs"].get(row["execution_id"], set()) for row in earlier.values() if row["lineage_id"] in training
-        )
-        return RunReads(
-            datasets=read,
-            models=models,
-            trained=tuple(trained),
-            trained_on=frozenset().union(*trained_on),
-            saved=tuple(edge for edge in edges if edge.target_namespace != TRAINING),
-        )
-
-    def _edges(self, models: Iterable[tuple[str, str]], lineages: Mapping[str, Any]) -> list[ColumnEdge]:
-        """The column edges of these lineages into models, saved or in memory, in the order of the lineages."""
-        if not lineages:
-            return []
-        targets = f"target_namespace = {literal(TRAINING)}"
-        saved = {name for _, name in models}
-        conditions = [targets, *(one_of("target_name", some) for some in in_parts(saved))]
-        recorded = (row for condition in conditions for row in self._store.arrow("column_lineage", None, condition).to_pylist())
-        edges = [_column_edge(row) for row in recorded]
-        edges += self.by_table["column_lineage"]
-        wanted = {(edge.lineage_id, edge.edge_id): edge for edge in edges if edge.lineage_id in lineages}
-        order = {lineage_id: number for number, lineage_id in enumerate(lineages)}
-        into = (
-            edge for edge in wanted.values()
-            if edge.target_namespace == TRAINING or (edge.target_namespace, edge.target_name) in models
-        )  # fmt: skip
-        return sorted(into, key=lambda edge: (order[edge.lineage_id], edge.edge_id))
-
-    def _models(self) -> set[tuple[str, str]]:
-        """Every dataset that is a trained model: in the tables and in this batch."""
-        recorded = self._store.arrow("datasets", ["namespace", "name"], f"format = {literal(MODEL_FORMAT)}").to_pylist()
-        here = {(row.namespace, row.name) for row in self.by_table["datasets"] if row.format == MODEL_FORMAT}
-        return here | {(row["namespace"], row["name"]) for row in recorded}
 
     def _add(self, records: Records) -> None:
         for table, rows in self.by_table.items():
@@ -530,15 +468,6 @@ class _BatchRows:
 def _check(by_table: Mapping[str, Sequence[Any]]) -> None:
     for table, rows in by_table.items():
         arrow_of(TABLES[table], rows)
-
-
-def _column_edge(row: Mapping[str, Any]) -> ColumnEdge:
-    """A recorded edge. What tables of an earlier version have no column for is as by default."""
-    told = {name: value for name, value in row.items() if value is not None or name in _MAY_BE_NULL}
-    return ColumnEdge(**told | {"steps": tuple(row.get("steps") or ())})
-
-
-_MAY_BE_NULL = ("target_column", "source_namespace", "source_name", "source_column", "expression")
 
 
 def _recorded_run(store: Store, run: str) -> dict[str, Any] | None:
