@@ -51,7 +51,8 @@ def edges_of_training(
     influence = union(part for column in columns for part in column.value.parts()).aggregated()
     column = Column(influence, None, trainer, columns)
     written = Written(DatasetRef(place), "fit", "fit", ((None, column),), relation, None)
-    return tuple(edge for edge in edges_of(written, walk, allowed, applied) if edge.kind in ("column", "unknown"))
+    edges = [edge for edge in edges_of(written, walk, allowed, applied) if edge.kind in ("column", "unknown")]
+    return tuple(_not_told_twice(edges))
 
 
 def _trainer(call_site: str | None) -> str | None:
@@ -88,5 +89,11 @@ def _once(model: DatasetKey, trained: Iterable[ColumnEdge]) -> Iterator[Edge]:
             one.expression, one.steps, "inferred",
         )  # fmt: skip
         told[(source, one.source_column, one.edge_type, one.masking, *decides)] = edge
-    taken = {(edge.source, edge.source_column) for edge in told.values() if edge.type == "DIRECT"}
-    return (edge for edge in told.values() if edge.type == "DIRECT" or (edge.source, edge.source_column) not in taken)
+    return _not_told_twice(told.values())
+
+
+def _not_told_twice(edges: Iterable[Edge]) -> Iterator[Edge]:
+    """Without what only decides where the value itself is taken: how rows become numbers is no matter of a model's lineage."""
+    edges = tuple(edges)
+    taken = {(edge.source, edge.source_column) for edge in edges if edge.type == "DIRECT"}
+    return (edge for edge in edges if edge.type == "DIRECT" or (edge.source, edge.source_column) not in taken)

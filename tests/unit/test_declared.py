@@ -19,7 +19,7 @@ WORD = r"[A-Za-z_][\w.\-/:$]*"
 class Frame:
     """As far as a declaration looks at a DataFrame."""
 
-    columns = ["visits", "Spent", "churned"]
+    columns = ("visits", "Spent", "churned")
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name

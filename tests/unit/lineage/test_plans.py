@@ -25,7 +25,7 @@ PLANS = TESTS / "plans"
 NOT_CAPTURED = {
     # Spark runs these in other set-ups than one session with Delta: Hive, R, typed datasets, state stores, DataSourceV2 streams.
     "AppendColumns", "AppendColumnsWithObject", "AttachDistributedSequence", "CoGroup", "CreateHiveTableAsSelectCommand", "DataSourceV2ScanRelation",
-    "DeserializeToObject", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
+    "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
     "FlatMapGroupsWithState", "HiveTableRelation", "InsertIntoHiveTable", "MapElements", "MapGroups", "MapInArrow", "MapPartitions",
     "MapPartitionsInR", "PythonMapInArrow", "ScriptTransformation", "SerializeFromObject", "ReplaceData", "TransformWithState", "WriteDelta", "UnresolvedCatalogRelation", "DeduplicateWithinWatermark", "EventTimeWatermark",
     # Only in plans that are not analyzed yet, or are optimized already.
