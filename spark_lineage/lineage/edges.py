@@ -16,7 +16,7 @@ from .datasets import DatasetRef
 from .influence import DIRECT, INDIRECT, SURENESS, Bits, Influence, Outer, Source, Sources, numbers, part
 from .naming import DatasetKey
 from .relation import Column
-from .scoring import Applied
+from .scoring import Applied, unknown_model
 from .value import Value
 from .walk import Walk, Written
 
@@ -176,6 +176,8 @@ class _Cited:
     def _from_models(self, edge: Edge) -> Iterator[Edge]:
         """A value that a model computed comes from the model as a whole; of one that was not saved, from what it was trained on."""
         applied = self._applied()
+        if not applied.models and not applied.trained and unknown_model(self._walk.plan):
+            self._walk.reason("scored with a model of Spark ML that the run is not known to have loaded, saved or trained")
         for model in sorted(applied.models - {self.target}):
             yield replace(edge, kind="column", source=model)
         for trained in applied.trained:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..model import ColumnEdge, RunReads
-from ..plan.expressions import Call
+from ..plan.expressions import Call, walk
+from ..plan.nodes import Plan
 from .naming import DatasetKey
 
 _OF_ML: Final = "org.apache.spark.ml."
@@ -39,6 +40,12 @@ def applies_model(call: Call) -> bool:
         return False
     name = function.removeprefix(_OF_ML)
     return name.partition("$")[0] not in _WITHOUT_A_MODEL
+
+
+def unknown_model(plan: Plan) -> bool:
+    """Whether a plan calls a function whose class says that it is a model's."""
+    stated = (part for node in plan.nodes.values() for one in node.all_stated() for part in walk(one.expression))
+    return any(isinstance(part, Call) and applies_model(part) and "Model" in str(part.arguments["function"]) for part in stated)
 
 
 def applied_by(reads: Callable[[], RunReads]) -> Applied:

@@ -215,3 +215,29 @@ def test_a_job_inside_an_application_saves_what_the_application_trained(tmp_path
     driver.end()
     ingest(str(inbox), str(store))
     assert {source for _, source, _, _ in edges_into(store, "/models/churn")} == {"/data/features"}
+
+
+def test_scores_of_a_model_that_nothing_is_known_of_say_so(tmp_path: Path) -> None:
+    inbox, store = tmp_path / "inbox", tmp_path / "store"
+    driver = Driver(inbox, run_id(1))
+    driver.start()
+    driver.execution("/data/scores", analyzed=scoring("/data/scores"))
+    driver.end()
+    ingest(str(inbox), str(store))
+    (execution,) = Store.open(str(store)).arrow("executions").to_pylist()
+    assert [reason for reason in execution["incomplete_reasons"] if "model of Spark ML" in reason]
+    assert {source for _, source, _, _ in edges_into(store, "/data/scores")} == {"/data/source"}
+
+
+def test_a_model_that_was_not_saved_lends_its_training_to_what_it_computes(tmp_path: Path) -> None:
+    inbox, store = tmp_path / "inbox", tmp_path / "store"
+    driver = Driver(inbox, run_id(1))
+    driver.start()
+    a_query(driver, "/data/saved", _FIT)
+    a_save(driver)
+    a_query(driver, "/data/not_saved", _FIT)
+    driver.execution("/data/scores", analyzed=scoring("/data/scores"))
+    driver.end()
+    ingest(str(inbox), str(store))
+    found = {(source, column) for _, source, column, certainty in edges_into(store, "/data/scores") if certainty == "inferred"}
+    assert found == {("/models/churn", None), ("/data/not_saved", "id"), ("/data/not_saved", "amount")}
