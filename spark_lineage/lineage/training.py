@@ -25,7 +25,7 @@ from .walk import Walk, Written
 NAMESPACE: Final = "spark-ml"
 """Of the targets of trainings: models in memory, which are no datasets."""
 
-_FRAME: Final = re.compile(r"^\s*org\.apache\.spark\.ml\.(?P<package>[a-z_.]+\.)?(?P<name>\w+)\$?\.", re.MULTILINE)
+_FRAME: Final = re.compile(r"^\s*org\.apache\.spark\.ml\.(?P<package>[a-z_.]+\.)?(?P<name>\w+)[\w$]*\.", re.MULTILINE)
 _OTHER: Final = re.compile(r"Instrumentation|\w*Summary\w*")
 """Classes of Spark ML that look at the data for the log, or at a model that is there already."""
 
