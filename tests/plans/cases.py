@@ -436,4 +436,6 @@ def _declared_scores(spark: Any, root: str) -> Any:
 
     price = sf.udf(lambda customer: 2.0 * customer, "double")
     rows = spark.table("orders").select("order_id", price("customer_id").alias("price"))
-    return spark_lineage.scored(rows, model=f"{root}/models/price.pkl", columns=["price"]).withColumn("twice", sf.col("price") * 2)
+    return spark_lineage.scored(rows, model=f"{root}/models/price.pkl", columns=["price"]).withColumn(
+        "twice", sf.col("price") * 2
+    )
