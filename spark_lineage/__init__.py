@@ -2,6 +2,7 @@
 
     attach(spark, store=...), detach(spark), flush(timeout=...)   record an application
     job("name", ...)                                              a run inside the application
+    trained(frame, model=...), scored(frame, model=...)           declare a model that Spark does not know
     open(location)                                                ask the lineage tables
 
 Names are imported when first used: `import spark_lineage` costs nothing, and the part that captures needs neither pyarrow
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .capture.attach import attach, detach, flush
+    from .capture.declare import scored, trained
     from .capture.job import job
     from .query.lineage import open
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "attach", "detach", "flush", "job", "open"]
+__all__ = ["__version__", "attach", "detach", "flush", "job", "open", "scored", "trained"]
 
 _WHERE = {
     "attach": "capture.attach",
@@ -27,6 +29,8 @@ _WHERE = {
     "flush": "capture.attach",
     "job": "capture.job",
     "open": "query.lineage",
+    "scored": "capture.declare",
+    "trained": "capture.declare",
 }
 """Public name -> the module that has it, imported when it is first asked for: capture travels in a zip without wheels."""
 

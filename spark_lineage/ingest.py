@@ -8,6 +8,7 @@ starts beside a driver.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
 import signal
@@ -32,12 +33,12 @@ from .inbox.ledger import Ledger, read_ledger
 from .inbox.progress import write_progress
 from .inbox.turns import Turns
 from .inbox.watch import Process
-from .lineage.models import FORMAT as MODEL_FORMAT
 from .lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
-from .model import Records, Run, RunReads
+from .model import Records, Run
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
 from .rights import is_shared, make_folder
+from .run_reads import reads_before
 from .store.executables import Executables
 from .store.rows import arrow_of
 from .store.schemas import TABLES
@@ -56,8 +57,7 @@ CONTENT_NAMED = {
 }
 """Tables whose rows are named by their content, with the column that names them: only what is not there is appended."""
 UPSERTED = ("datasets", "runs")
-READ_OR_WRITTEN = ("inputs", "outputs")
-APPENDED = (*READ_OR_WRITTEN, "plan_executables", "executions")
+APPENDED = ("inputs", "outputs", "plan_executables", "executions")
 """In this order after the ones above, so that an execution is seen only when everything about it is there."""
 
 LOST_AFTER_SECONDS = 3600.0
@@ -444,7 +444,7 @@ class _BatchRows:
             job_name=job_name,
             datasets_allow=ledger.datasets_allow,
             datasets_deny=ledger.datasets_deny,
-            reads=lambda: self._reads(execution),
+            reads=functools.cache(lambda: reads_before(execution, self._store, self.by_table)),
         )
         records = records_of_execution(execution, context)
         records = self._executables.kept(records, ledger.run, ledger.executables_store, self._store.location)
@@ -453,25 +453,6 @@ class _BatchRows:
     def _recorded_job_name(self, run: str) -> str | None:
         recorded = _recorded_run(self._store, run)
         return recorded["job_name"] if recorded else None
-
-    def _reads(self, execution: ExecutionDocument) -> RunReads:
-        """What the run read before this execution, and the models it read or wrote: in the tables and in this batch."""
-        run = f"run_id = {literal(execution.run_id)}"
-        before = self._store.arrow("executions", ["execution_id"], f"{run} AND sequence < {execution.sequence}")
-        earlier = set(before.column("execution_id").to_pylist())
-        touched: dict[str, set[tuple[str, str]]] = {}
-        for table in READ_OR_WRITTEN:
-            recorded = self._store.arrow(table, ["execution_id", "namespace", "name"], run).to_pylist()
-            here = {(row.namespace, row.name) for row in self.by_table[table] if row.run_id == execution.run_id}
-            touched[table] = here | {(row["namespace"], row["name"]) for row in recorded if row["execution_id"] in earlier}
-        models = (touched["inputs"] | touched["outputs"]) & self._models()
-        return RunReads(datasets=frozenset(touched["inputs"]), models=frozenset(models))
-
-    def _models(self) -> set[tuple[str, str]]:
-        """Every dataset that is a trained model: in the tables and in this batch."""
-        recorded = self._store.arrow("datasets", ["namespace", "name"], f"format = {literal(MODEL_FORMAT)}").to_pylist()
-        here = {(row.namespace, row.name) for row in self.by_table["datasets"] if row.format == MODEL_FORMAT}
-        return here | {(row["namespace"], row["name"]) for row in recorded}
 
     def _add(self, records: Records) -> None:
         for table, rows in self.by_table.items():

@@ -368,3 +368,9 @@ class RunReads:
 
     datasets: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     models: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    trained: tuple[ColumnEdge, ...] = ()
+    """The edges of its trainings, in their order: what went into the models that it made."""
+    trained_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """The datasets that its trainings read."""
+    saved: tuple[ColumnEdge, ...] = ()
+    """The edges into the models that it saved."""

@@ -81,6 +81,8 @@ class Reading:
     stream: FromStream | None = None
     inferred: bool = False
     """Whether only the RDDs behind a frame tell of it."""
+    declared: bool = False
+    """Whether only the program says so."""
 
 
 @dataclass(frozen=True, slots=True)

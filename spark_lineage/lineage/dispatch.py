@@ -15,7 +15,7 @@ from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
-from .nodes import columns, combining, commands, dml, leaves, rows, streams, writes
+from .nodes import columns, combining, commands, declared, dml, leaves, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
 from .walk import Walk
@@ -23,6 +23,7 @@ from .walk import Walk
 HANDLERS: Final[dict[str, Handler]] = {
     **leaves.HANDLERS,
     **rows.HANDLERS,
+    **declared.HANDLERS,
     **columns.HANDLERS,
     **combining.HANDLERS,
     **writes.HANDLERS,

@@ -16,6 +16,7 @@ from .datasets import DatasetRef
 from .influence import DIRECT, INDIRECT, SURENESS, Bits, Influence, Outer, Source, Sources, numbers, part
 from .naming import DatasetKey
 from .relation import Column
+from .scoring import Applied, unknown_model
 from .value import Value
 from .walk import Walk, Written
 
@@ -83,9 +84,12 @@ def lineage_of(
     )  # fmt: skip
 
 
-def edges_of(written: Written, walk: Walk, allowed: Callable[[DatasetRef], bool]) -> Iterator[Edge]:
-    """The column edges of one write. Sources that are not `allowed` are left out."""
-    cited = _Cited(written.target.key, walk, allowed)
+def edges_of(
+    written: Written, walk: Walk, allowed: Callable[[DatasetRef], bool], applied: Callable[[], Applied] = Applied
+) -> Iterator[Edge]:
+    """The column edges of one write. Sources that are not `allowed` are left out. `applied`: what stands for the models whose
+    functions the plan calls; asked only where it calls one."""
+    cited = _Cited(written.target.key, walk, allowed, applied)
     for name, column in written.columns:
         yield from cited.of_column(name, column)
     decided = {(condition.subtype, condition.bits) for condition in written.relation.conditions}
@@ -110,9 +114,12 @@ def without_literals(sql: str) -> str:
 class _Cited:
     """Edges of one target, with the sources that bits stand for spelt out."""
 
-    def __init__(self, target: DatasetKey, walk: Walk, allowed: Callable[[DatasetRef], bool]) -> None:
+    def __init__(
+        self, target: DatasetKey, walk: Walk, allowed: Callable[[DatasetRef], bool], applied: Callable[[], Applied]
+    ) -> None:
         self.target = target
         self._walk = walk
+        self._applied = applied
         self._allowed = [allowed(reading.dataset) for reading in walk.readings]
         self._routes = _Routes(walk.sources)
 
@@ -155,6 +162,8 @@ class _Cited:
             if isinstance(source, Outer):
                 self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
                 yield replace(edge, steps=steps)
+            elif source.kind == "model":
+                yield from self._from_models(replace(edge, certainty="inferred", steps=steps))
             elif source.kind != "column":
                 yield replace(edge, kind=source.kind, steps=steps)
             elif self._allowed[source.dataset or 0]:
@@ -163,6 +172,21 @@ class _Cited:
     def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...]) -> Edge:
         dataset = self._walk.readings[source.dataset or 0].dataset
         return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
+
+    def _from_models(self, edge: Edge) -> Iterator[Edge]:
+        """A value that a model computed comes from the model as a whole; of one that was not saved, from what it was trained on."""
+        applied = self._applied()
+        if not applied.models and not applied.trained and unknown_model(self._walk.plan):
+            self._walk.reason("scored with a model of Spark ML that the run is not known to have loaded, saved or trained")
+        for model in sorted(applied.models - {self.target}):
+            yield replace(edge, kind="column", source=model)
+        for trained in applied.trained:
+            type_, subtype = (trained.edge_type, trained.subtype) if edge.type == "DIRECT" else (edge.type, edge.subtype)
+            source = None if trained.source_name is None else (trained.source_namespace or "", trained.source_name)
+            yield replace(
+                edge, kind=trained.source_kind, source=source, source_column=trained.source_column, type=type_, subtype=subtype,
+                masking=edge.masking or trained.masking,
+            )  # fmt: skip
 
     def _sourceless(self, name: str | None, influence: Influence, column: Column) -> Edge:
         """A column whose value comes from no dataset: it is spelt out in the query, or made up by it."""

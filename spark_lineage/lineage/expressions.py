@@ -14,6 +14,7 @@ from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subq
 from .influence import INDIRECT, NOTHING, Influence, Outer, Sources, passed, union, without
 from .relation import Column
 from .scope import Rule, Scope, is_unchanged
+from .scoring import applies_model
 from .structures import STRUCTURES
 from .value import Value
 
@@ -138,6 +139,8 @@ def _call(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A function of the user's own: all that goes in may come out, unless it was declared what does."""
     influence = union(child.influence for child in children).transformed() if children else passed(scope.sources.generated)
+    if applies_model(call):
+        influence = union((influence, passed(scope.sources.model).transformed().only(inferred=True)))
     name = call.arguments.get("name") or call.arguments.get("udfName")
     return Value(influence.masked() if isinstance(name, str) and name.lower() in scope.masks else influence)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..model import SourceKind, Subtype
 
@@ -17,9 +17,12 @@ Bits: TypeAlias = int
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a value can come from. `dataset` is the number of the reading for a column; `column` its name."""
+    """Where a value can come from. `dataset` is the number of the reading for a column; `column` its name.
 
-    kind: SourceKind
+    ``model``: the trained models that the run applies, which no plan names.
+    """
+
+    kind: SourceKind | Literal["model"]
     dataset: int | None = None
     column: str | None = None
 
@@ -74,6 +77,11 @@ class Sources:
     def wider(self, bit: Bits) -> Bits:
         """The source that this one is a field of; 0 for one that is no field."""
         return self._wider.get(bit, 0)
+
+    @property
+    def model(self) -> Bits:
+        """The models that are applied."""
+        return self.bit(Source("model"))
 
     @property
     def none(self) -> Bits:

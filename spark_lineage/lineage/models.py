@@ -2,8 +2,7 @@
 
 Spark ML saves a model as ``<path>/metadata`` (one line of JSON as text), ``<path>/data`` (Parquet), and a pipeline's stages as
 models of their own under ``<path>/stages/<number>_<uid>``. Each is an execution of its own, and what the training read is
-nowhere in their plans: that a model comes from what its run read before is inferred, and marked as such. So is that rows
-scored with a model's function come from the models that the run has saved or loaded.
+nowhere in their plans: ``training.py`` infers that, and ``scoring.py`` which models rows were scored with.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..model import RunReads
-from ..plan.expressions import Call, walk
-from ..plan.nodes import Node, Plan
+from ..plan.nodes import Node
 from .datasets import DatasetRef, Reading
 from .naming import DatasetKey, Place, location_of, place_of
 from .walk import Walk, Written
@@ -24,7 +22,6 @@ FORMAT: Final = "spark-ml"
 
 _STAGE: Final = re.compile(r"(?P<root>.+?)/stages/\d+_\w*_[0-9a-f]{8,}(?:/.*)?")
 _PART: Final = re.compile(r"(?P<root>.+)/(?P<part>metadata|data|treesMetadata|userFactors|itemFactors)")
-_FUNCTIONS: Final = "org.apache.spark.ml."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +69,6 @@ def loaded(reading: Reading, models: Models) -> Reading:
     """The reading of a model's part as a reading of the model."""
     dataset = models.dataset(reading.dataset)
     return reading if dataset is reading.dataset else replace(reading, dataset=dataset, fields=())
-
-
-def sources_of(written: Written, plan: Plan | None, reads: Callable[[], RunReads]) -> frozenset[DatasetKey]:
-    """The datasets that a write's target is inferred to come from, beyond what its plan tells."""
-    if written.target.format == FORMAT:
-        return reads().datasets - {written.target.key}
-    if plan is not None and _scores(plan):
-        return reads().models - {written.target.key}
-    return frozenset()
 
 
 def _written_parts(walk_: Walk) -> Iterable[tuple[DatasetRef, bool]]:
@@ -135,13 +123,3 @@ def _enclosing(path: str, models: frozenset[DatasetKey]) -> Place | None:
             found = place
         path = path.rpartition("/")[0]
     return found
-
-
-def _scores(plan: Plan) -> bool:
-    """Whether a plan calls a function of Spark ML: a model's transform."""
-    return any(
-        isinstance(part, Call) and part.name == "ScalaUDF" and str(part.arguments.get("function")).startswith(_FUNCTIONS)
-        for node in plan.nodes.values()
-        for stated in node.all_stated()
-        for part in walk(stated.expression)
-    )

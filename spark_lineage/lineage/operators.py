@@ -11,11 +11,11 @@ from ..model import PlanOperator
 from ..plan.expressions import Attribute
 from ..plan.expressions import walk as parts_of
 from ..plan.nodes import Node
-from ..plan.values import TextMap
 from .column_graph import LONGEST, REASON, graph_of, spelt
 from .datasets import DatasetRef
 from .edges import content_id
 from .influence import numbers
+from .nodes.declared import told_by
 from .relation import Relation
 from .walk import Walk
 
@@ -86,14 +86,8 @@ def _description(
         read = tuple(walk.readings[number].dataset for number in numbers(relation.datasets))
         return ", ".join(" ".join(dataset.key) if allowed(dataset) else NOT_RECORDED for dataset in read)
     if node.kind == "SubqueryAlias":
-        return _alias(node)
+        return told_by(node)[:LONGEST]
     stated = (item.sql or walk.name(item.expression) or "" for item in node.all_stated())
     text = spelt(", ".join(stated)) or ""
     kind = node.text("joinType")
     return (f"{kind} {text}".strip() if kind else text)[:LONGEST]
-
-
-def _alias(node: Node) -> str:
-    identifier = node.fields.get("identifier")
-    name = identifier.entries.get("name") if isinstance(identifier, TextMap) else None
-    return name if isinstance(name, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from ..model import Certainty, Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
@@ -16,7 +17,7 @@ from .edges import Edge, Lineage, content_id, edges_of, lineage_of
 from .executables import REASON, executable_of, reads_what
 from .influence import numbers
 from .limits import Limits
-from .models import NO_MODELS, Models, loaded, models_in, saved, sources_of
+from .models import FORMAT, NO_MODELS, Models, loaded, models_in, saved
 from .naming import DatasetKey, exact_place
 from .nodes.columns import any_of
 from .nodes.commands import OPERATIONS, name_of_target
@@ -25,6 +26,8 @@ from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
 from .real_paths import followed
 from .relation import Relation
+from .scoring import applied_by
+from .training import edges_of_training, sources_of_model
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
 
@@ -142,7 +145,9 @@ def _resolve(document: ExecutionDocument, run: RunContext) -> _Resolved:
     heading = _heading(document, run, at)
     inputs, read = inputs_of(heading, (*readings, *extra), written, facts)
     outputs, wrote = outputs_of(heading, written, facts)
-    lineage = lineage_of(*_edges(written, walk, extra, limits, run), at)
+    trained = edges_of_training(document, walk, limits.admits, partial(applied_by, run.reads))
+    edges, pairs = _edges(written, walk, extra, limits, run)
+    lineage = lineage_of((*edges, *trained), pairs, at)
     records = Records(
         datasets=_datasets((*read, *wrote), at),
         schemas=_schemas((*read, *wrote)),
@@ -253,15 +258,23 @@ def _edges(
         pairs.extend((target, reading.dataset.key, "inferred") for reading in extra if reading.dataset.key not in targets)
         if walk is None:
             continue
-        edges.extend(edges_of(one, walk, limits.admits))
-        read = (walk.readings[number] for number in numbers(one.relation.datasets))
-        pairs.extend((target, reading.dataset.key, _certainty(reading)) for reading in read if limits.admits(reading.dataset))
-        pairs.extend((target, source, "inferred") for source in sources_of(one, walk.plan, run.reads))
+        own = list(edges_of(one, walk, limits.admits, partial(applied_by, run.reads)))
+        read = [walk.readings[number] for number in numbers(one.relation.datasets)]
+        allowed = (reading for reading in read if limits.admits(reading.dataset))
+        pairs.extend((target, reading.dataset.key, _certainty(one, reading)) for reading in allowed)
+        pairs.extend((target, edge.source, "inferred") for edge in own if edge.source and edge.certainty == "inferred")
+        if one.target.format == FORMAT:
+            trained, sources = sources_of_model(target, run.reads)
+            own.extend(trained)
+            pairs.extend((target, source, "inferred") for source in sources)
+        edges.extend(own)
     return edges, pairs
 
 
-def _certainty(reading: Reading) -> Certainty:
-    return "inferred" if reading.inferred else "plan"
+def _certainty(written: Written, reading: Reading) -> Certainty:
+    if reading.inferred:
+        return "inferred"
+    return "declared" if written.declared or reading.declared else "plan"
 
 
 def _heading(document: ExecutionDocument, run: RunContext, at: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -30,6 +30,12 @@ class Value:
         for field in (self.fields or {}).values():
             bits |= field.everything
         return bits
+
+    def parts(self) -> Iterator[Influence]:
+        """What bears on it, then on each of its fields."""
+        yield self.influence
+        for field in (self.fields or {}).values():
+            yield from field.parts()
 
     def through(self, change: Callable[[Influence], Influence]) -> Value:
         """The value, with something done to what bears on it and on each field alike."""

@@ -37,6 +37,8 @@ class Written:
     """Whether the target's own rows are read for it (MERGE, UPDATE, DELETE)."""
     upkeep: bool = False
     """Whether it leaves every value as it was; its commits say what each of them did."""
+    declared: bool = False
+    """Whether only the program says so."""
 
 
 @dataclass

@@ -136,10 +136,11 @@ def _within(inner: str, outer: str) -> bool:
 def _bridges(columns: Sequence[Edge], between: Sequence[Edge]) -> list[Edge]:
     """The dataset edges that a walk by columns must take too, so that no dependency is missed: from any column to any.
 
-    Those that were only inferred, those between which no column edge is known, and, where the source of a column is
-    unknown, all: it may come from any dataset that was read.
+    Those between which no column edge is known, or none that was inferred as the dataset edge was; and, where the source of a
+    column is unknown, all: it may come from any dataset that was read.
     """
     told = {edge.source.dataset for edge in columns}
+    inferred = {edge.source.dataset for edge in columns if edge.certainty == "inferred"}
     lost = any(edge.source.kind == "unknown" for edge in columns)
     return [
         Edge(
@@ -148,7 +149,7 @@ def _bridges(columns: Sequence[Edge], between: Sequence[Edge]) -> list[Edge]:
             certainty="inferred" if edge.source.dataset in told else edge.certainty,
         )
         for edge in between
-        if lost or edge.certainty == "inferred" or edge.source.dataset not in told
+        if lost or edge.source.dataset not in (inferred if edge.certainty == "inferred" else told)
     ]
 
 

@@ -227,6 +227,11 @@ MODELS: dict[str, Case] = {
     "model_save_stage": Case(lambda spark, root: _save_model(spark, root, 2), picks=lambda document: "/stages/" in _first_path(document) and "/data" in _first_path(document)),
     "model_load": Case(lambda spark, root: _load_model(root), picks=lambda document: bool(document["scans"])),
     "model_score": frame(lambda spark, root: _load_model(root).transform(spark.table("orders")).select("order_id", "prediction")),
+    "model_fit": Case(lambda spark, root: _fit(spark, True), picks=lambda document: ".LinearRegression." in (document["call_site"] or "\n").split("\n")[1]),
+    "model_features": frame(lambda spark, root: _fit(spark, False).transform(spark.table("orders")).select("order_id", "features")),
+    "model_unsaved": frame(lambda spark, root: _fit(spark, False).transform(spark.table("customers").selectExpr("name", "1L AS order_id", "customer_id")).select("name", "prediction")),
+    "declared_training": Case(lambda spark, root: _declared_training(spark, root).toPandas()),
+    "declared_scores": frame(lambda spark, root: _declared_scores(spark, root)),
     "data_folder": Case(lambda spark, root: spark.table("returned").write.mode("overwrite").parquet(f"{root}/files/data")),
     "metadata_folder": Case(lambda spark, root: spark.sql("SELECT status FROM orders").write.mode("overwrite").text(f"{root}/files/metadata")),
 }  # fmt: skip
@@ -389,7 +394,8 @@ def _fails(spark: Any, root: str) -> None:
         spark.sql("SELECT order_id, CAST(status AS INT) AS n FROM orders").write.format("delta").save(f"{root}/never")
 
 
-def _save_model(spark: Any, root: str, version: int) -> None:
+def _fit(spark: Any, some: bool) -> Any:
+    """A pipeline over two columns and a label; `some`: over some of the rows."""
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import VectorAssembler
     from pyspark.ml.regression import LinearRegression
@@ -398,7 +404,12 @@ def _save_model(spark: Any, root: str, version: int) -> None:
         VectorAssembler(inputCols=["order_id", "customer_id"], outputCol="features"),
         LinearRegression(labelCol="amount", maxIter=1),
     ]
-    Pipeline(stages=stages).fit(spark.table("orders")).save(f"{root}/models/price/version={version}")
+    orders = spark.table("orders")
+    return Pipeline(stages=stages).fit(orders.where("status = 'paid'") if some else orders)
+
+
+def _save_model(spark: Any, root: str, version: int) -> None:
+    _fit(spark, False).save(f"{root}/models/price/version={version}")
 
 
 def _load_model(root: str) -> Any:
@@ -409,3 +420,22 @@ def _load_model(root: str) -> Any:
 
 def _first_path(document: dict[str, Any]) -> str:
     return str(next((write["path"] for write in document["writes"]), ""))
+
+
+def _declared_training(spark: Any, root: str) -> Any:
+    import spark_lineage
+
+    rows = spark.table("orders").where("status = 'paid'").select("order_id", "customer_id", "amount")
+    return spark_lineage.trained(rows, model=f"{root}/models/price.pkl", columns=["customer_id", "amount"])
+
+
+def _declared_scores(spark: Any, root: str) -> Any:
+    from pyspark.sql import functions as sf
+
+    import spark_lineage
+
+    price = sf.udf(lambda customer: 2.0 * customer, "double")
+    rows = spark.table("orders").select("order_id", price("customer_id").alias("price"))
+    return spark_lineage.scored(rows, model=f"{root}/models/price.pkl", columns=["price"]).withColumn(
+        "twice", sf.col("price") * 2
+    )

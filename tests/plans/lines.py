@@ -6,6 +6,7 @@
     totals.total <- ...                         where an execution writes to several datasets
     b <- returned.a DIRECT TRANSFORMATION opaque    not told by the plan: declared, inferred, opaque
     * <- orders.amount INDIRECT SORT order only     decides about the order alone
+    prediction <- price.* DIRECT TRANSFORMATION inferred    from the dataset as a whole: a trained model
 
 A dataset is told by the last part of its name.
 """
@@ -47,7 +48,9 @@ def short(name: str) -> str:
 def _edge(edge: ColumnEdge, several: bool) -> str:
     target = edge.target_column or "*"
     target = f"{short(edge.target_name)}.{target}" if several else target
-    source = f"{short(edge.source_name or '')}.{edge.source_column}" if edge.source_kind == "column" else edge.source_kind
+    source = (
+        f"{short(edge.source_name or '')}.{edge.source_column or '*'}" if edge.source_kind == "column" else edge.source_kind
+    )
     marks = (
         edge.certainty if edge.certainty != "plan" else "",
         "masked" if edge.masking else "",

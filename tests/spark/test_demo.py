@@ -78,6 +78,19 @@ def test_lineage_through_the_model_says_that_it_is_inferred(lineage: Lineage) ->
     assert {link.certainty for link in walk.links if link.source in models or link.target in models} == {"inferred"}
 
 
+def test_a_predicted_column_leads_through_the_model_to_what_it_was_trained_on(lineage: Lineage) -> None:
+    walk = lineage.upstream("churn_predictions.churn_probability")
+    models = {node.id for node in walk.nodes if (node.name or "").endswith("/churn_prediction_model")}
+    trained_on = {
+        node.column for node in walk.nodes if node.id in {link.source for link in walk.links if link.target in models}
+    }
+    assert {"churned", "purchases", "mean_gap_hours", "user_id"} <= trained_on  # by user_id some are held back
+    assert not trained_on & {"country", "last_device", None}
+    assert not any(
+        "churn_prediction_model" in (node.name or "") for node in lineage.upstream("churn_predictions.country").nodes
+    )
+
+
 def test_marts_lead_back_to_the_generated_files(lineage: Lineage) -> None:
     found = places(lineage.upstream("revenue_by_nation.revenue"))
     assert {"revenue_by_customer.revenue", "lineitem.l_extendedprice", "lineitem.parquet.l_discount"} <= found

@@ -25,7 +25,7 @@ PLANS = TESTS / "plans"
 NOT_CAPTURED = {
     # Spark runs these in other set-ups than one session with Delta: Hive, R, typed datasets, state stores, DataSourceV2 streams.
     "AppendColumns", "AppendColumnsWithObject", "AttachDistributedSequence", "CoGroup", "CreateHiveTableAsSelectCommand", "DataSourceV2ScanRelation",
-    "DeserializeToObject", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
+    "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
     "FlatMapGroupsWithState", "HiveTableRelation", "InsertIntoHiveTable", "MapElements", "MapGroups", "MapInArrow", "MapPartitions",
     "MapPartitionsInR", "PythonMapInArrow", "ScriptTransformation", "SerializeFromObject", "ReplaceData", "TransformWithState", "WriteDelta", "UnresolvedCatalogRelation", "DeduplicateWithinWatermark", "EventTimeWatermark",
     # Only in plans that are not analyzed yet, or are optimized already.
@@ -58,8 +58,7 @@ NOT_CAPTURED = {
 def test_a_captured_plan_has_the_lineage_that_its_query_means(name: str) -> None:
     expected = json.loads((PLANS / name / "expected.json").read_text(encoding="utf-8"))
     expected.pop("note", None)
-    known = expected.pop("run", {"datasets": [], "models": []})
-    reads = RunReads(datasets=_keys(known["datasets"]), models=_keys(known["models"]))
+    reads = _run(expected.pop("run", {"datasets": [], "models": []}))
     found = described(records_of_execution(_document(name), RunContext(job_name="job", reads=lambda: reads)))
     assert {key: found[key] for key in expected} == expected
     assert found["incomplete"] == expected.get("incomplete", [])
@@ -89,6 +88,17 @@ def _document(name: str) -> ExecutionDocument:
 def _kinds(document: ExecutionDocument) -> set[str]:
     plans = [document.analyzed, *(nested.analyzed for nested in document.nested)]
     return {node.kind for plan in plans if plan is not None for node in plan.nodes.values()}
+
+
+def _run(known: dict[str, list[str]]) -> RunReads:
+    """What the run did before; `trained` names the captured trainings."""
+    trained = [records_of_execution(_document(name), RunContext()) for name in known.get("trained", ())]
+    return RunReads(
+        datasets=_keys(known["datasets"]),
+        models=_keys(known["models"]),
+        trained=tuple(edge for one in trained for edge in one.column_lineage),
+        trained_on=frozenset((one.namespace, one.name) for records in trained for one in records.inputs),
+    )
 
 
 def _keys(names: list[str]) -> Any:
