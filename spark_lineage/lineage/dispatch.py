@@ -50,9 +50,25 @@ def walk_plan(
         if outer is None
         else _inside(plan, naming, hints, outer)
     )
+    ran = _of_this_execution(plan)
     for node_id, node in plan.nodes.items():
-        walk.relations[node_id] = _resolve(node, walk)
+        walk.relations[node_id] = _resolve(node, walk) if ran is None or node_id in ran else Relation()
     return walk
+
+
+def _of_this_execution(plan: Plan) -> set[int] | None:
+    """The nodes but those of commands whose result is looked at: those ran before. None for all."""
+    if not any(node.kind == "CommandResult" for node in plan.nodes.values()):
+        return None
+    found: set[int] = set()
+    stack = [plan.root]
+    while stack:
+        node_id = stack.pop()
+        if node_id not in found:
+            found.add(node_id)
+            node = plan.nodes[node_id]
+            stack.extend(node.subqueries if node.kind == "CommandResult" else node.references)
+    return found
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
