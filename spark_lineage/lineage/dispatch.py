@@ -31,6 +31,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     **commands.HANDLERS,
 }
 
+_OURS: Final = ("org.apache.spark.", "io.delta.")
+"""The packages that handlers are written for. A node of a library's own that is called like one of Spark's is another one."""
+
 
 def walk_plan(
     plan: Plan,
@@ -83,9 +86,10 @@ def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk
 def _resolve(node: Node, walk: Walk) -> Relation:
     if node.kind == LEFT_OUT:
         return leaves.unknown_rows(node, walk)  # no node of Catalyst's; the document says why it is not there
-    handler = HANDLERS.get(node.kind)
+    foreign = "." in node.class_name and not node.class_name.startswith(_OURS)
+    handler = None if foreign else HANDLERS.get(node.kind)
     if handler is None:
-        return _unknown(node, walk, f"unknown node {node.kind}")
+        return _unknown(node, walk, f"unknown node {node.class_name if foreign else node.kind}")
     written, readings = len(walk.written), len(walk.readings)
     try:
         return handler(node, walk)
