@@ -62,8 +62,8 @@ def merged_rows(node: Node, walk: Walk) -> Relation:
             for at, value in enumerate(values):  # an update that is split has those of a delete and those of an insert
                 given[at % len(output)].append(Stated(value))
     columns = {}
-    for expression_id, values in zip(output, given, strict=True):
-        columns[expression_id] = _any_of([_evaluated(value, node, child.columns, walk) for value in values], node, walk)
+    for expression_id, cells in zip(output, given, strict=True):
+        columns[expression_id] = _any_of([_evaluated(cell, node, child.columns, walk) for cell in cells], node, walk)
     conditions = [walk.condition(test, "CONDITIONAL", child.columns) for test in tests]
     return derived((child,), columns, output, conditions, walk.subquery_datasets(node))
 
