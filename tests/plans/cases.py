@@ -250,14 +250,13 @@ KAFKA: dict[str, Case] = {
 RARER = {
     "functions_short": query(
         "SELECT nvl(status, 'none') AS state, nvl2(status, amount, 0.0) AS known, nullif(amount, customer_id) AS other, try_add(amount, order_id) AS sum, "
-        "elt(order_id, status, 'x') AS nth, typeof(amount) AS type, +amount AS same, amount BETWEEN 1 AND customer_id AS between FROM orders"
+        "elt(order_id, status, 'x', 'y') AS nth, typeof(amount) AS type, +amount AS same, amount BETWEEN 1 AND customer_id AS between FROM orders"
     ),
     "functions_compared": query(
         "SELECT max(struct(ordered_on, amount)).amount AS last_amount, count_if(amount > 5) AS big, collect_set(status) AS states FROM orders"
     ),
     "functions_masking": query("SELECT mask(email) AS masked, mask(email, NULL) AS shown, approx_count_distinct(email) OVER () AS n FROM customers"),
     "values_now": query("SELECT day, name FROM VALUES (current_date(), 'a'), (current_date(), 'b') AS t(day, name)"),
-    "limit_all": query("SELECT order_id, amount FROM orders ORDER BY amount LIMIT ALL"),
     "sql_table_function": Case(
         lambda spark, root: save(spark.sql("SELECT order_id, amount FROM of_status('paid')"), root),
         lambda spark, root: spark.sql(
@@ -283,7 +282,8 @@ RARER = {
         lambda spark, root: [spark.sql(one) for one in (*target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (2, 2.0)")],
         picks=is_write,
     ),
-    "stream_deduplicated": Case(lambda spark, root: _stream_deduplicated(spark, root), picks=is_write),
+    "stream_deduplicated": Case(lambda spark, root: _stream_deduplicated(spark, root), picks=lambda document: is_write(document) and document["stream"]["batch_id"] == 0),
+    "stream_without_rows": Case(lambda spark, root: _stream_deduplicated(spark, root, "again"), picks=lambda document: bool(document.get("stream")) and document["stream"]["batch_id"] == 1),
 }  # fmt: skip
 """Nodes and expressions that few queries have."""
 
@@ -480,9 +480,9 @@ def _numbered(spark: Any) -> Any:
     return DataFrame(orders._jdf.withSequenceColumn("row"), spark)
 
 
-def _stream_deduplicated(spark: Any, root: str) -> None:
+def _stream_deduplicated(spark: Any, root: str, name: str = "deduplicated") -> None:
     orders = spark.readStream.table("orders").selectExpr("order_id", "status", "CAST(ordered_on AS TIMESTAMP) AS at")
     distinct = orders.withWatermark("at", "1 day").dropDuplicatesWithinWatermark(["order_id"])
-    writer = distinct.writeStream.format("delta").option("checkpointLocation", f"{root}/checkpoints/deduplicated")
-    query = writer.trigger(availableNow=True).start(f"{root}/deduplicated")
+    writer = distinct.writeStream.format("delta").option("checkpointLocation", f"{root}/checkpoints/{name}")
+    query = writer.trigger(availableNow=True).start(f"{root}/{name}")
     assert query.awaitTermination(120)

@@ -61,6 +61,15 @@ def literal_rows(node: Node, walk: Walk) -> Relation:
     return walk.made(node, passed(walk.sources.literal))
 
 
+def local_rows(node: Node, walk: Walk) -> Relation:
+    """Rows that the driver holds. Of a stream's source it stands for there being none in this batch: what comes out is of rows that came
+    before."""
+    if not node.flag("isStreaming"):
+        return literal_rows(node, walk)
+    walk.reason("a stream's source had no new rows for this batch: the columns of it that came before are not in the plan")
+    return unknown_rows(node, walk)
+
+
 def generated_rows(node: Node, walk: Walk) -> Relation:
     """Numbers that Spark counts up."""
     return walk.made(node, passed(walk.sources.generated))
@@ -184,7 +193,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "DataSourceV2ScanRelation": v2_relation,
     "HiveTableRelation": catalog_relation,
     "UnresolvedCatalogRelation": catalog_relation,
-    "LocalRelation": literal_rows,
+    "LocalRelation": local_rows,
     "OneRowRelation": literal_rows,
     "ResolvedInlineTable": inline_rows,
     "Range": generated_rows,

@@ -36,7 +36,7 @@ NOT_CAPTURED = {
     "MultiResult", "ResolvedNonPersistentFunc", "ResolvedPathBasedNonDeltaTable", "ResolvedPersistentFunc", "ResolvedProcedure",
     # Only in plans that are not analyzed yet, or are optimized already.
     "ArrowEvalPython", "BatchEvalPython", "InMemoryRelation", "InsertIntoDataSourceCommand", "InsertIntoStatement", "ResolvedHint", "ReturnAnswer",
-    "Subquery", "UnresolvedHint", "UnresolvedIdentifier", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
+    "Subquery", "UnresolvedHint", "LimitAll", "UnresolvedIdentifier", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
     # The child's rows as they are.
     "Tail",
     # Names and definitions.

@@ -225,3 +225,28 @@ def test_values_that_are_worked_out_later_have_the_kind_of_their_expressions() -
     edges, incomplete = of(table, names=("x", "y"))
     assert edges == ["x <- generated DIRECT IDENTITY", "y <- literal DIRECT IDENTITY"]
     assert incomplete == []
+
+
+def test_loaded_files_become_part_of_the_table() -> None:
+    load = node("org.apache.spark.sql.execution.command.LoadDataCommand", 1, output=(), table={"name": ["db", "t"]}, path="/in/x", isOverwrite=True)  # fmt: skip
+    told = _described(load)
+    assert (told["operation"], told["datasets"]) == ("load data", ["db.t <- x plan"])
+    assert told["incomplete"] == ["LOAD DATA did not tell the columns that it copied"]
+
+
+def test_a_directory_in_a_format_of_hives_is_where_its_storage_says() -> None:
+    storage = {"object": "org.apache.spark.sql.catalyst.catalog.CatalogStorageFormat", "locationUri": {"path": "/out/dir"}}
+    fields = {"storage": storage, "query": {"plan": 2}, "outputColumnNames": ["x"], "isLocal": False, "overwrite": True}
+    project = node("Project", 2, 1, projectList=[{"expr": A}])
+    told = _described(
+        IN, project, node("org.apache.spark.sql.hive.execution.InsertIntoHiveDirCommand", 3, 2, output=(), **fields)
+    )
+    assert (told["operation"], told["edges"]) == ("overwrite", ["x <- in.a DIRECT IDENTITY"])
+    assert told["datasets"] == ["dir <- in plan"]
+
+
+def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
+    plan = {"root": nodes[-1]["id"], "attributes": COLUMNS, "nodes": nodes}
+    found = read(json.dumps({**HEADING, "name": "command", "status": "succeeded", "analyzed": plan}).encode())
+    assert isinstance(found, ExecutionDocument)
+    return described(records_of_execution(found, RunContext(job_name="job")))
