@@ -2,7 +2,7 @@
 
     python scripts/catalyst_classes.py 4.0 JAR... -- 4.1 JAR...
 
-The jars of each release: spark-catalyst, spark-sql, spark-sql-api, spark-hive, spark-mllib, spark-connect, spark-pipelines, spark-avro, and
+The jars of each release, of its first and its last patch where those differ: spark-catalyst, spark-sql, spark-sql-api, spark-hive, spark-mllib, spark-connect, spark-pipelines, spark-avro, and
 delta-spark. `tests/unit/lineage/test_coverage.py` tells when the installed ones have a class that is not there.
 """
 

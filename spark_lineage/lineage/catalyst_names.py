@@ -233,7 +233,7 @@ EXPRESSIONS: Final[dict[str, str]] = {
         TransformExpression TransformKeys TransformValues TruncDate TruncTimestamp TryAdd TryAesDecrypt TryDivide
         TryElementAt TryEval TryMakeInterval TryMakeTimestamp TryMakeTimestampFromDateTime:4.1 TryMod TryMultiply
         TryParseUrl TryReflect TrySubtract TryToBinary TryToNumber TryUrlDecode TryValidateUTF8 TypeOf
-        TypedNullLiteral:4.1 UnBase64 UnaryMinus UnaryPositive UnboundedFollowing UnboundedPreceding Unhex Uniform
+        TypedNullLiteral UnBase64 UnaryMinus UnaryPositive UnboundedFollowing UnboundedPreceding Unhex Uniform
         UniqueConstraint:4.1 UnixDate UnixMicros UnixMillis UnixSeconds UnixTimestamp UnresolvedCollation
         UnresolvedExistsPlanId UnresolvedInSubqueryPlanId:4.1 UnresolvedNamedLambdaVariable
         UnresolvedPolymorphicPythonUDTF UnresolvedScalarSubqueryPlanId UnresolvedTableArgPlanId
