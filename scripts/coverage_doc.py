@@ -109,7 +109,7 @@ def first_line(function: Callable[..., Any]) -> str:
     text = inspect.getdoc(function)
     if text is None:
         return function.__name__.strip("_").replace("_", " ")
-    return re.split(r"(?<=[.:])\s", " ".join(text.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(".:")
+    return re.split(r"(?<=\.)\s", " ".join(text.split("\n\n")[0].split()), maxsplit=1)[0].rstrip(".")
 
 
 def summary(listed: Mapping[str, str], rows: Mapping[str, Row]) -> str:

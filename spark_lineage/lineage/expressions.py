@@ -167,6 +167,7 @@ def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
 
 
 def _masked(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """A hash: nothing of the value can be seen."""
     return union(children).transformed().masked()
 
 
@@ -197,6 +198,7 @@ def _literal(children: tuple[Influence, ...], sources: Sources) -> Influence:
 
 
 def _nothing(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """The bounds of a window's frame."""
     return union(children) if children else NOTHING
 
 

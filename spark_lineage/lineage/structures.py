@@ -57,6 +57,7 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """One field of ``withField``: its new value."""
     return children[0]
 
 
@@ -97,6 +98,7 @@ def replaced(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 
 def value_or_null(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The value, NULL where it cannot be had."""
     return children[0].taken()
 
 
@@ -129,6 +131,7 @@ def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 
 def chosen_if(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """IF: the condition decides which of the two it is."""
     return _chosen(children[:1], children[1:], scope)
 
 

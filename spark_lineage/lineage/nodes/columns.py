@@ -20,6 +20,7 @@ from .handler import Handler
 
 
 def project(node: Node, walk: Walk) -> Relation:
+    """SELECT: each column is what its expression makes of the child's."""
     child = walk.child(node)
     items = node.stated("projectList")
     columns = made_columns(items, node, child, walk)

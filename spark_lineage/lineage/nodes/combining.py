@@ -94,6 +94,7 @@ def several_results(node: Node, walk: Walk) -> Relation:
 
 
 def cte_definition(node: Node, walk: Walk) -> Relation:
+    """One definition of a WITH, kept for those that refer to it."""
     child = walk.child(node)
     name = node.text("id")
     if name is None:

@@ -82,6 +82,7 @@ def _replaces(node: Node, walk: Walk) -> str:
 
 
 def append(node: Node, walk: Walk) -> Relation:
+    """INSERT INTO, ``writeTo(...).append()``."""
     return _into_table(node, walk, "append", "append")
 
 
@@ -93,6 +94,7 @@ def overwrite(node: Node, walk: Walk) -> Relation:
 
 
 def overwrite_partitions(node: Node, walk: Walk) -> Relation:
+    """An overwrite of the partitions that the rows are in."""
     return _into_table(node, walk, "overwrite partitions", "overwrite_partitions")
 
 
