@@ -43,7 +43,9 @@ UNCHANGED: Final = frozenset({
 
 def is_unchanged(call: Call) -> bool:
     """Whether a call gives its first child's value as it is. A CHAR column's value is the padded one, whatever its files hold."""
-    return known_as(call.name) in UNCHANGED or (call.name == "StaticInvoke" and call.arguments.get("functionName") == "readSidePadding")
+    return known_as(call.name) in UNCHANGED or (
+        call.name == "StaticInvoke" and call.arguments.get("functionName") == "readSidePadding"
+    )
 
 
 def bare_column(expression: Expression) -> int | None:

@@ -21,6 +21,7 @@ _ROUNDS: Final = 20
 """How often a fold is gone through; beyond it everything goes into everything."""
 _COMMON: Final = 1 << 62
 """Where the numbers of common expressions begin among the expression ids."""
+_UNNUMBERED: Final = _COMMON - 1
 
 
 def field_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -113,15 +114,16 @@ def masking(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 def common(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """An expression with others taken out that it uses several times, each of which has a number."""
     numbers = tuple(_common(child) for child in call.children[1:])
-    if None in numbers:
-        return Value(union(child.influence for child in children).transformed())
-    return _bound(children[0], tuple(number for number in numbers if number is not None), children[1:], scope)
+    if _UNNUMBERED not in numbers:
+        return _bound(children[0], numbers, children[1:], scope)
+    any_given = Value(union(child.influence for child in children[1:]))
+    bound = _bound(children[0], (_UNNUMBERED,), (any_given,), scope)
+    return Value(union((bound.influence, any_given.influence)).transformed())  # one of another such expression may be meant
 
 
 def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A placeholder, until the expression around it says what it stands for."""
-    number = _common(call)
-    return Value(passed(scope.sources.generated if number is None else scope.sources.bit(Outer(number))))
+    return Value(passed(scope.sources.bit(Outer(_common(call)))))
 
 
 def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -318,11 +320,11 @@ def _compared(value: Value, scope: Scope) -> Value:
     return Value(value.influence, value.and_also(_deciding((value,), scope)).fields)
 
 
-def _common(expression: Expression) -> int | None:
+def _common(expression: Expression) -> int:
     """The number of a common expression, away from those of columns. Older documents have none."""
     identity = expression.arguments.get("id") if isinstance(expression, Call) else None
     number = identity.entries.get("id") if isinstance(identity, TextMap) else None
-    return _COMMON + number if isinstance(number, int) else None
+    return _COMMON + number if isinstance(number, int) else _UNNUMBERED
 
 
 def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:

@@ -45,7 +45,7 @@ NOT_CAPTURED = {
     "AddPartitions", "AlterTableAddColumnsCommand", "AlterViewAsCommand", "AnalyzeTableCommand", "CacheTable", "CacheTableAsSelect",
     "CreateDataSourceTableCommand", "CreateDatabaseCommand", "CreateNamespace", "CreateTable", "CreateTableCommand", "CreateTempViewUsing",
     "CreateView", "DescribeRelation", "DescribeTableCommand", "DropTable", "DropTableCommand", "DropTempViewCommand", "DropView", "RefreshTable",
-    "ReplaceTable", "ResolvedNamespace", "ResolvedPersistentView", "ResolvedTempView", "SetCatalogAndNamespace", "SetCommand", "ShowTables",
+    "ReplaceTable", "ResolvedPersistentView", "ResolvedTempView", "SetCatalogAndNamespace", "SetCommand", "ShowTables",
     "ShowTablesCommand", "TruncateTable", "TruncateTableCommand", "UncacheTable", "VacuumTableCommand",
     # The same; each of them is typed in a real session by tests/spark/capture/command_cases.py or is a variant of one that is.
     "AlterTableAddConstraint", "InsertIntoDataSourceDirCommand", "AlterTableAddPartitionCommand", "AlterTableChangeColumnCommand", "AlterTableClusterBy",
