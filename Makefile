@@ -39,7 +39,7 @@ format: setup ## put the source in ruff's form
 	@$(READY) ruff check --fix . ; ruff format .
 
 docs: setup ## write again what the docs take from the code
-	@$(READY) python scripts/configuration_doc.py && python scripts/commands_doc.py
+	@$(READY) python scripts/configuration_doc.py && python scripts/commands_doc.py && python scripts/coverage_doc.py
 
 clean: ## throw the virtual environments and the demo away
 	rm -rf .venv .venv-* demo .mypy_cache .ruff_cache .pytest_cache

@@ -32,6 +32,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     **commands.HANDLERS,
 }
 
+_OURS: Final = ("org.apache.spark.", "io.delta.")
+"""The packages that handlers are written for. A node of a library's own that is called like one of Spark's is another one."""
+
 
 def walk_plan(
     plan: Plan,
@@ -51,9 +54,25 @@ def walk_plan(
         if outer is None
         else _inside(plan, naming, hints, outer)
     )
+    ran = _of_this_execution(plan)
     for node_id, node in plan.nodes.items():
-        walk.relations[node_id] = _resolve(node, walk)
+        walk.relations[node_id] = _resolve(node, walk) if ran is None or node_id in ran else Relation()
     return walk
+
+
+def _of_this_execution(plan: Plan) -> set[int] | None:
+    """The nodes but those of commands whose result is looked at: those ran before. None for all."""
+    if not any(node.kind == "CommandResult" for node in plan.nodes.values()):
+        return None
+    found: set[int] = set()
+    stack = [plan.root]
+    while stack:
+        node_id = stack.pop()
+        if node_id not in found:
+            found.add(node_id)
+            node = plan.nodes[node_id]
+            stack.extend(node.subqueries if node.kind == "CommandResult" else node.references)
+    return found
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
@@ -68,9 +87,10 @@ def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk
 def _resolve(node: Node, walk: Walk) -> Relation:
     if node.kind == LEFT_OUT:
         return leaves.unknown_rows(node, walk)  # no node of Catalyst's; the document says why it is not there
-    handler = HANDLERS.get(node.kind)
+    foreign = "." in node.class_name and not node.class_name.startswith(_OURS)
+    handler = None if foreign else HANDLERS.get(node.kind)
     if handler is None:
-        return _unknown(node, walk, f"unknown node {node.kind}")
+        return _unknown(node, walk, f"unknown node {node.class_name if foreign else node.kind}")
     written, readings = len(walk.written), len(walk.readings)
     try:
         return handler(node, walk)

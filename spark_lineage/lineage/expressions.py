@@ -1,7 +1,8 @@
 """What bears on the value of an expression.
 
 By default every child contributes, and the result is a TRANSFORMATION of it. `RULES` lists the expressions of which more is
-known, `structures.py` those that keep the fields of structs apart; to teach the resolver another one, add a line there.
+known, `structures.py` those that keep the fields of structs apart; to teach the resolver another one, add a line there. Those that
+the default is right for are in the groups of `catalyst.py`; one that is nowhere was never seen, and is taken the unknown way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
+from .catalyst import known_as
 from .influence import INDIRECT, NOTHING, Influence, Outer, Sources, passed, union, without
 from .relation import Column
 from .scope import Rule, Scope, is_unchanged
@@ -30,7 +32,8 @@ USER_FUNCTIONS: Final = frozenset(
         "HiveUDAFFunction",
         "HiveGenericUDTF",
         "ScalaUDAF",
-        "V2ScalarUDF",
+        "SimpleTypedAggregateExpression",
+        "ComplexTypedAggregateExpression",
         "Invoke",
         "StaticInvoke",
         "ApplyFunctionExpression",
@@ -115,25 +118,38 @@ def _subquery(subquery: Subquery, outer: tuple[Value, ...], columns: Mapping[int
         return settled(values[0].and_also(inner.decisions), columns, scope.sources, taken)
     influence = union((*(value.influence for value in values), inner.decisions))
     influence = settled(Value(influence), columns, scope.sources, taken).influence
+    if known_as(subquery.name) is None:
+        return _unseen(subquery.name, union((influence, taken)), scope)
     return Value(influence.transformed())
 
 
 def _call(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    name = known_as(call.name)
+    if name is None:
+        return _unseen(call.name, union(child.influence for child in children), scope)
     if children and is_unchanged(call):
         return children[0]
-    if call.name in USER_FUNCTIONS:
+    if name in USER_FUNCTIONS:
         return _user_function(call, children, scope)
-    structure = STRUCTURES.get(call.name)
+    structure = STRUCTURES.get(name)
     if structure is not None:
         return structure(call, children, scope)
     influences = tuple(child.influence for child in children)
-    rule = RULES.get(call.name)
+    rule = RULES.get(name)
     if rule is not None:
         return Value(rule(influences, scope.sources))
     if not children:
-        outer = call.name == "OuterReference"
+        outer = name in ("OuterReference", "OuterScopeReference")
         return Value(passed(scope.sources.bit(Outer(UNNAMED)) if outer else scope.sources.generated))
     return Value(union(influences).transformed())
+
+
+def _unseen(class_name: str, given: Influence, scope: Scope) -> Value:
+    """An expression of a class that nobody has looked at: all that goes in may come out, or what it is made of is not known."""
+    scope.reasons[f"unknown expression {class_name}"] = None
+    if not given.everything & ~scope.sources.none:
+        return Value(passed(scope.sources.unknown))
+    return Value(given.transformed().only(unseen=True))
 
 
 def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -154,6 +170,7 @@ def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:
 
 
 def _masked(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """A hash: nothing of the value can be seen."""
     return union(children).transformed().masked()
 
 
@@ -178,7 +195,13 @@ def _ranked(children: tuple[Influence, ...], sources: Sources) -> Influence:
     return passed(sources.generated)
 
 
+def _literal(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """What the query spells out, or what the type of a value alone tells."""
+    return passed(sources.literal)
+
+
 def _nothing(children: tuple[Influence, ...], sources: Sources) -> Influence:
+    """The bounds of a window's frame."""
     return union(children) if children else NOTHING
 
 
@@ -193,20 +216,27 @@ def _real(influence: Influence, sources: Sources) -> Influence:
 _MASKS: Final = (
     "Md5", "Sha1", "Sha2", "Crc32", "XxHash64", "Murmur3Hash", "HiveHash", "CollationAwareXxHash64", "CollationAwareMurmur3Hash",
 )  # fmt: skip
-_COUNTS: Final = ("Count", "HyperLogLogPlusPlus", "RegrCount", "CountMinSketchAgg", "BitmapConstructAgg", "HllSketchAgg")
-_GENERATED: Final = (
-    "CurrentBatchTimestamp", "CurrentCatalog", "CurrentDatabase", "CurrentDate", "CurrentTime", "CurrentTimeZone", "CurrentTimestamp", "CurrentUser",
-    "InputFileBlockLength", "InputFileBlockStart", "InputFileName", "LocalTimestamp", "MonotonicallyIncreasingID", "Now", "Rand", "RandStr", "Randn",
-    "SessionUser", "SparkPartitionID", "SparkVersion", "UnixTimestampNow", "Uniform", "Uuid",
+_COUNTS: Final = (
+    "ApproxCountDistinctForIntervals", "BitmapConstructAgg", "BitmapCount", "BloomFilterAggregate", "Count", "CountIf", "CountMinSketchAgg",
+    "HllSketchAgg", "HllSketchEstimate", "HyperLogLogPlusPlus", "KllSketchGetNBigint", "KllSketchGetNDouble", "KllSketchGetNFloat", "RegrCount",
+    "ThetaSketchAgg", "ThetaSketchEstimate",
 )  # fmt: skip
+"""Counts, and sketches that hold hashes alone."""
+_GENERATED: Final = (
+    "Collations", "CurrentBatchTimestamp", "CurrentCatalog", "CurrentDatabase", "CurrentDate", "CurrentTime", "CurrentTimeZone", "CurrentTimestamp", "CurrentUser",
+    "DistributedSequenceID", "GenerateIdentityValues", "InputFileBlockLength", "InputFileBlockStart", "InputFileName", "LocalTimestamp", "MonotonicallyIncreasingID", "Now", "Rand", "RandStr", "Randn",
+    "SQLKeywords", "SparkPartitionID", "SparkVersion", "Uniform", "Uuid",
+)  # fmt: skip
+_LITERALS: Final = ("Collation", "EulerNumber", "Pi", "ResolvedCollation", "TypeOf", "TypedNullLiteral")
 _RANKS: Final = ("CumeDist", "DenseRank", "NTile", "PercentRank", "Rank", "RowNumber")
-_FRAMES: Final = ("CurrentRow$", "CurrentRow", "UnboundedFollowing$", "UnboundedFollowing", "UnboundedPreceding$", "UnboundedPreceding", "UnspecifiedFrame$", "UnspecifiedFrame", "SpecifiedWindowFrame")  # fmt: skip
+_FRAMES: Final = ("CurrentRow", "NoOp", "SpecifiedWindowFrame", "UnboundedFollowing", "UnboundedPreceding", "UnspecifiedFrame")
 
 RULES: Final[dict[str, Rule]] = {
     "PivotFirst": _pivot,
     **dict.fromkeys(_MASKS, _masked),
     **dict.fromkeys(_COUNTS, _count),
     **dict.fromkeys(_GENERATED, _generated),
+    **dict.fromkeys(_LITERALS, _literal),
     **dict.fromkeys(_RANKS, _ranked),
     **dict.fromkeys(_FRAMES, _nothing),
 }

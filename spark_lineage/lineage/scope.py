@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from ..plan.expressions import Alias, Attribute, Call, Expression
 from ..plan.values import Field
+from .catalyst import known_as
 from .influence import Influence, Sources
 from .relation import Relation
 from .value import Value
@@ -22,6 +23,8 @@ class Scope:
     attributes: Mapping[int, Field]
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given, in lower case."""
+    reasons: dict[str, None] = field(default_factory=dict)
+    """What could not be seen, for whoever evaluates to note on the way."""
 
 
 Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
@@ -31,14 +34,18 @@ Structure: TypeAlias = Callable[[Call, tuple[Value, ...], Scope], Value]
 """A rule that keeps fields apart."""
 
 UNCHANGED: Final = frozenset({
-    "AssertNotNull", "KnownNotNull", "KnownNotContainsNull", "KnownNullable", "NormalizeNaNAndZero", "OuterReference", "PromotePrecision", "TempResolvedColumn",
+    "AssertNotNull", "CheckOverflowInTableInsert", "CheckOverflowInTableWrite", "CommonExpressionDef", "IncrementMetric",
+    "KnownFloatingPointNormalized", "KnownNotContainsNull", "KnownNotNull", "KnownNullable", "NormalizeNaNAndZero", "OuterReference",
+    "OuterScopeReference", "PipeExpression", "TempResolvedColumn", "UnaryPositive",
 })  # fmt: skip
 """Wrappers that give their only child's value as it is."""
 
 
 def is_unchanged(call: Call) -> bool:
     """Whether a call gives its first child's value as it is. A CHAR column's value is the padded one, whatever its files hold."""
-    return call.name in UNCHANGED or (call.name == "StaticInvoke" and call.arguments.get("functionName") == "readSidePadding")
+    return known_as(call.name) in UNCHANGED or (
+        call.name == "StaticInvoke" and call.arguments.get("functionName") == "readSidePadding"
+    )
 
 
 def bare_column(expression: Expression) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..plan.expressions import Attribute, Call, Expression, Literal
 from ..plan.types import fields_of
-from ..plan.values import DataType, Stated, StructSchema
+from ..plan.values import DataType, Stated, StructSchema, TextMap
 from .influence import NOTHING, Influence, Outer, decided_by, passed, union
 from .scope import Scope, Structure, bare_column
 from .value import Fields, Value, any_of, struct_of
@@ -19,6 +19,9 @@ from .value import Fields, Value, any_of, struct_of
 _COMMON: Final = -1_000_000_000
 _ROUNDS: Final = 20
 """How often a fold is gone through; beyond it everything goes into everything."""
+_COMMON: Final = 1 << 62
+"""Where the numbers of common expressions begin among the expression ids."""
+_UNNUMBERED: Final = _COMMON - 1
 
 
 def field_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -55,6 +58,7 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """One field of ``withField``: its new value."""
     return children[0]
 
 
@@ -68,6 +72,60 @@ def elements_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Valu
     return children[0].taken().and_also(_deciding(children[1:], scope))
 
 
+def elements_compared(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """Some of the values or elements, told by comparing whole ones: ``max(struct(ordered_on, amount)).amount`` depends on ``ordered_on``."""
+    return _compared(any_of((child.taken() for child in children), scope.sources), scope)
+
+
+def elements_but(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The elements of the first array, as whether they are in the second decides."""
+    return _compared(children[0].taken(), scope).and_also(_deciding(children[1:], scope))
+
+
+def inserted(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``array_insert(items, position, item)``."""
+    either = any_of((children[0].taken(), children[-1].taken()), scope.sources)
+    return either.and_also(_deciding(children[1:-1], scope))
+
+
+def picked(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``elt(n, a, b)``: the first decides which of the others it is."""
+    return _chosen(children[:1], children[1:], scope)
+
+
+def replaced(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A function that is another expression in short, which is its only child: ``nvl``, ``nullif``, ``try_add``."""
+    return children[0] if len(children) == 1 else Value(union(child.influence for child in children).transformed())
+
+
+def value_or_null(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """The value, NULL where it cannot be had."""
+    return children[0].taken()
+
+
+def masking(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """``mask(text, upper, lower, digit, other)``: a NULL for a kind of characters leaves those to be seen."""
+    influence = union(child.influence for child in children).transformed()
+    hidden = call.children[1:4]
+    shows = len(hidden) < 3 or any(not isinstance(one, Literal) or one.text is None for one in hidden)
+    return Value(influence if shows else influence.masked())
+
+
+def common(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """An expression with others taken out that it uses several times, each of which has a number."""
+    numbers = tuple(_common(child) for child in call.children[1:])
+    if _UNNUMBERED not in numbers:
+        return _bound(children[0], numbers, children[1:], scope)
+    any_given = Value(union(child.influence for child in children[1:]))
+    bound = _bound(children[0], (_UNNUMBERED,), (any_given,), scope)
+    return Value(union((bound.influence, any_given.influence)).transformed())  # one of another such expression may be meant
+
+
+def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """A placeholder, until the expression around it says what it stands for."""
+    return Value(passed(scope.sources.bit(Outer(_common(call)))))
+
+
 def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """Condition, value, condition, value, ..., and the value of ELSE where their number is odd."""
     tests = children[: len(children) // 2 * 2 : 2]
@@ -75,6 +133,7 @@ def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 
 def chosen_if(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """IF: the condition decides which of the two it is."""
     return _chosen(children[:1], children[1:], scope)
 
 
@@ -85,7 +144,8 @@ def first_that_is_there(call: Call, children: tuple[Value, ...], scope: Scope) -
 
 def aggregate(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """The function, then the FILTER clause where there is one."""
-    value = children[0].through(Influence.aggregated)
+    value = _compared(children[0], scope) if call.arguments.get("isDistinct") is True else children[0]
+    value = value.through(Influence.aggregated)
     return value.and_also(_deciding(children[1:], scope))
 
 
@@ -253,6 +313,20 @@ def _deciding(values: Iterable[Value], scope: Scope, subtype: str = "CONDITIONAL
     return union(found) if found else NOTHING
 
 
+def _compared(value: Value, scope: Scope) -> Value:
+    """A value that was told from others by comparing whole ones: each of its fields depends on all of them."""
+    if value.fields is None:
+        return Value(value.influence.transformed())
+    return Value(value.influence, value.and_also(_deciding((value,), scope)).fields)
+
+
+def _common(expression: Expression) -> int:
+    """The number of a common expression, away from those of columns. Older documents have none."""
+    identity = expression.arguments.get("id") if isinstance(expression, Call) else None
+    number = identity.entries.get("id") if isinstance(identity, TextMap) else None
+    return _COMMON + number if isinstance(number, int) else _UNNUMBERED
+
+
 def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:
     """What was given and is not in what was made of it: it decides how much of that there is, if any."""
     bits = 0
@@ -355,21 +429,21 @@ def _all_fields(value: Value, fields: tuple[tuple[str, str], ...]) -> Value:
     return Value(value.influence, told)
 
 
-_ELEMENTS: Final = (
-    "ArrayDistinct",
-    "ArrayCompact",
-    "Reverse",
-    "SortArray",
-    "Slice",
-    "ArrayRemove",
-    "ArrayRepeat",
-    "Shuffle",
-    "Flatten",
-    "MapValues",
-)
-_UNITED: Final = ("CreateArray", "ArrayUnion", "ArrayAppend", "ArrayPrepend", "Concat", "MapConcat")
-_HELD: Final = ("First", "Last", "AnyValue", "CollectList", "CollectSet", "Max", "Min", "Mode", "Lead", "Lag", "NthValue")
+_ELEMENTS: Final = ("ArrayCompact", "ArrayRepeat", "Flatten", "MapSort", "MapValues", "Reverse", "Shuffle", "Slice")
+_BUT: Final = ("ArrayExcept", "ArrayIntersect", "ArrayRemove", "SortArray")
+_UNITED: Final = ("CreateArray", "ArrayAppend", "ArrayPrepend", "Concat", "MapConcat")
+_HELD: Final = ("First", "Last", "AnyValue", "CollectList", "Lead", "Lag", "NthValue")
 """Functions whose result holds values that they were given as they were."""
+_COMPARED: Final = (
+    "ArrayDistinct", "ArrayMax", "ArrayMin", "ArrayUnion", "CollectSet", "CollectTopK", "Max", "Min", "Mode", "PandasMode",
+)  # fmt: skip
+"""Those that compare whole values to tell which."""
+_REPLACED: Final = (
+    "AssertTrue", "Between", "DatetimeSub", "Decode", "EqualNull", "Extract", "NullIf", "NullIfZero", "Nvl", "Nvl2", "StringTrimBoth", "TryAdd",
+    "TryAesDecrypt", "TryDivide", "TryElementAt", "TryMakeInterval", "TryMakeTimestamp", "TryMakeTimestampFromDateTime", "TryMod", "TryMultiply",
+    "TryParseUrl", "TryReflect", "TrySubtract", "TryToBinary", "TryUrlDecode", "ZeroIfNull",
+)  # fmt: skip
+"""Catalyst's InheritAnalysisRules."""
 
 STRUCTURES: Final[dict[str, Structure]] = {
     "GetStructField": field_of,
@@ -377,10 +451,18 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "GetArrayItem": element_of,
     "GetMapValue": element_of,
     "ElementAt": element_of,
+    "Get": element_of,
+    "ArrayInsert": inserted,
+    "Elt": picked,
+    "Mask": masking,
+    "TryEval": value_or_null,
+    "With": common,
+    "CommonExpressionRef": common_reference,
     "CreateNamedStruct": named_struct,
     "UpdateFields": changed_struct,
     "WithField": with_field,
     "CreateMap": entries,
+    "MapFromArrays": entries,
     "ArraysZip": arrays_zipped,
     "Cast": cast,
     "JsonToStructs": parsed,
@@ -414,6 +496,9 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "VariableReference": variable,
     "SQLScalarFunction": sql_function,
     **dict.fromkeys(_ELEMENTS, elements_kept),
+    **dict.fromkeys(_BUT, elements_but),
     **dict.fromkeys(_UNITED, any_element),
+    **dict.fromkeys(_COMPARED, elements_compared),
+    **dict.fromkeys(_REPLACED, replaced),
     **dict.fromkeys(_HELD, any_element),
 }  # fmt: skip

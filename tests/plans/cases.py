@@ -252,7 +252,47 @@ KAFKA: dict[str, Case] = {
 }  # fmt: skip
 """Captured with a broker at `KAFKA_BROKER`, and Spark's Kafka jars in the folder `KAFKA_JARS`."""
 
-CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS, **KAFKA}
+RARER = {
+    "functions_short": query(
+        "SELECT nvl(status, 'none') AS state, nvl2(status, amount, 0.0) AS known, nullif(amount, customer_id) AS other, try_add(amount, order_id) AS sum, "
+        "elt(order_id, status, 'x', 'y') AS nth, typeof(amount) AS type, +amount AS same, amount BETWEEN 1 AND customer_id AS between FROM orders"
+    ),
+    "functions_compared": query(
+        "SELECT max(struct(ordered_on, amount)).amount AS last_amount, count_if(amount > 5) AS big, collect_set(status) AS states FROM orders"
+    ),
+    "functions_masking": query("SELECT mask(email) AS masked, mask(email, NULL) AS shown, approx_count_distinct(email) OVER () AS n FROM customers"),
+    "values_now": query("SELECT day, name FROM VALUES (current_date(), 'a'), (current_date(), 'b') AS t(day, name)"),
+    "sql_table_function": Case(
+        lambda spark, root: save(spark.sql("SELECT order_id, amount FROM of_status('paid')"), root),
+        lambda spark, root: spark.sql(
+            "CREATE OR REPLACE TEMPORARY FUNCTION of_status(wanted STRING) RETURNS TABLE (order_id BIGINT, amount DOUBLE) "
+            "RETURN SELECT order_id, amount FROM orders WHERE status = wanted"
+        ),
+        picks=is_write,
+    ),
+    "sql_scalar_function": Case(
+        lambda spark, root: save(spark.sql("SELECT order_id, with_tax(amount) AS gross FROM orders"), root),
+        lambda spark, root: spark.sql("CREATE OR REPLACE TEMPORARY FUNCTION with_tax(net DOUBLE) RETURNS DOUBLE RETURN net * 1.25"),
+        picks=is_write,
+    ),
+    "command_result": frame(lambda spark, root: spark.sql("SHOW TABLES").select("tableName")),
+    "transpose": frame(lambda spark, root: spark.table("returned").selectExpr("CAST(order_id AS STRING) AS k", "amount").transpose()),
+    "as_of_join": frame(
+        lambda spark, root: _as_of(spark).select("order_id", "nearest"),
+    ),
+    "rows_kept": frame(lambda spark, root: _rows_kept(spark)),
+    "numbered": frame(lambda spark, root: _numbered(spark)),
+    "replace_using": Case(
+        lambda spark, root: spark.sql("SELECT customer_id, amount FROM orders").write.format("delta").mode("overwrite").option("replaceUsing", "customer_id").insertInto("totals"),
+        lambda spark, root: [spark.sql(one) for one in (*target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0), (2, 2.0)")],
+        picks=is_write,
+    ),
+    "stream_deduplicated": Case(lambda spark, root: _stream_deduplicated(spark, root), picks=lambda document: is_write(document) and document["stream"]["batch_id"] == 0),
+    "stream_without_rows": Case(lambda spark, root: _stream_deduplicated(spark, root, "again"), picks=lambda document: bool(document.get("stream")) and document["stream"]["batch_id"] == 1),
+}  # fmt: skip
+"""Nodes and expressions that few queries have."""
+
+CASES: dict[str, Case] = {**QUERIES, **RARER, **READS, **WRITES, **MODELS, **KAFKA}
 
 
 def _broker() -> str:
@@ -439,3 +479,40 @@ def _declared_scores(spark: Any, root: str) -> Any:
     return spark_lineage.scored(rows, model=f"{root}/models/price.pkl", columns=["price"]).withColumn(
         "twice", sf.col("price") * 2
     )
+
+
+def _as_of(spark: Any) -> Any:
+    """pandas on Spark's merge_asof, as it asks the JVM for it."""
+    from pyspark.sql import functions
+
+    orders = spark.table("orders").select("order_id", "customer_id", "ordered_on").alias("o")
+    returned = spark.table("returned").selectExpr("order_id AS other", "amount AS nearest").alias("r")
+    return orders._joinAsOf(  # type: ignore[attr-defined]
+        returned,
+        leftAsOfColumn=functions.col("o.order_id"),
+        rightAsOfColumn=functions.col("r.other"),
+        on=functions.expr("o.customer_id > 0"),
+    )
+
+
+def _rows_kept(spark: Any) -> Any:
+    from pyspark.sql import Observation, functions
+
+    orders = spark.table("orders").select("order_id", "amount", "status")
+    observed = orders.observe(Observation("seen"), functions.count("*").alias("rows"))
+    return observed.repartition("status").hint("rebalance").sort("amount").offset(1).drop("status")
+
+
+def _numbered(spark: Any) -> Any:
+    from pyspark.sql import DataFrame
+
+    orders = spark.table("orders").select("order_id", "amount")
+    return DataFrame(orders._jdf.withSequenceColumn("row"), spark)
+
+
+def _stream_deduplicated(spark: Any, root: str, name: str = "deduplicated") -> None:
+    orders = spark.readStream.table("orders").selectExpr("order_id", "status", "CAST(ordered_on AS TIMESTAMP) AS at")
+    distinct = orders.withWatermark("at", "1 day").dropDuplicatesWithinWatermark(["order_id"])
+    writer = distinct.writeStream.format("delta").option("checkpointLocation", f"{root}/checkpoints/{name}")
+    query = writer.trigger(availableNow=True).start(f"{root}/{name}")
+    assert query.awaitTermination(120)

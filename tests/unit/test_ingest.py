@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driver_documents import Driver, run_id
@@ -287,6 +288,13 @@ class TestGaps:
         assert runs_of(store)[run_id(1)]["documents_missing"] == 0  # as it was known before
 
 
+def _execution(nodes: list[tuple[int, list[int]]], root: int, **fields: Any) -> bytes:
+    """A document whose plan has these nodes, each with the numbers of its children."""
+    listed = [{"id": number, "class": "a.Filter", "children": children, "fields": fields} for number, children in nodes]
+    document = {"application_run_id": run_id(1), "run_id": run_id(1), "sequence": 1, "time_ms": 1_767_225_600_000, "sql_id": 7}
+    return json.dumps({"format": 1, "kind": "execution", **document, "analyzed": {"root": root, "nodes": listed}}).encode()
+
+
 class TestQuarantine:
     @pytest.mark.parametrize(
         ("data", "reason"),
@@ -296,6 +304,10 @@ class TestQuarantine:
             (b'{"format": 99, "kind": "execution"}', "format 99"),
             (b'{"format": 1, "kind": "surprise"}', "surprise"),
             (b"[]", "not an object"),
+            (_execution(nodes=[(1, [2]), (2, [1])], root=1), "cyclic"),
+            (_execution(nodes=[(1, [7])], root=1), "node 7, which is not there: the document is truncated"),
+            (_execution(nodes=[(1, [])], root=2), "root, node 2, is not among its 1 nodes: the document is truncated"),
+            (_execution(nodes=[(1, [])], root=1, condition={"expr": 5}), "an expression is int"),
         ],
     )
     def test_a_corrupt_document_is_kept_aside_and_the_rest_goes_on(

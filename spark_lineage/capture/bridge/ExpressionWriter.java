@@ -112,6 +112,9 @@ final class ExpressionWriter {
         List children = Reflect.list(expression.children());
         if (expression instanceof OuterReference) {
             children = java.util.Collections.singletonList(((OuterReference) expression).e());
+        } else if (name.endsWith(".OuterScopeReference")) {  // Spark 4.1 has it
+            Object outer = Reflect.tryCall(expression, "e");
+            children = outer instanceof Expression ? java.util.Collections.singletonList(outer) : children;
         }
         if (!clause && !children.isEmpty()) {
             out.key("c").open('[');
@@ -164,7 +167,7 @@ final class ExpressionWriter {
                 && list.get(0) instanceof String;
         }
         return value instanceof String || value instanceof Number || value instanceof Boolean || value instanceof DataType
-            || value instanceof ExprId || value instanceof Enum;
+            || value instanceof ExprId || value instanceof Enum || Reflect.simpleName(value).equals("CommonExpressionId");
     }
 
     private void parameter(Json out, String name, Object value) {

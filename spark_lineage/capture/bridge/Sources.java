@@ -39,6 +39,8 @@ final class Sources {
             catalog(out, (CatalogPlugin) value, redaction);
         } else if (value instanceof Path) {
             out.open('{').key("path").string(redaction.path(value)).close('}');
+        } else if (value instanceof java.net.URI) {
+            out.open('{').key("path").string(redaction.path(new Path((java.net.URI) value))).close('}');
         } else if (value.getClass().getName().startsWith(DELTA)) {
             return deltaPath(out, value, redaction);
         } else {

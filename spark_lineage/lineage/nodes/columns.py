@@ -9,6 +9,7 @@ from ...plan.expressions import Alias, Attribute, Call, Expression
 from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
+from ..catalyst import known_as
 from ..influence import NOTHING, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
@@ -19,6 +20,7 @@ from .handler import Handler
 
 
 def project(node: Node, walk: Walk) -> Relation:
+    """SELECT: each column is what its expression makes of the child's."""
     child = walk.child(node)
     items = node.stated("projectList")
     columns = made_columns(items, node, child, walk)
@@ -77,6 +79,18 @@ def expand(node: Node, walk: Walk) -> Relation:
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
 
 
+def numbered(node: Node, walk: Walk) -> Relation:
+    """pandas on Spark counts its rows: one more column, in the order that they are in."""
+    child = walk.child(node)
+    added = node.expression("sequenceAttr")
+    if added is None or not isinstance(added.expression, Attribute):
+        raise MissingFieldError(f"{node.kind} has no sequenceAttr")
+    order = union(condition.influence for condition in child.order)
+    number = Value(passed(walk.sources.generated)).and_also(order)
+    columns = {**child.columns, added.expression.id: Column.of(number, None, node.kind, child.output_columns())}
+    return derived((child,), columns, node.output or (added.expression.id, *child.output))
+
+
 def opaque(node: Node, walk: Walk) -> Relation:
     """A function over whole rows (mapInPandas, typed map): each column it gives may come from any it takes."""
     return mixed(node, walk, (*walk.children(node),), opaque=True)
@@ -121,7 +135,7 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
             continue
         evaluated = walk.evaluate(expression, columns)
         value = evaluated.value
-        if sorted_by is not NOTHING and any(isinstance(one, Call) and one.name in _BY_ORDER for one in parts_of(expression)):
+        if sorted_by is not NOTHING and any(isinstance(one, Call) and _depends_on_order(one) for one in parts_of(expression)):
             value = value.and_also(sorted_by)
         made[expression.id] = Column.of(value, stated_sql(item), node.kind, evaluated.parents)
     return made
@@ -164,6 +178,12 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
     return anything
 
 
+def _depends_on_order(call: Call) -> bool:
+    """Whether the value may be another one where rows come in another order; of what was never seen, it may."""
+    name = known_as(call.name)
+    return name is None or name in _BY_ORDER
+
+
 def _texts(cells: Iterable[Stated], walk: Walk) -> str | None:
     """What stands in a column of an Expand, row by row."""
     texts = dict.fromkeys(stated_sql(cell) or walk.name(cell.expression) or "" for cell in cells)
@@ -177,16 +197,21 @@ def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
 _GROUPING_ID: Final = "spark_grouping_id"
 """The column of an Expand that tells the grouping sets apart, which `grouping()` reads. Its numbers stand in the plan, not in the query."""
 
-_BY_ORDER: Final = frozenset(
-    {"First", "Last", "AnyValue", "CollectList", "MonotonicallyIncreasingID", "PythonUDAF", "PythonUDF"}
-)
-"""Functions whose value depends on the order in which rows come."""
+_BY_ORDER: Final = frozenset({
+    "AnyValue", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "ApproximatePercentile", "CollectFrequentItems", "CollectList",
+    "ComplexTypedAggregateExpression", "DistributedSequenceID", "First", "GenerateIdentityValues", "HistogramNumeric", "HiveUDAFFunction",
+    "KllSketchAggBigint", "KllSketchAggDouble", "KllSketchAggFloat", "Last", "ListAgg", "MaxBy", "MinBy", "Mode", "MonotonicallyIncreasingID",
+    "PandasMode", "PythonUDAF", "PythonUDF", "ScalaAggregator", "ScalaUDAF", "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
+})  # fmt: skip
+"""Functions whose value depends on the order in which rows come, if only where several are as good."""
 
 _OPAQUE: Final = (
-    "AppendColumns", "AppendColumnsWithObject", "CoGroup", "DeserializeToObject", "FlatMapGroupsWithState", "MapElements", "MapGroups", "MapPartitions",
-    "MapPartitionsInR", "SerializeFromObject", "TransformWithState",
-    "ArrowEvalPython", "AttachDistributedSequence", "BatchEvalPython", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow",
-    "FlatMapGroupsInPandas", "MapInArrow", "MapInPandas", "PythonMapInArrow", "ScriptTransformation",
+    "AppendColumns", "AppendColumnsWithObject", "ArrowEvalPython", "BatchEvalPython", "CoGroup", "DeserializeToObject",
+    "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
+    "FlatMapGroupsInPandasWithState", "FlatMapGroupsInR", "FlatMapGroupsInRWithArrow", "FlatMapGroupsWithState",
+    "MapElements", "MapGroups", "MapInArrow", "MapInPandas", "MapPartitions", "MapPartitionsInR", "MapPartitionsInRWithArrow",
+    "ScriptTransformation", "SerializeFromObject", "TransformWithState", "TransformWithStateInPandas",
+    "TransformWithStateInPySpark",
 )  # fmt: skip
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -195,5 +220,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "Window": window,
     "Generate": generate,
     "Expand": expand,
+    "AttachDistributedSequence": numbered,
     **dict.fromkeys(_OPAQUE, opaque),
 }

@@ -32,6 +32,18 @@ def join(node: Node, walk: Walk) -> Relation:
     return derived((left, right), columns, output, conditions, walk.subquery_datasets(node))
 
 
+def as_of_join(node: Node, walk: Walk) -> Relation:
+    """pandas' merge_asof: of the rows that fit, the nearest one."""
+    left, right = _two(node, walk)
+    columns = {**_through(left, node), **_through(right, node)}
+    stated = (node.expression("asOfCondition"), node.expression("condition"), node.expression("toleranceAssertion"))
+    conditions = [walk.condition(one, "JOIN", columns) for one in stated if one is not None]
+    if (nearest := node.expression("orderExpression")) is not None:
+        conditions.append(walk.condition(nearest, "SORT", columns))
+    output = node.output or (*left.output, *right.output)
+    return derived((left, right), columns, output, conditions, walk.subquery_datasets(node))
+
+
 def lateral_join(node: Node, walk: Walk) -> Relation:
     """A join whose right side is run for each row of the left one, and may take columns from it."""
     left = walk.child(node)
@@ -76,7 +88,13 @@ def with_cte(node: Node, walk: Walk) -> Relation:
     return walk.relation(node.children[-1])
 
 
+def several_results(node: Node, walk: Walk) -> Relation:
+    """What a procedure gave: the last of its results is what is seen."""
+    return walk.relation(node.children[-1])
+
+
 def cte_definition(node: Node, walk: Walk) -> Relation:
+    """One definition of a WITH, kept for those that refer to it."""
     child = walk.child(node)
     name = node.text("id")
     if name is None:
@@ -211,11 +229,13 @@ def _taken_from(outside: Mapping[int, Column], column: Column, walk: Walk) -> tu
 
 HANDLERS: Final[dict[str, Handler]] = {
     "Join": join,
+    "AsOfJoin": as_of_join,
     "LateralJoin": lateral_join,
     "Union": union_all,
     "Intersect": intersect,
     "Except": intersect,
     "WithCTE": with_cte,
+    "MultiResult": several_results,
     "CTERelationDef": cte_definition,
     "CTERelationRef": cte_reference,
     "UnionLoop": loop,

@@ -46,6 +46,28 @@ def merge(node: Node, walk: Walk) -> Relation:
     return _rewrite(node, walk, "merge", tuple(made), rows)
 
 
+def merged_rows(node: Node, walk: Walk) -> Relation:
+    """The rows that MERGE leaves of a DataSource V2 table, made of the joined rows by instructions for those that match and those that
+    do not: a column is what any of them puts there, and their conditions decide."""
+    child = walk.child(node)
+    output = node.output or ()
+    given: list[list[Stated]] = [[] for _ in output]
+    tests = [stated for name in ("isSourceRowPresent", "isTargetRowPresent") if (stated := node.expression(name)) is not None]
+    for field in ("matchedInstructions", "notMatchedInstructions", "notMatchedBySourceInstructions"):
+        for instruction in node.expressions(field):
+            condition, *values = instruction.children
+            tests.append(Stated(condition))
+            if len(values) % max(len(output), 1):
+                raise MissingFieldError(f"{node.kind} has an instruction with {len(values)} values for {len(output)} columns")
+            for at, value in enumerate(values):  # an update that is split has those of a delete and those of an insert
+                given[at % len(output)].append(Stated(value))
+    columns = {}
+    for expression_id, cells in zip(output, given, strict=True):
+        columns[expression_id] = _any_of([_evaluated(cell, node, child.columns, walk) for cell in cells], node, walk)
+    conditions = [walk.condition(test, "CONDITIONAL", child.columns) for test in tests]
+    return derived((child,), columns, output, conditions, walk.subquery_datasets(node))
+
+
 def update(node: Node, walk: Walk) -> Relation:
     """UPDATE: its condition bears on the columns that it sets, not on the others."""
     target = walk.query(node, "target")
@@ -155,4 +177,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "MergeIntoCommand": merge,
     "UpdateCommand": update,
     "DeleteCommand": delete,
+    "DeleteFromTable": delete,
+    "MergeRows": merged_rows,
 }

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
-from ...plan.values import DeltaTable, FileRelation, Opaque, Rdd, RddSource, StreamSource, TextMap, Value
+from ...plan.values import DeltaTable, FileRelation, Opaque, Rdd, RddSource, Stated, StreamSource, TextMap, Value
 from ..datasets import DatasetRef, FromStream, Reading
 from ..influence import numbers, passed
 from ..kafka import asked_offsets
-from ..relation import Relation, derived
+from ..relation import Column, Relation, derived
 from ..streams import FILE_SOURCE
+from ..value import any_of
 from ..walk import Walk
 from .handler import Handler
 
@@ -60,9 +61,48 @@ def literal_rows(node: Node, walk: Walk) -> Relation:
     return walk.made(node, passed(walk.sources.literal))
 
 
+def local_rows(node: Node, walk: Walk) -> Relation:
+    """Rows that the driver holds. Of a stream's source it stands for there being none in this batch: what comes out is of rows that came
+    before."""
+    if not node.flag("isStreaming"):
+        return literal_rows(node, walk)
+    walk.reason("a stream's source had no new rows for this batch: the columns of it that came before are not in the plan")
+    return unknown_rows(node, walk)
+
+
 def generated_rows(node: Node, walk: Walk) -> Relation:
     """Numbers that Spark counts up."""
     return walk.made(node, passed(walk.sources.generated))
+
+
+def inline_rows(node: Node, walk: Walk) -> Relation:
+    """VALUES whose expressions are not worked out yet: ``VALUES (current_date())``. A column is what any of its rows says."""
+    stated = node.fields.get("rows")
+    if not isinstance(stated, tuple) or node.output is None:
+        raise MissingFieldError(f"{node.kind} has no rows or no output")
+    rows = [tuple(cell for cell in row if isinstance(cell, Stated)) for row in stated if isinstance(row, tuple)]
+    columns = {}
+    for expression_id, cells in zip(node.output, zip(*rows, strict=True), strict=True):
+        value = any_of((walk.evaluate(cell.expression, {}).value for cell in cells), walk.sources)
+        columns[expression_id] = Column.of(value, cells[0].sql if len(cells) == 1 else None, node.kind, ())
+    return Relation(columns, node.output, datasets=walk.subquery_datasets(node))
+
+
+def command_result(node: Node, walk: Walk) -> Relation:
+    """The rows that a command gave, such as a listing of the catalog. The command itself ran before, in an execution of its own."""
+    return walk.made(node, passed(walk.sources.generated))
+
+
+def transposed(node: Node, walk: Walk) -> Relation:
+    """``transpose()``: it collects the rows while the plan is made, and only they are in the plan."""
+    walk.reason("rows that transpose() collected: where they came from is not in the plan")
+    return unknown_rows(node, walk)
+
+
+def memory_of_a_stream(node: Node, walk: Walk) -> Relation:
+    """The rows that a stream's memory sink holds in the driver."""
+    walk.reason("rows of a stream's memory sink: which stream put them there is not in the plan")
+    return unknown_rows(node, walk)
 
 
 def rdd(node: Node, walk: Walk) -> Relation:
@@ -153,9 +193,15 @@ HANDLERS: Final[dict[str, Handler]] = {
     "DataSourceV2ScanRelation": v2_relation,
     "HiveTableRelation": catalog_relation,
     "UnresolvedCatalogRelation": catalog_relation,
-    "LocalRelation": literal_rows,
+    "LocalRelation": local_rows,
     "OneRowRelation": literal_rows,
+    "ResolvedInlineTable": inline_rows,
     "Range": generated_rows,
+    "PythonWorkerLogs": generated_rows,
+    "CommandResult": command_result,
+    "Transpose": transposed,
+    "MemoryPlan": memory_of_a_stream,
     "LogicalRDD": rdd,
+    "ExternalRDD": rdd,
     "InMemoryRelation": cached,
 }

@@ -8,9 +8,10 @@ from typing import Final
 
 from ...plan.expressions import Alias, Call, Literal
 from ...plan.nodes import MissingFieldError, Node
-from ...plan.values import Field, Opaque, TextMap, Value
+from ...plan.values import Field, Location, Opaque, TextMap, Value
 from ..datasets import DatasetRef, short_format
-from ..relation import Relation
+from ..influence import union
+from ..relation import Relation, derived
 from ..walk import Walk, Written
 from .handler import Handler
 from .leaves import catalog_of
@@ -74,13 +75,14 @@ def create_v2_table(node: Node, walk: Walk) -> Relation:
 def _replaces(node: Node, walk: Walk) -> str:
     """``replace``, unless it is ``saveAsTable`` that keeps what its options do not name: Delta takes those into account."""
     options = node.options("writeOptions")
-    if options.get("replacewhere"):
+    if any(options.get(name) for name in _REPLACING):
         return "replace_where"
     partitions = options.get("partitionoverwritemode") or walk.confs.get("spark.sql.sources.partitionOverwriteMode") or ""
     return "overwrite_partitions" if partitions.lower() == "dynamic" else "replace"
 
 
 def append(node: Node, walk: Walk) -> Relation:
+    """INSERT INTO, ``writeTo(...).append()``."""
     return _into_table(node, walk, "append", "append")
 
 
@@ -92,7 +94,27 @@ def overwrite(node: Node, walk: Walk) -> Relation:
 
 
 def overwrite_partitions(node: Node, walk: Walk) -> Relation:
+    """An overwrite of the partitions that the rows are in."""
     return _into_table(node, walk, "overwrite partitions", "overwrite_partitions")
+
+
+def replace_matching(node: Node, walk: Walk) -> Relation:
+    """Delta's ``replaceOn`` and ``replaceUsing``: rows of the table that match those of the query give way to them. What is matched is
+    not in the plan: any column of the query may decide which rows stay."""
+    target, _ = _table(node, walk)
+    query = walk.query(node)
+    deciding = walk.deciding(union(column.influence for column in query.output_columns()), "FILTER")
+    rows = derived((query,), query.columns, query.output, (deciding,))
+    return _write(node, walk, target, "overwrite", mode="replace_where", query=rows)
+
+
+def insert_hive_directory(node: Node, walk: Walk) -> Relation:
+    """INSERT OVERWRITE DIRECTORY in a format of Hive's."""
+    storage = node.fields.get("storage")
+    location = storage.entries.get("locationUri") if isinstance(storage, TextMap) else None
+    if not isinstance(location, Location):
+        raise MissingFieldError(f"{node.kind} has no locationUri")
+    return _write(node, walk, walk.at_path(location.path, "hive"), "overwrite", node.texts("outputColumnNames"), "overwrite")
 
 
 def insert(node: Node, walk: Walk) -> Relation:
@@ -166,9 +188,10 @@ def _write(
     names: tuple[str, ...] = (),
     mode: str | None = None,
     fields: tuple[Field, ...] = (),
+    query: Relation | None = None,
 ) -> Relation:
     """Report a write of the node's query. `names` are the target's columns, the query's own where there are none."""
-    query = walk.query(node)
+    query = query or walk.query(node)
     given = _given(node, walk, query)
     names = _by_name(names, given) if node.flag("isByName") else names
     names = names or given
@@ -257,7 +280,7 @@ def _mode(node: Node, walk: Walk) -> str:
     if mode != "overwrite":
         return mode if mode in ("append", "ignore") else "create"
     options = node.options()
-    if options.get("replacewhere"):
+    if any(options.get(name) for name in _REPLACING):
         return "replace_where"
     static = node.fields.get("staticPartitions")
     if isinstance(static, TextMap) and static.entries:
@@ -296,6 +319,8 @@ def _source_format(source: str | None) -> str | None:
     return "delta" if ".delta." in source else (short_format(source) or "").removesuffix("relationprovider") or None
 
 
+_REPLACING: Final = ("replacewhere", "replaceon", "replaceusing")
+"""Delta's options of an overwrite that keeps rows."""
 _OPERATIONS: Final = {"replace_where": "overwrite", "overwrite_partitions": "overwrite partitions", "ignore": "create"}
 """Operations that are not called as their mode is."""
 
@@ -311,7 +336,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     "OverwriteByExpression": overwrite,
     "OverwritePartitionsDynamic": overwrite_partitions,
     "DeltaDynamicPartitionOverwriteCommand": overwrite_partitions,
+    "DeltaInsertReplaceOnOrUsingCommand": replace_matching,
     "InsertIntoDataSourceDirCommand": insert_directory,
+    "InsertIntoHiveDirCommand": insert_hive_directory,
     "InsertIntoStatement": insert,
     "InsertIntoDataSourceCommand": insert,
     "InsertIntoHiveTable": insert,
