@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ..plan.document import Commit
 from ..plan.nodes import LEFT_OUT, Node, Plan
-from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
@@ -38,7 +38,7 @@ def walk_plan(
     hints: Sequence[DatasetRef] = (),
     confs: Mapping[str, str] | None = None,
     outer: Walk | None = None,
-    committed: Mapping[DatasetKey, tuple[Field, ...]] | None = None,
+    committed: Mapping[DatasetKey, Commit] | None = None,
     masks: frozenset[str] = frozenset(),
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.

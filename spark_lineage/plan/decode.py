@@ -193,6 +193,12 @@ def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:
     return tuple(flat)
 
 
+def decode_stated(raw: Any) -> Stated | None:
+    """An expression that is in no plan; None for one of which the document has no more than the text."""
+    stated = _object(raw, "expression")
+    return Stated(_decode_expression(stated["expr"], _Found({})), stated.get("sql")) if "expr" in stated else None
+
+
 def decode_fields(raw: Any) -> tuple[Field, ...]:
     """A schema: a list of [name, type, nullable]."""
     return _decode_schema(raw).fields
@@ -265,6 +271,7 @@ def _decode_rdd(raw: Any) -> Rdd:
             tuple(_text(path) for path in source.get("paths") or ()),
             source.get("url"),
             source.get("table"),
+            tuple(_text(name) for name in source.get("columns") or ()),
         )
         for source in sources
     )

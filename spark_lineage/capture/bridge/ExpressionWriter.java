@@ -60,6 +60,17 @@ final class ExpressionWriter {
         }
     }
 
+    /** As write, of an expression that a column of that name is made with. */
+    void write(Json out, String column, Expression expression) {
+        boolean before = redacting;
+        redacting = literals.column(column) && literals.inTexts() || Blank.isIn(expression, literals);
+        try {
+            withSql(out, expression);
+        } finally {
+            redacting = before;
+        }
+    }
+
     private void withSql(Json out, Expression expression) {
         out.open('{').key("expr");
         int before = out.mark();

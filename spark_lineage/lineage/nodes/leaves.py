@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import DeltaTable, FileRelation, Opaque, Rdd, RddSource, StreamSource, TextMap, Value
 from ..datasets import DatasetRef, FromStream, Reading
-from ..influence import numbers, passed
+from ..influence import Influence, Source, numbers, passed, union
 from ..kafka import asked_offsets
-from ..relation import Relation, derived
+from ..relation import Column, Condition, Conditions, Relation, derived
 from ..streams import FILE_SOURCE
 from ..walk import Walk
 from .handler import Handler
@@ -66,29 +67,73 @@ def generated_rows(node: Node, walk: Walk) -> Relation:
 
 
 def rdd(node: Node, walk: Walk) -> Relation:
-    """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`."""
+    """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`.
+
+    What is read below it is taken to reach every column, `inferred`. There may be more, which no RDD tells: the small side of a join
+    is sent to the workers by another way, and a function may know anything.
+    """
     origin = node.plan("origin")
     if origin is not None:
         return checkpointed(node, walk.relation(origin))
     made = node.fields.get("rdd")
     batch = _like_the_batch(node, walk)
     if batch is not None and node.output is not None and _is_of_a_plan(made):
-        columns = dict(zip(node.output, batch.output_columns(), strict=True))
-        return derived((batch,), columns, node.output)
+        return inferred(batch, node.output)
     sources = made.sources if isinstance(made, Rdd) else ()
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
         return literal_rows(node, walk)
     if isinstance(made, Rdd) and made.whole and sources and all(one.class_name == "ParallelCollectionRDD" for one in sources):
         walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
         return unknown_rows(node, walk)
-    walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
     if isinstance(made, Rdd) and not made.whole:
         walk.reason("more RDDs behind a frame than are looked at: its sources may be more")
-    rows = unknown_rows(node, walk)
-    behind = tuple(_behind(source, walk) for source in sources)
-    if batch is not None and not any(behind):
-        behind = (tuple(walk.readings[number].dataset for number in numbers(batch.datasets)),)
-    return replace(rows, datasets=walk.behind(behind))
+    behind = tuple((source, _behind(source, walk)) for source in sources)
+    if batch is not None and not any(datasets for _, datasets in behind):
+        datasets = walk.behind(walk.readings[number].dataset for number in numbers(batch.datasets)).values()
+        columns: tuple[Column, ...] = batch.output_columns()
+        read = union(column.influence for column in columns)
+    else:
+        known = walk.behind(dataset for _, found in behind for dataset in found)
+        datasets, columns = known.values(), ()
+        read = passed(sum({walk.sources.bit(one) for one in _columns(behind, known)}))
+    if not read.everything:
+        walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
+        return replace(unknown_rows(node, walk), datasets=sum(1 << number for number in datasets))
+    walk.reason(
+        "rows made outside Spark SQL (LogicalRDD): their columns are taken to come from all that was read, and may have more sources"
+    )
+    influence = union((passed(walk.sources.unknown), read.transformed().only(inferred=True)))
+    column = Column(influence, None, node.kind, columns)
+    output = node.output or ()
+    return Relation(dict.fromkeys(output, column), output, datasets=sum(1 << number for number in datasets))
+
+
+def _columns(behind: Iterable[tuple[RddSource, tuple[DatasetRef, ...]]], known: Mapping[DatasetRef, int]) -> Iterator[Source]:
+    """The columns that RDDs read of their files; Delta's own marks of deleted rows are none."""
+    for source, datasets in behind:
+        names = tuple(name for name in source.columns if not name.startswith(("__delta_internal_", "_tmp_metadata_")))
+        for dataset in datasets:
+            yield from (Source("column", known[dataset], name) for name in names)
+
+
+def inferred(rows: Relation, output: tuple[int, ...]) -> Relation:
+    """Rows that another relation is taken to have given, under other expression ids."""
+
+    def unsure(influence: Influence) -> Influence:
+        return influence.only(inferred=True)
+
+    def marked(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+        return tuple(replace(condition, influence=unsure(condition.influence)) for condition in conditions)
+
+    columns = (column.holding(column.value.through(unsure)) for column in rows.output_columns())
+    return Relation(
+        columns=dict(zip(output, columns, strict=True)),
+        output=output,
+        conditions=Conditions(marked(rows.conditions)),
+        decisions=unsure(rows.decisions),
+        datasets=rows.datasets,
+        order=marked(rows.order),
+    )
 
 
 def _like_the_batch(node: Node, walk: Walk) -> Relation | None:
