@@ -40,13 +40,15 @@ def walk_plan(
     outer: Walk | None = None,
     committed: Mapping[DatasetKey, Commit] | None = None,
     masks: frozenset[str] = frozenset(),
+    streamed: tuple[str, ...] = (),
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
-    `masks`: names of the user's own functions that mask what they are given, in lower case. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
+    `masks`: names of the user's own functions that mask what they are given, in lower case. `streamed`: what the sources of a stream's
+    batch call themselves. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
     walk = (
-        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks)
+        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks, streamed=streamed)
         if outer is None
         else _inside(plan, naming, hints, outer)
     )

@@ -171,7 +171,8 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozense
     naming = Naming(document.current_database, links)
     hints = (*hints_of(document), *_inner_targets(document, naming))
     committed = {exact_place(commit.path).key: commit for commit in document.commits if _tells_columns(commit)}
-    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks)
+    streamed = tuple(source.description for source in document.stream.sources if source.description) if document.stream else ()
+    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed)
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))

@@ -67,6 +67,8 @@ class Walk:
 
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given."""
+    streamed: tuple[str, ...] = ()
+    """What the sources of the micro-batch that this plan is call themselves."""
 
     scope: Scope = field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -57,8 +58,22 @@ def catalog_relation(node: Node, walk: Walk) -> Relation:
 
 
 def literal_rows(node: Node, walk: Walk) -> Relation:
-    """Rows that the plan itself holds."""
-    return walk.made(node, passed(walk.sources.literal))
+    """Rows that the plan itself holds. A source of a stream that has nothing new in a batch is one without rows."""
+    return _without_rows(node, walk) if node.flag("isStreaming") else walk.made(node, passed(walk.sources.literal))
+
+
+def _without_rows(node: Node, walk: Walk) -> Relation:
+    """The source of a stream in a batch to which it gives none: the only one that no other leaf names."""
+    leaves = (value for one in walk.plan.nodes.values() for value in one.fields.values() if isinstance(value, StreamSource))
+    named = {leaf.description for leaf in leaves}
+    left = tuple(description for description in walk.streamed if description not in named)
+    empty = sum(one.kind == node.kind and one.flag("isStreaming") for one in walk.plan.nodes.values())
+    match = _FOLDER_SOURCE.fullmatch(left[0]) if len(left) == 1 and empty == 1 else None
+    if match is None:
+        walk.reason("a source of the stream that gave the batch no rows: which one, the plan does not tell")
+        return unknown_rows(node, walk)
+    dataset = walk.naming.of_search(match[2], "delta" if match[1] == "DeltaSource" else None)
+    return walk.read(node, (Reading(dataset, stream=FromStream(left[0])),))
 
 
 def generated_rows(node: Node, walk: Walk) -> Relation:
@@ -191,6 +206,9 @@ def _reading(reading: Reading, delta: DeltaTable | None) -> Reading:
         return reading
     return replace(reading, version_at_analysis=delta.version_at_analysis, time_travel=delta.time_travel)
 
+
+_FOLDER_SOURCE: Final = re.compile(r"(DeltaSource|FileStreamSource)\[(.*)\]", re.DOTALL)
+"""How a source that is a folder describes itself."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     "LogicalRelation": logical_relation,
