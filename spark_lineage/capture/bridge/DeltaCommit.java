@@ -49,7 +49,9 @@ final class DeltaCommit {
         Object modified = Reflect.tryCall(Reflect.tryCall(snapshot, "logSegment"), "lastCommitFileModificationTimestamp");
         commit.timestampMillis = modified instanceof Number ? ((Number) modified).longValue() : System.currentTimeMillis();
         commit.operation(transaction, committed);
-        Object schema = Reflect.tryCall(Reflect.tryCall(snapshot, "metadata"), "schema");
+        // The transaction's own has been parsed for the write; of a table that was taken over whole it is the one before.
+        Object metadata = Reflect.tryCall(commit.operation == null ? snapshot : transaction, "metadata");
+        Object schema = Reflect.tryCall(metadata, "schema");
         if (schema instanceof StructType) {
             commit.columns((StructType) schema);
         }
@@ -77,7 +79,7 @@ final class DeltaCommit {
         }
     }
 
-    /** RESTORE, CLONE and CONVERT do not name their columns in any plan; the committed schema does. Parsing it is no I/O. */
+    /** RESTORE, CLONE and CONVERT do not name their columns in any plan: theirs are written whatever the query gives. */
     private void columns(StructType committed) {
         filled = Filled.of(committed);
         if (operation == null) {
