@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import DocumentError
 from .expressions import Alias, Attribute, Call, Expression, Literal, Subquery
 from .nodes import LEFT_OUT, Node, Plan
+from .types import fields_of
 from .values import (
     CatalogTable,
     DataType,
@@ -181,6 +182,8 @@ def _changes_nothing(children: tuple[Expression, ...], arguments: Mapping[str, V
     if len(children) != 1 or not isinstance(children[0], Attribute):
         return False
     attribute, target = attributes.get(children[0].id), arguments.get("dataType")
+    if attribute is not None and isinstance(target, StructSchema) and attribute.data_type.startswith("struct<"):
+        return fields_of(attribute.data_type) == tuple((field.name, field.data_type) for field in target.fields)
     return attribute is not None and isinstance(target, DataType) and target.text == attribute.data_type
 
 
