@@ -27,7 +27,7 @@ NOT_CAPTURED = {
     "AppendColumns", "AppendColumnsWithObject", "AttachDistributedSequence", "CoGroup", "CreateHiveTableAsSelectCommand", "DataSourceV2ScanRelation",
     "DeserializeToObject", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
     "FlatMapGroupsWithState", "HiveTableRelation", "InsertIntoHiveTable", "MapElements", "MapGroups", "MapInArrow", "MapPartitions",
-    "MapPartitionsInR", "PythonMapInArrow", "ScriptTransformation", "SerializeFromObject", "ReplaceData", "TransformWithState", "WriteDelta", "UnresolvedCatalogRelation", "DeduplicateWithinWatermark", "EventTimeWatermark",
+    "MapPartitionsInR", "PythonMapInArrow", "ScriptTransformation", "SerializeFromObject", "ReplaceData", "TransformWithState", "WriteDelta", "UnresolvedCatalogRelation",
     # Only in plans that are not analyzed yet, or are optimized already.
     "ArrowEvalPython", "BatchEvalPython", "InMemoryRelation", "InsertIntoDataSourceCommand", "InsertIntoStatement", "ResolvedHint", "ReturnAnswer",
     "Subquery", "UnresolvedHint", "UnresolvedIdentifier", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
