@@ -36,6 +36,7 @@ def has_rows(document: dict[str, Any]) -> bool:
 INSERTS: dict[str, Case] = {
     "insert_by_name": statement("INSERT INTO totals BY NAME SELECT amount AS total, customer_id FROM orders", *target("totals", TOTALS)),
     "insert_fewer_columns": statement("INSERT INTO totals (customer_id) SELECT customer_id FROM orders", *target("totals", TOTALS)),
+    "insert_fewer_columns_files": statement("INSERT INTO p_totals (customer_id) SELECT customer_id FROM orders", *target("p_totals", "customer_id BIGINT, total DOUBLE DEFAULT 1.5", "parquet")),
     "insert_filled": statement("INSERT INTO filled (order_id, amount) SELECT order_id, amount FROM orders", *filled("filled")),
     "insert_computed": statement("INSERT INTO computed (id, address, email) SELECT id, address, 'x' || id FROM people", "DROP TABLE IF EXISTS computed", COMPUTED),
     "append_fewer_to_path": Case(
