@@ -120,9 +120,9 @@ CHANGES: dict[str, Case] = {
 }  # fmt: skip
 
 STREAMS: dict[str, Case] = {
-    "stream_deduplicated": Case(lambda spark, root: _deduplicated(spark, root), picks=has_rows),
-    "stream_deduplicated_within": Case(lambda spark, root: _deduplicated(spark, root, within=True), picks=has_rows),
-    "stream_without_rows": Case(lambda spark, root: _deduplicated(spark, root, within=True, again="again"), picks=lambda document: is_write(document) and not has_rows(document)),
+    "stream_once": Case(lambda spark, root: _deduplicated(spark, root), picks=has_rows),
+    "stream_once_within": Case(lambda spark, root: _deduplicated(spark, root, within=True), picks=has_rows),
+    "stream_once_idle": Case(lambda spark, root: _deduplicated(spark, root, within=True, again="again"), picks=lambda document: is_write(document) and not has_rows(document)),
     "stream_aggregated": Case(lambda spark, root: _aggregated(spark, root), picks=is_write),
     "foreach_batch_merge": Case(lambda spark, root: _merged_by_batch(spark, root), lambda spark, root: [spark.sql(one) for one in target("totals", TOTALS)], picks=is_write),
     "foreach_batch_rdd": Case(lambda spark, root: _batch_through_an_rdd(spark, root), picks=is_write),

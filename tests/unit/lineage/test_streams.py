@@ -128,7 +128,7 @@ def test_in_foreach_batch_a_frame_of_an_rdd_is_not_the_batch_though_its_columns_
 
 def test_a_source_that_gave_a_batch_no_rows_and_is_no_folder_is_not_known() -> None:
     """Its columns come from something, though the plan has an empty relation in its place: they are no literals."""
-    content = json.loads((PLANS / "stream_without_rows" / "plan.json").read_bytes())
+    content = json.loads((PLANS / "stream_once_idle" / "plan.json").read_bytes())
     content["stream"]["sources"][0]["description"] = "KafkaV2[Subscribe[orders]]"
     document = read(json.dumps(content).encode())
     assert isinstance(document, ExecutionDocument)
@@ -142,7 +142,7 @@ def test_a_source_that_gave_a_batch_no_rows_and_is_no_folder_is_not_known() -> N
 def test_a_batch_without_rows_has_the_lineage_of_the_others() -> None:
     with_rows, without = (
         records_of_execution(captured(name), RunContext(job_name="job")).column_lineage
-        for name in ("stream_deduplicated_within", "stream_without_rows")
+        for name in ("stream_once_within", "stream_once_idle")
     )
     assert _what(with_rows) == _what(without)
 
