@@ -43,7 +43,7 @@ def test_a_function_may_be_written_as_a_column_is() -> None:
 def test_a_column_of_the_table_is_found_whatever_its_case_and_a_field_of_it_by_its_path() -> None:
     content = _captured("insert_computed")
     _commit(content)["generated"]["town"] = {"expr": _name("ADDRESS", "zip"), "sql": "ADDRESS.zip"}
-    assert "town <- people.address.zip DIRECT TRANSFORMATION" in _described(content)["edges"]
+    assert "town <- people.address.zip DIRECT IDENTITY" in _described(content)["edges"]
 
 
 def test_a_document_that_tells_nothing_of_the_table_has_edges_for_what_is_given_alone() -> None:
