@@ -67,6 +67,8 @@ def _without_rows(node: Node, walk: Walk) -> Relation:
     leaves = (value for one in walk.plan.nodes.values() for value in one.fields.values() if isinstance(value, StreamSource))
     named = {leaf.description for leaf in leaves}
     left = tuple(description for description in walk.streamed if description not in named)
+    if walk.streamed and not left:  # a part of a source that has rows in its other parts
+        return walk.made(node, passed(walk.sources.literal))
     empty = sum(one.kind == node.kind and one.flag("isStreaming") for one in walk.plan.nodes.values())
     match = _FOLDER_SOURCE.fullmatch(left[0]) if len(left) == 1 and empty == 1 else None
     if match is None:
@@ -96,7 +98,7 @@ def rdd(node: Node, walk: Walk) -> Relation:
         return inferred(batch, node.output)
     sources = made.sources if isinstance(made, Rdd) else ()
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
-        return literal_rows(node, walk)
+        return walk.made(node, passed(walk.sources.literal))
     if isinstance(made, Rdd) and made.whole and sources and all(one.class_name == "ParallelCollectionRDD" for one in sources):
         walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
         return unknown_rows(node, walk)
