@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ..plan.document import Commit
 from ..plan.nodes import LEFT_OUT, Node, Plan
-from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
@@ -42,15 +42,17 @@ def walk_plan(
     hints: Sequence[DatasetRef] = (),
     confs: Mapping[str, str] | None = None,
     outer: Walk | None = None,
-    committed: Mapping[DatasetKey, tuple[Field, ...]] | None = None,
+    committed: Mapping[DatasetKey, Commit] | None = None,
     masks: frozenset[str] = frozenset(),
+    streamed: tuple[str, ...] = (),
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
-    `masks`: names of the user's own functions that mask what they are given, in lower case. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
+    `masks`: names of the user's own functions that mask what they are given, in lower case. `streamed`: what the sources of a stream's
+    batch call themselves. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
     walk = (
-        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks)
+        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks, streamed=streamed)
         if outer is None
         else _inside(plan, naming, hints, outer)
     )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from ..model import Certainty, Dataset, Execution, Records, Run, RunReads, Schema, SessionConfs
-from ..plan.document import ExecutionDocument, RunEnd, RunStart
+from ..plan.document import Commit, ExecutionDocument, RunEnd, RunStart
 from .column_graph import REASON as NOT_EXPLAINED
 from .datasets import DatasetRef, Naming, Reading
 from .dispatch import walk_plan
@@ -175,12 +175,17 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozense
         return None
     naming = Naming(document.current_database, links)
     hints = (*hints_of(document), *_inner_targets(document, naming))
-    committed = {exact_place(commit.path).key: commit.columns for commit in document.commits if commit.columns}
-    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks)
+    committed = {exact_place(commit.path).key: commit for commit in document.commits if _tells_columns(commit)}
+    streamed = tuple(source.description for source in document.stream.sources if source.description) if document.stream else ()
+    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed)
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
     return walk
+
+
+def _tells_columns(commit: Commit) -> bool:
+    return bool(commit.columns or commit.generated or commit.defaults or commit.identity)
 
 
 def _inner_targets(document: ExecutionDocument, naming: Naming) -> tuple[DatasetRef, ...]:

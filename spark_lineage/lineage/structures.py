@@ -11,12 +11,11 @@ from typing import Final
 
 from ..plan.expressions import Attribute, Call, Expression, Literal
 from ..plan.types import fields_of
-from ..plan.values import DataType, Stated, StructSchema, TextMap
+from ..plan.values import DataType, Stated, StructSchema
 from .influence import NOTHING, Influence, Outer, decided_by, passed, union
 from .scope import Scope, Structure, bare_column
 from .value import Fields, Value, any_of, struct_of
 
-_COMMON: Final = -1_000_000_000
 _ROUNDS: Final = 20
 """How often a fold is gone through; beyond it everything goes into everything."""
 _COMMON: Final = 1 << 62
@@ -268,26 +267,6 @@ def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Valu
     return struct_of({str(name): value.taken() for name, value in zip(names, arrays, strict=True)})
 
 
-def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A use of what `With` computes once (NULLIF, BETWEEN): a placeholder, until the `With` around it says what it is."""
-    return Value(passed(scope.sources.bit(Outer(_common(call)))))
-
-
-def with_common(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """An expression over others that are computed once; documents of earlier releases do not tell them apart."""
-    definitions = tuple(_common(child) for child in call.children[1:] if isinstance(child, Call))
-    values = children[1:]
-    if len(definitions) != len(set(definitions)):
-        values = (any_of(children[1:], scope.sources),) * len(values)
-    return _bound(children[0], definitions, values, scope)
-
-
-def _common(call: Call) -> int:
-    """Below all numbers that columns have."""
-    number = call.arguments.get("common")
-    return _COMMON - (number if isinstance(number, int) else 0)
-
-
 def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A session variable: what it was set from is in no plan that reads it."""
     return Value(passed(scope.sources.unknown))
@@ -322,8 +301,7 @@ def _compared(value: Value, scope: Scope) -> Value:
 
 def _common(expression: Expression) -> int:
     """The number of a common expression, away from those of columns. Older documents have none."""
-    identity = expression.arguments.get("id") if isinstance(expression, Call) else None
-    number = identity.entries.get("id") if isinstance(identity, TextMap) else None
+    number = expression.arguments.get("common") if isinstance(expression, Call) else None
     return _COMMON + number if isinstance(number, int) else _UNNUMBERED
 
 
@@ -490,9 +468,6 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "ArrayAggregate": folded,
     "NamedLambdaVariable": lambda_variable,
     "LambdaFunction": body,
-    "CommonExpressionRef": common_reference,
-    "CommonExpressionDef": body,
-    "With": with_common,
     "VariableReference": variable,
     "SQLScalarFunction": sql_function,
     **dict.fromkeys(_ELEMENTS, elements_kept),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..model import Subtype
+from ..plan.document import Commit
 from ..plan.expressions import Expression
 from ..plan.nodes import MissingFieldError, Node, Plan
 from ..plan.values import Field, Stated
@@ -53,8 +54,8 @@ class Walk:
     """Datasets that physical plans and commits say were written, for commands that name only a table."""
     confs: Mapping[str, str] = field(default_factory=dict)
     """The session's SQL settings."""
-    committed: Mapping[DatasetKey, tuple[Field, ...]] = field(default_factory=dict)
-    """The schemas that commits left, for commands whose plan does not tell one."""
+    committed: Mapping[DatasetKey, Commit] = field(default_factory=dict)
+    """The last commit to each table: what it says of the table's columns that no plan tells."""
     relations: dict[int, Relation] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     reasons: dict[str, None] = field(default_factory=dict)
@@ -68,6 +69,8 @@ class Walk:
 
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given."""
+    streamed: tuple[str, ...] = ()
+    """What the sources of the micro-batch that this plan is call themselves."""
 
     scope: Scope = field(init=False)
 
@@ -132,13 +135,11 @@ class Walk:
             columns[expression_id] = Column(passed(bits))
         return Relation(columns=columns, output=node.output, datasets=sum(1 << number for number in added))
 
-    def behind(self, groups: Iterable[Iterable[DatasetRef]]) -> int:
-        """Readings of datasets that no column is known to come from; as the bits of a relation's `datasets`."""
-        bits = 0
-        for dataset in dict.fromkeys(one for group in groups for one in group):
-            bits |= 1 << len(self.readings)
-            self.readings.append(Reading(dataset, inferred=True))
-        return bits
+    def behind(self, datasets: Iterable[DatasetRef]) -> dict[DatasetRef, int]:
+        """Readings of datasets that rows are taken to come from, by number."""
+        numbers = {dataset: len(self.readings) + at for at, dataset in enumerate(dict.fromkeys(datasets))}
+        self.readings.extend(Reading(dataset, inferred=True) for dataset in numbers)
+        return numbers
 
     def copied(self, reading: Reading, fields: tuple[Field, ...]) -> tuple[tuple[tuple[str, Column], ...], Relation]:
         """The columns of a table that is copied whole, each from the column of its name, and the relation that it is."""

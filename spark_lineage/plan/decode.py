@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import DocumentError
 from .expressions import Alias, Attribute, Call, Expression, Literal, Subquery
 from .nodes import LEFT_OUT, Node, Plan
+from .types import fields_of
 from .values import (
     CatalogTable,
     DataType,
@@ -181,6 +182,8 @@ def _changes_nothing(children: tuple[Expression, ...], arguments: Mapping[str, V
     if len(children) != 1 or not isinstance(children[0], Attribute):
         return False
     attribute, target = attributes.get(children[0].id), arguments.get("dataType")
+    if attribute is not None and isinstance(target, StructSchema) and attribute.data_type.startswith("struct<"):
+        return fields_of(attribute.data_type) == tuple((field.name, field.data_type) for field in target.fields)
     return attribute is not None and isinstance(target, DataType) and target.text == attribute.data_type
 
 
@@ -191,6 +194,12 @@ def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:
         items = value if isinstance(value, tuple) else (value,)
         flat.extend(item.expression for item in items if isinstance(item, Stated))
     return tuple(flat)
+
+
+def decode_stated(raw: Any) -> Stated | None:
+    """An expression that is in no plan; None for one of which the document has no more than the text."""
+    stated = _object(raw, "expression")
+    return Stated(_decode_expression(stated["expr"], _Found({})), stated.get("sql")) if "expr" in stated else None
 
 
 def decode_fields(raw: Any) -> tuple[Field, ...]:
@@ -265,6 +274,7 @@ def _decode_rdd(raw: Any) -> Rdd:
             tuple(_text(path) for path in source.get("paths") or ()),
             source.get("url"),
             source.get("table"),
+            tuple(_text(name) for name in source.get("columns") or ()),
         )
         for source in sources
     )

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import DocumentError
-from .decode import decode_fields, decode_plan
+from .decode import decode_fields, decode_plan, decode_stated
 from .json_text import loads
 from .nodes import Plan
-from .values import Field
+from .values import Field, Stated
 
 FORMAT: Final = 1
 """The latest document format that this release reads."""
@@ -179,6 +179,12 @@ class Commit:
     metrics: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Field, ...] = ()
     """The table's schema after the commit, where no plan tells it."""
+    generated: Mapping[str, Stated | None] = field(default_factory=dict)
+    """What each generated column of the table is computed from; None where that could not be read."""
+    defaults: Mapping[str, Stated | None] = field(default_factory=dict)
+    """What is put into the columns that have a default."""
+    identity: tuple[str, ...] = ()
+    """Columns whose values the table counts up."""
     timestamp_ms: int | None = None
     sql_id: int | None = None
     root_sql_id: int | None = None
@@ -334,6 +340,9 @@ class _Reader:
 
     def list(self, name: str) -> list[Any]:
         return self._get(name, list) or []
+
+    def object(self, name: str) -> dict[str, Any]:
+        return self._get(name, dict) or {}
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(str(item) for item in self.list(name))
@@ -557,6 +566,9 @@ def _read_commit(reader: _Reader) -> Commit:
         operation=reader.text_or_none("operation"),
         metrics=reader.map_or_none("metrics") or {},
         columns=decode_fields(reader.list("columns")),
+        generated={name: decode_stated(raw) for name, raw in reader.object("generated").items()},
+        defaults={name: decode_stated(raw) for name, raw in reader.object("defaults").items()},
+        identity=reader.texts("identity"),
         timestamp_ms=reader.integer_or_none("timestamp_ms"),
         sql_id=reader.integer_or_none("sql_id"),
         root_sql_id=reader.integer_or_none("root_sql_id"),

@@ -133,6 +133,8 @@ class RddSource:
     paths: tuple[str, ...] = ()
     url: str | None = None
     table: str | None = None
+    columns: tuple[str, ...] = ()
+    """The columns that are read of its files, where it tells."""
 
 
 @dataclass(frozen=True, slots=True)

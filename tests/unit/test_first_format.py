@@ -21,6 +21,9 @@ FROZEN = Path(__file__).parent / "first_format"
 MORE_TODAY = {"inputs": 1}
 """Rows that today's ingester makes beside those: the table that OPTIMIZE rewrites is an input now."""
 
+RENAMED = {"762d5b9fae4ed3dff5a949daf92202c6": "fa0a591cc561ea6e0e61d37015994ee2"}
+"""Lineages that have another name today: the edges through the batch of `foreachBatch` say that they are inferred."""
+
 
 def documents() -> list[dict[str, Any]]:
     return [json.loads(line) for line in (FROZEN / "documents.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -65,6 +68,9 @@ def test_the_rows_are_those_of_then(table: str, store: Path) -> None:
     then = rows_then()[table]
     for row in then:
         told = {key: value for key, value in row.items() if value is not None}
+        if told.get("lineage_id") in RENAMED:
+            told["lineage_id"] = RENAMED[told["lineage_id"]]
+            told.pop("edge_id", None)  # it is of the edge's content too
         (same,) = [other for other in today if {key: other[key] for key in told} == told]
         today.remove(same)
     assert len(today) == MORE_TODAY.get(table, 0), today

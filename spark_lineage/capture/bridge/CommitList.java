@@ -110,6 +110,32 @@ final class CommitList {
         return result;
     }
 
+    /** How many columns the narrowest query gives that is written: the tables fill in the rest. The largest number for none. */
+    static int given(Bridge.Finished one, LogicalPlan plan) {
+        int least = given(plan);
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            least = Math.min(least, given(Plans.analyzed(((Bridge.Finished) one.nested.get(i)).end.qe())));
+        }
+        return least;
+    }
+
+    private static int given(LogicalPlan plan) {
+        if (plan == null || !Noise.isCommand(plan) && !Reflect.simpleName(plan).equals("Union")) {
+            return Integer.MAX_VALUE;
+        }
+        int least = Integer.MAX_VALUE;
+        List children = Reflect.simpleName(plan).equals("Union") ? Reflect.list(plan.children()) : java.util.Collections.EMPTY_LIST;
+        for (int i = 0; i < children.size(); i++) {
+            least = Math.min(least, query((LogicalPlan) children.get(i)));
+        }
+        return Math.min(least, query(plan));
+    }
+
+    private static int query(LogicalPlan plan) {
+        Object query = Reflect.simpleName(plan).equals("WriteToMicroBatchDataSourceV1") ? plan : Reflect.tryCall(plan, "query");
+        return query instanceof LogicalPlan ? ((LogicalPlan) query).output().size() : Integer.MAX_VALUE;
+    }
+
     private static void complete(DeltaCommit commit, Configuration configuration) {
         if (commit.operation != null || commit.version < 0L) {
             return;

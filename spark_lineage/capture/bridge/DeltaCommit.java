@@ -25,6 +25,10 @@ final class DeltaCommit {
     boolean inferred;
     /** The table's schema after the commit, as JSON: for commands whose plan does not tell it. */
     String fields;
+    /** The same, of any other commit: written only where the query gives fewer columns. */
+    private StructType schema;
+    /** Null for a table that fills in no columns of its own. */
+    private Filled filled;
 
     /** From the transaction that has just been committed. Plain data only: nothing here does I/O. */
     static DeltaCommit of(Object transaction, String sqlId, String rootSqlId) throws Exception {
@@ -45,8 +49,11 @@ final class DeltaCommit {
         Object modified = Reflect.tryCall(Reflect.tryCall(snapshot, "logSegment"), "lastCommitFileModificationTimestamp");
         commit.timestampMillis = modified instanceof Number ? ((Number) modified).longValue() : System.currentTimeMillis();
         commit.operation(transaction, committed);
-        if (commit.operation == null) {
-            commit.fields = fields(snapshot);
+        // The transaction's own has been parsed for the write; of a table that was taken over whole it is the one before.
+        Object metadata = Reflect.tryCall(commit.operation == null ? snapshot : transaction, "metadata");
+        Object schema = Reflect.tryCall(metadata, "schema");
+        if (schema instanceof StructType) {
+            commit.columns((StructType) schema);
         }
         return commit;
     }
@@ -72,13 +79,18 @@ final class DeltaCommit {
         }
     }
 
-    /** RESTORE, CLONE and CONVERT do not name their columns in any plan; the committed schema does. Parsing it is no I/O. */
-    private static String fields(Object snapshot) {
-        Object schema = Reflect.tryCall(Reflect.tryCall(snapshot, "metadata"), "schema");
-        if (!(schema instanceof StructType)) {
-            return null;
+    /** RESTORE, CLONE and CONVERT do not name their columns in any plan: theirs are written whatever the query gives. */
+    private void columns(StructType committed) {
+        filled = Filled.of(committed);
+        if (operation == null) {
+            fields = json(committed);
+        } else {
+            schema = committed;
         }
-        StructField[] fields = ((StructType) schema).fields();
+    }
+
+    private static String json(StructType schema) {
+        StructField[] fields = schema.fields();
         Json out = new Json();
         out.open('[');
         for (int i = 0; i < fields.length; i++) {
@@ -90,10 +102,13 @@ final class DeltaCommit {
 
     /** About how many bytes it keeps in memory. */
     long weight() {
-        return 1000L + 200L * metrics.size() + (fields == null ? 0L : 2L * fields.length());
+        long columns = fields == null ? 0L : 2L * fields.length();
+        columns += schema == null ? 0L : 100L * schema.fields().length;
+        return 1000L + 200L * metrics.size() + columns + (filled == null ? 0L : filled.weight());
     }
 
-    void write(Json out, Redaction redaction) {
+    /** `given`: how many columns are written where no plan tells those of the table. */
+    void write(Json out, Redaction redaction, int given) {
         out.open('{').field("path", redaction.path(path)).field("table_id", tableId);
         if (version >= 0L) {
             out.field("version", version);
@@ -102,6 +117,11 @@ final class DeltaCommit {
         texts(out, metrics, redaction);
         if (fields != null) {
             out.key("columns").raw(fields).comma();
+        } else if (schema != null && schema.fields().length > given) {
+            out.key("columns").raw(json(schema)).comma();
+        }
+        if (filled != null) {
+            filled.write(out, redaction);
         }
         out.field("timestamp_ms", timestampMillis);
         if (sqlId != null) {

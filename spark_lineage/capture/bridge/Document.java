@@ -95,7 +95,7 @@ final class Document {
             origins.leftOut = false;
         }
         physical(out, one, incomplete, reasons);
-        commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()));
+        commits(out, CommitList.of(one, analyzed, commitsUnseen, incomplete, context.hadoopConfiguration()), CommitList.given(one, analyzed));
         realPaths.write(out);
         incomplete.addAll(redaction.cuts);
         partial = !incomplete.isEmpty();
@@ -345,10 +345,10 @@ final class Document {
         return reader;
     }
 
-    private void commits(Json out, List commits) {
+    private void commits(Json out, List commits, int given) {
         out.key("commits").open('[');
         for (int i = 0; i < commits.size(); i++) {
-            ((DeltaCommit) commits.get(i)).write(out, redaction);
+            ((DeltaCommit) commits.get(i)).write(out, redaction, given);
         }
         out.close(']').comma();
     }
@@ -362,7 +362,7 @@ final class Document {
         long time = one.commit.timestampMillis;
         out.open('{').field("run_id", run == null ? runId : run).field("time_ms", time).field("name", (String) null);
         out.field("started_ms", time).field("ended_ms", time).field("status", "succeeded");
-        commits(out, CommitList.ready(java.util.Collections.singletonList(one.commit), context.hadoopConfiguration()));
+        commits(out, CommitList.ready(java.util.Collections.singletonList(one.commit), context.hadoopConfiguration()), Integer.MAX_VALUE);
         out.key("incomplete").raw("[]").comma();
         return out.close('}').toString();
     }

@@ -60,6 +60,17 @@ final class ExpressionWriter {
         }
     }
 
+    /** As write, of an expression that a column of that name is made with. */
+    void write(Json out, String column, Expression expression) {
+        boolean before = redacting;
+        redacting = literals.column(column) && literals.inTexts() || Blank.isIn(expression, literals);
+        try {
+            withSql(out, expression);
+        } finally {
+            redacting = before;
+        }
+    }
+
     private void withSql(Json out, Expression expression) {
         out.open('{').key("expr");
         int before = out.mark();
@@ -161,13 +172,13 @@ final class ExpressionWriter {
         if (value == null || value instanceof Expression || QUIET.contains(name)) {
             return false;
         }
-        if (value instanceof scala.collection.Seq) {
+        if (value instanceof scala.collection.Seq && !(value instanceof DataType)) {  // a StructType is both
             List list = Reflect.list(value);
             return !list.isEmpty() && !(Reflect.unwrap(list.get(0)) instanceof Expression) && !(list.get(0) instanceof scala.Tuple2)
                 && list.get(0) instanceof String;
         }
         return value instanceof String || value instanceof Number || value instanceof Boolean || value instanceof DataType
-            || value instanceof ExprId || value instanceof Enum || Reflect.simpleName(value).equals("CommonExpressionId");
+            || value instanceof ExprId || value instanceof Enum;
     }
 
     private void parameter(Json out, String name, Object value) {

@@ -153,6 +153,11 @@ final class PlanWriter {
         return copies;
     }
 
+    /** An expression that stands in no plan: of a column of that name. Throws Budget.Over. */
+    void expression(Json out, String column, Expression expression) {
+        expressions.write(out, column, expression);
+    }
+
     /** Characters written so far. */
     int length() {
         return nodes.length();

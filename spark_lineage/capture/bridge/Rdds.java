@@ -11,6 +11,8 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.Dependency;
 import org.apache.spark.rdd.RDD;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * Writes what an RDD's rows come from, as far as the RDDs behind it tell. Only what they hold already is read: `dependencies()`
@@ -20,6 +22,7 @@ final class Rdds {
     private static final int NODES_LIMIT = 2000;
     private static final int SOURCES_LIMIT = 200;
     private static final int FILES_LIMIT = 100000;
+    private static final int COLUMNS_LIMIT = 1000;
 
     private Rdds() {
     }
@@ -106,6 +109,7 @@ final class Rdds {
             out.open('{').field("class", kind);
             if (kind.equals("FileScanRDD")) {
                 paths(out, files(Reflect.list(Reflect.tryCall(rdd, "filePartitions"))), redaction);
+                columns(out, Reflect.tryCall(rdd, "readSchema"));
             } else if (kind.equals("DataSourceRDD")) {
                 paths(out, files(inputs(rdd)), redaction);
             } else if (kind.equals("JDBCRDD")) {
@@ -187,6 +191,19 @@ final class Rdds {
             LinkedHashSet inside = (LinkedHashSet) entry.getValue();
             Object path = inside != null && inside.size() == 1 ? inside.iterator().next() : entry.getKey();
             out.string(redaction.path(path)).comma();
+        }
+        out.close(']').comma();
+    }
+
+    /** What is read of the files: the columns that the plan behind the RDD needed. */
+    private static void columns(Json out, Object schema) {
+        StructField[] fields = schema instanceof StructType ? ((StructType) schema).fields() : new StructField[0];
+        if (fields.length == 0 || fields.length > COLUMNS_LIMIT) {
+            return;
+        }
+        out.key("columns").open('[');
+        for (int i = 0; i < fields.length; i++) {
+            out.string(fields[i].name()).comma();
         }
         out.close(']').comma();
     }

@@ -108,7 +108,8 @@ def _cloned(node: Node, walk: Walk) -> Reading:
 
 
 def _copy(node: Node, walk: Walk, source: Reading, target: DatasetRef, operation: str, mode: str) -> Relation:
-    fields = walk.committed.get(target.key, ())
+    commit = walk.committed.get(target.key)
+    fields = commit.columns if commit else ()
     if not fields:
         walk.reason(f"{operation.upper()} did not tell the columns that it copied")
     columns, relation = walk.copied(source, fields)

@@ -13,8 +13,9 @@ from ...plan.expressions import Call, Expression
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
 from ..datasets import DatasetRef
+from ..influence import Influence, union
 from ..relation import Column, Condition, Relation, derived
-from ..value import any_of
+from ..value import Value, any_of
 from ..walk import Walk, Written
 from .handler import Handler
 
@@ -78,7 +79,7 @@ def update(node: Node, walk: Walk) -> Relation:
         previous = target.columns[expression_id]
         value = _evaluated(stated, node, target.columns, walk)
         if value is not previous and deciding is not None:
-            value = _any_of((previous, value), node, walk, deciding)
+            value = _decided(previous, value, deciding, node, walk)
         made.append((walk.plan.name_of(expression_id), value))
     rows = derived((target,), target.columns, target.output, datasets=walk.subquery_datasets(node))
     return _rewrite(node, walk, "update", tuple(made), rows)
@@ -144,17 +145,34 @@ def _bare(expression: Expression) -> int | None:
     return expression_id if not expression.children else None
 
 
-def _any_of(columns: Iterable[Column], node: Node, walk: Walk, deciding: Condition | None = None) -> Column:
-    """A column that takes its value from one of several, row by row; `deciding` tells which."""
+def _any_of(columns: Iterable[Column], node: Node, walk: Walk) -> Column:
+    """A column that takes its value from one of several, row by row."""
     columns = tuple({id(column): column for column in columns}.values())
-    if len(columns) == 1 and deciding is None:
+    if len(columns) == 1:
         return columns[0]
     expressions = tuple(dict.fromkeys(column.expression for column in columns if column.expression))
     value = any_of((column.value for column in columns), walk.sources)
-    value = value.and_also(deciding.influence) if deciding else value
     expression = expressions[0] if len(expressions) == 1 else None
-    condition = deciding.expression if deciding else None
-    return Column(value.influence, expression, node.kind, columns, condition, value.fields)
+    return Column(value.influence, expression, node.kind, columns, None, value.fields)
+
+
+def _decided(previous: Column, new: Column, deciding: Condition, node: Node, walk: Walk) -> Column:
+    """A column that is set in the rows that a condition names. It does not bear on the fields of a struct that stay as they are."""
+    either = _any_of((previous, new), node, walk)
+    value = _by(deciding.influence, previous.value, new.value, either.value, walk)
+    return Column(value.influence, either.expression, node.kind, (previous, new), deciding.expression, value.fields)
+
+
+def _by(decision: Influence, previous: Value, new: Value, either: Value, walk: Walk) -> Value:
+    if new.fields is None and new.influence == previous.influence and previous.fields is None:
+        return either
+    if new.fields is None or either.fields is None:
+        return either.and_also(decision)
+    fields = {
+        name: _by(decision, previous.field(name, walk.sources), new.fields[name], field, walk) if name in new.fields else field
+        for name, field in either.fields.items()
+    }
+    return Value(union((either.influence, decision)), fields)
 
 
 def _rewrite(node: Node, walk: Walk, operation: str, columns: tuple[tuple[str, Column], ...], rows: Relation) -> Relation:

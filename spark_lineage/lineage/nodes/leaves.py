@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import DeltaTable, FileRelation, Opaque, Rdd, RddSource, Stated, StreamSource, TextMap, Value
 from ..datasets import DatasetRef, FromStream, Reading
-from ..influence import numbers, passed
+from ..influence import Influence, Source, numbers, passed, union
 from ..kafka import asked_offsets
-from ..relation import Column, Relation, derived
+from ..relation import Column, Condition, Conditions, Relation, derived
 from ..streams import FILE_SOURCE
 from ..value import any_of
 from ..walk import Walk
@@ -57,17 +59,24 @@ def catalog_relation(node: Node, walk: Walk) -> Relation:
 
 
 def literal_rows(node: Node, walk: Walk) -> Relation:
-    """Rows that the plan itself holds."""
-    return walk.made(node, passed(walk.sources.literal))
+    """Rows that the plan itself holds. A source of a stream that has nothing new in a batch is one without rows."""
+    return _without_rows(node, walk) if node.flag("isStreaming") else walk.made(node, passed(walk.sources.literal))
 
 
-def local_rows(node: Node, walk: Walk) -> Relation:
-    """Rows that the driver holds. Of a stream's source it stands for there being none in this batch: what comes out is of rows that came
-    before."""
-    if not node.flag("isStreaming"):
-        return literal_rows(node, walk)
-    walk.reason("a stream's source had no new rows for this batch: the columns of it that came before are not in the plan")
-    return unknown_rows(node, walk)
+def _without_rows(node: Node, walk: Walk) -> Relation:
+    """The source of a stream in a batch to which it gives none: the only one that no other leaf names."""
+    leaves = (value for one in walk.plan.nodes.values() for value in one.fields.values() if isinstance(value, StreamSource))
+    named = {leaf.description for leaf in leaves}
+    left = tuple(description for description in walk.streamed if description not in named)
+    if walk.streamed and not left:  # a part of a source that has rows in its other parts
+        return walk.made(node, passed(walk.sources.literal))
+    empty = sum(one.kind == node.kind and one.flag("isStreaming") for one in walk.plan.nodes.values())
+    match = _FOLDER_SOURCE.fullmatch(left[0]) if len(left) == 1 and empty == 1 else None
+    if match is None:
+        walk.reason("a source of the stream that gave the batch no rows: which one, the plan does not tell")
+        return unknown_rows(node, walk)
+    dataset = walk.naming.of_search(match[2], "delta" if match[1] == "DeltaSource" else None)
+    return walk.read(node, (Reading(dataset, stream=FromStream(left[0])),))
 
 
 def generated_rows(node: Node, walk: Walk) -> Relation:
@@ -106,29 +115,73 @@ def memory_of_a_stream(node: Node, walk: Walk) -> Relation:
 
 
 def rdd(node: Node, walk: Walk) -> Relation:
-    """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`."""
+    """Rows of an RDD: what it computes, no plan tells, unless it is the batch of a stream handed to `foreachBatch`.
+
+    What is read below it is taken to reach every column, `inferred`. There may be more, which no RDD tells: the small side of a join
+    is sent to the workers by another way, and a function may know anything.
+    """
     origin = node.plan("origin")
     if origin is not None:
         return checkpointed(node, walk.relation(origin))
     made = node.fields.get("rdd")
     batch = _like_the_batch(node, walk)
     if batch is not None and node.output is not None and _is_of_a_plan(made):
-        columns = dict(zip(node.output, batch.output_columns(), strict=True))
-        return derived((batch,), columns, node.output)
+        return inferred(batch, node.output)
     sources = made.sources if isinstance(made, Rdd) else ()
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
-        return literal_rows(node, walk)
+        return walk.made(node, passed(walk.sources.literal))
     if isinstance(made, Rdd) and made.whole and sources and all(one.class_name == "ParallelCollectionRDD" for one in sources):
         walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
         return unknown_rows(node, walk)
-    walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
     if isinstance(made, Rdd) and not made.whole:
         walk.reason("more RDDs behind a frame than are looked at: its sources may be more")
-    rows = unknown_rows(node, walk)
-    behind = tuple(_behind(source, walk) for source in sources)
-    if batch is not None and not any(behind):
-        behind = (tuple(walk.readings[number].dataset for number in numbers(batch.datasets)),)
-    return replace(rows, datasets=walk.behind(behind))
+    behind = tuple((source, _behind(source, walk)) for source in sources)
+    if batch is not None and not any(datasets for _, datasets in behind):
+        datasets = walk.behind(walk.readings[number].dataset for number in numbers(batch.datasets)).values()
+        columns: tuple[Column, ...] = batch.output_columns()
+        read = union(column.influence for column in columns)
+    else:
+        known = walk.behind(dataset for _, found in behind for dataset in found)
+        datasets, columns = known.values(), ()
+        read = passed(sum({walk.sources.bit(one) for one in _columns(behind, known)}))
+    if not read.everything:
+        walk.reason("rows made outside Spark SQL (LogicalRDD): their columns' sources are not known")
+        return replace(unknown_rows(node, walk), datasets=sum(1 << number for number in datasets))
+    walk.reason(
+        "rows made outside Spark SQL (LogicalRDD): their columns are taken to come from all that was read, and may have more sources"
+    )
+    influence = union((passed(walk.sources.unknown), read.transformed().only(inferred=True)))
+    column = Column(influence, None, node.kind, columns)
+    output = node.output or ()
+    return Relation(dict.fromkeys(output, column), output, datasets=sum(1 << number for number in datasets))
+
+
+def _columns(behind: Iterable[tuple[RddSource, tuple[DatasetRef, ...]]], known: Mapping[DatasetRef, int]) -> Iterator[Source]:
+    """The columns that RDDs read of their files; Delta's own marks of deleted rows are none."""
+    for source, datasets in behind:
+        names = tuple(name for name in source.columns if not name.startswith(("__delta_internal_", "_tmp_metadata_")))
+        for dataset in datasets:
+            yield from (Source("column", known[dataset], name) for name in names)
+
+
+def inferred(rows: Relation, output: tuple[int, ...]) -> Relation:
+    """Rows that another relation is taken to have given, under other expression ids."""
+
+    def unsure(influence: Influence) -> Influence:
+        return influence.only(inferred=True)
+
+    def marked(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+        return tuple(replace(condition, influence=unsure(condition.influence)) for condition in conditions)
+
+    columns = (column.holding(column.value.through(unsure)) for column in rows.output_columns())
+    return Relation(
+        columns=dict(zip(output, columns, strict=True)),
+        output=output,
+        conditions=Conditions(marked(rows.conditions)),
+        decisions=unsure(rows.decisions),
+        datasets=rows.datasets,
+        order=marked(rows.order),
+    )
 
 
 def _like_the_batch(node: Node, walk: Walk) -> Relation | None:
@@ -187,13 +240,16 @@ def _reading(reading: Reading, delta: DeltaTable | None) -> Reading:
     return replace(reading, version_at_analysis=delta.version_at_analysis, time_travel=delta.time_travel)
 
 
+_FOLDER_SOURCE: Final = re.compile(r"(DeltaSource|FileStreamSource)\[(.*)\]", re.DOTALL)
+"""How a source that is a folder describes itself."""
+
 HANDLERS: Final[dict[str, Handler]] = {
     "LogicalRelation": logical_relation,
     "DataSourceV2Relation": v2_relation,
     "DataSourceV2ScanRelation": v2_relation,
     "HiveTableRelation": catalog_relation,
     "UnresolvedCatalogRelation": catalog_relation,
-    "LocalRelation": local_rows,
+    "LocalRelation": literal_rows,
     "OneRowRelation": literal_rows,
     "ResolvedInlineTable": inline_rows,
     "Range": generated_rows,

@@ -10,6 +10,7 @@ from ...plan.expressions import Alias, Call, Literal
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Field, Location, Opaque, TextMap, Value
 from ..datasets import DatasetRef, short_format
+from ..filling import filled
 from ..influence import union
 from ..relation import Relation, derived
 from ..walk import Walk, Written
@@ -201,7 +202,7 @@ def _write(
     if not fields:
         typed = node.plan_schema("query") or walk.fields(query.output)
         fields = tuple(replace(field, name=name) for field, name in zip(typed, names, strict=False))
-    columns = tuple(zip(names, query.output_columns(), strict=True))
+    columns = filled(tuple(zip(names, query.output_columns(), strict=True)), target.key, fields, node, walk)
     walk.note(target)
     walk.written.append(Written(target, operation, mode or operation, columns, query, node, fields))
     return Relation(datasets=query.datasets)

@@ -44,6 +44,7 @@ PLACES = (
     "SELECT * FROM literal_view",
     "SET my.variable = '{c} and more'",
     "INSERT INTO parts PARTITION (day = '{c}') SELECT {n}",
+    "INSERT INTO filled (v) SELECT 1",
     "INSERT OVERWRITE parts PARTITION (day = '{c}') SELECT {n}",
 )  # fmt: skip
 
@@ -53,9 +54,14 @@ def table(spark: Any, tmp_path: Path) -> Iterator[str]:
     path = tmp_path / "people"
     spark.range(5).selectExpr("id", "cast(id AS string) AS name").write.format("delta").save(str(path))
     spark.sql("CREATE TABLE parts (v INT, day STRING) USING parquet PARTITIONED BY (day)")
+    spark.sql(
+        f"CREATE TABLE filled (v INT, named STRING GENERATED ALWAYS AS (concat('{CANARY}', CAST(v + {NUMBER} AS STRING))), "
+        f"plain STRING DEFAULT '{CANARY}') USING delta TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+    )
     yield f"delta.`{path}`"
     spark_lineage.detach(spark)
     spark.sql("DROP TABLE parts")
+    spark.sql("DROP TABLE filled")
     spark.sql("DROP VIEW IF EXISTS literal_view")
     spark.conf.unset("my.variable")
 
@@ -91,6 +97,10 @@ def test_a_canary_is_nowhere(policy: str, spark: Any, table: str, tmp_path: Path
     assert len(redacted) > len(PLACES) - 8
     marks = "hmac:" if policy == "hash" else "(redacted)"
     assert any(marks in json.dumps(d["analyzed"]) for d in recorded)
+    (filled,) = [commit for d in recorded for commit in d["commits"] if commit.get("generated")]
+    assert "Concat" in json.dumps(filled["generated"]["named"])
+    assert marks in json.dumps(filled["generated"])
+    assert marks in json.dumps(filled["defaults"])
     failed = [d for d in recorded if d["status"] == "failed"]
     assert any(d["error_message"].startswith("[USER_RAISED_EXCEPTION] ") for d in failed), [d["error_message"] for d in failed]
 

@@ -11,28 +11,38 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
 PAGE = (TESTS.parent / "docs" / "column-lineage.md").read_text(encoding="utf-8")
-CASES = (TESTS / "plans" / "cases.py").read_text(encoding="utf-8").splitlines()
+CASES = {
+    name: text
+    for module in sorted((TESTS / "plans").glob("*cases*.py"))
+    for name, text in re.findall(
+        r'^    "(\w+)": (.*?)(?=^    "\w+": |^})', module.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+}
+"""The text of each case."""
 EDGE = re.compile(r"`([\w.*]+ <- [\w.*]+)(?: ([A-Z_]+))?`")
 
 
 def examples() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """(what is queried, its edges with their subtypes) of each table row that has both."""
+    """(what is queried, its edges with their subtypes) of each table row that has both. A row may name its cases itself."""
     for line in PAGE.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] or [""]
         edges = [found for cell in cells for found in EDGE.findall(cell)]
         queries = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell) if " " in text and " <- " not in text]
-        if len(cells) >= 3 and edges and queries:
-            yield queries[0], edges
+        last = re.findall(r"`(\w+)`", cells[-1]) if re.fullmatch(r"(`\w+`,? ?)+", cells[-1]) else []
+        named = [text for text in last if text in CASES]
+        if len(cells) >= 3 and edges and (named or queries):
+            yield " ".join(named) or queries[0], edges
 
 
 EXAMPLES = list(examples())
 
 
 def cases_with(query: str) -> list[str]:
-    """The cases whose text holds the query; an ellipsis in it stands for anything."""
-    pattern = ".*".join(re.escape(part.strip()) for part in query.split("..."))
-    named = ((re.match(r'    "(\w+)": ', line), line) for line in CASES)
-    return [name[1] for name, line in named if name and re.search(pattern, line)]
+    """The cases of these names, else those whose text holds the query; an ellipsis in it stands for anything."""
+    if all(word in CASES for word in query.split()):
+        return query.split()
+    pattern = re.compile(".*".join(re.escape(part.strip()) for part in query.split("...")), re.DOTALL)
+    return [name for name, text in CASES.items() if pattern.search(text)]
 
 
 @pytest.mark.parametrize(("query", "edges"), EXAMPLES, ids=[query[:40] for query, _ in EXAMPLES])

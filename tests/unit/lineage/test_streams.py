@@ -110,7 +110,7 @@ OTHER_RDDS = [
 def test_in_foreach_batch_a_frame_of_an_rdd_is_not_the_batch_though_its_columns_are_called_so(
     source: dict[str, Any], datasets: list[str]
 ) -> None:
-    """What its own RDDs begin with, else the batch, is inferred; no column is taken to be the batch's."""
+    """What its own RDDs begin with, else the batch, is inferred; no column is taken to be the batch's, and more may come in."""
     content = json.loads((PLANS / "foreach_batch" / "plan.json").read_bytes())
     rdd = {"class": "org.apache.spark.rdd.MapPartitionsRDD", "sources": [source], "whole": True}
     for node in content["nested"][0]["analyzed"]["nodes"]:
@@ -119,7 +119,33 @@ def test_in_foreach_batch_a_frame_of_an_rdd_is_not_the_batch_though_its_columns_
     document = read(json.dumps(content).encode())
     assert isinstance(document, ExecutionDocument)
     records = records_of_execution(document, RunContext(job_name="job"))
-    assert {edge.source_kind for edge in records.column_lineage} <= {"unknown", "generated"}
+    assert {edge.certainty for edge in records.column_lineage if edge.source_kind == "column"} <= {"inferred"}
+    assert [edge.subtype for edge in records.column_lineage if edge.source_kind == "unknown"]
     assert [(one.source_name, one.certainty) for one in records.dataset_lineage] == [(name, "inferred") for name in datasets]
     (execution,) = records.executions
     assert any(reason.startswith("rows ") for reason in execution.incomplete_reasons)
+
+
+def test_a_source_that_gave_a_batch_no_rows_and_is_no_folder_is_not_known() -> None:
+    """Its columns come from something, though the plan has an empty relation in its place: they are no literals."""
+    content = json.loads((PLANS / "stream_once_idle" / "plan.json").read_bytes())
+    content["stream"]["sources"][0]["description"] = "KafkaV2[Subscribe[orders]]"
+    document = read(json.dumps(content).encode())
+    assert isinstance(document, ExecutionDocument)
+    records = records_of_execution(document, RunContext(job_name="job"))
+    assert {edge.source_kind for edge in records.column_lineage} == {"unknown"}
+    assert records.executions[0].incomplete_reasons == (
+        "a source of the stream that gave the batch no rows: which one, the plan does not tell",
+    )
+
+
+def test_a_batch_without_rows_has_the_lineage_of_the_others() -> None:
+    with_rows, without = (
+        records_of_execution(captured(name), RunContext(job_name="job")).column_lineage
+        for name in ("stream_once_within", "stream_once_idle")
+    )
+    assert _what(with_rows) == _what(without)
+
+
+def _what(edges: Any) -> set[tuple[Any, ...]]:
+    return {(edge.target_column, edge.source_namespace, edge.source_name, edge.source_column, edge.subtype) for edge in edges}
