@@ -423,6 +423,7 @@ class _BatchRows:
                 ledger,
                 datasets_allow=start.datasets_allow,
                 datasets_deny=start.datasets_deny,
+                masking_functions=start.masking_functions,
                 executables_store=start.executables_store,
             )
         return ledger.opened(start.run_id, start.job_name, start.time_ms), records_of_run_start(start)
@@ -444,6 +445,7 @@ class _BatchRows:
             job_name=job_name,
             datasets_allow=ledger.datasets_allow,
             datasets_deny=ledger.datasets_deny,
+            masks=frozenset(name.lower() for name in ledger.masking_functions),
             reads=lambda: self._reads(execution),
         )
         records = records_of_execution(execution, context)

@@ -407,6 +407,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
     return {
         "datasets_allow": list(settings.datasets_allow),
         "datasets_deny": list(settings.datasets_deny),
+        "masking_functions": list(settings.masking_functions),
         "executables_store": _absolute(settings.executables_store) if settings.executables_store else "",
     }
 
