@@ -15,7 +15,7 @@ from ..plan.values import Field
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
-from .nodes import columns, combining, commands, dml, leaves, rows, streams, writes
+from .nodes import columns, combining, commands, dml, functions, leaves, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
 from .walk import Walk
@@ -24,6 +24,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **leaves.HANDLERS,
     **rows.HANDLERS,
     **columns.HANDLERS,
+    **functions.HANDLERS,
     **combining.HANDLERS,
     **writes.HANDLERS,
     **streams.HANDLERS,

@@ -22,6 +22,13 @@ class Scope:
     attributes: Mapping[int, Field]
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given, in lower case."""
+    reason: Callable[[str], None] = lambda text: None
+    """Takes what could not be seen."""
+
+    def is_mask(self, call: Call) -> bool:
+        """Whether the user named this function among those that mask; one of a catalog by its last part too."""
+        name = call.arguments.get("name") or call.arguments.get("udfName")
+        return isinstance(name, str) and not self.masks.isdisjoint((name.lower(), name.lower().rpartition(".")[2]))
 
 
 Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
@@ -31,7 +38,7 @@ Structure: TypeAlias = Callable[[Call, tuple[Value, ...], Scope], Value]
 """A rule that keeps fields apart."""
 
 UNCHANGED: Final = frozenset({
-    "AssertNotNull", "KnownNotNull", "KnownNotContainsNull", "KnownNullable", "NormalizeNaNAndZero", "OuterReference", "PromotePrecision", "TempResolvedColumn",
+    "AssertNotNull", "KnownNotNull", "KnownNotContainsNull", "KnownNullable", "NamedArgumentExpression", "NormalizeNaNAndZero", "OuterReference", "PromotePrecision", "TempResolvedColumn",
 })  # fmt: skip
 """Wrappers that give their only child's value as it is."""
 

@@ -108,7 +108,7 @@ def window(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 def cast(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """To a struct: field by field, in order. To anything else a transformation, and to a variant as well."""
     target = call.arguments.get("dataType")
-    wanted = fields_of(target.text) if isinstance(target, DataType) else _schema_fields(target)
+    wanted = fields_of(target.text) if isinstance(target, DataType) else schema_fields(target)
     base = children[0]
     if not wanted:
         return Value(base.influence.transformed())
@@ -125,7 +125,7 @@ def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``from_json`` and its like: each field of the schema comes from the text."""
     value = Value(union(child.influence for child in children).transformed())
     schema = call.arguments.get("schema")
-    return _all_fields(value, _schema_fields(schema))
+    return _all_fields(value, schema_fields(schema))
 
 
 def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -339,7 +339,8 @@ def _type_names(expression: Expression, scope: Scope) -> tuple[str, ...]:
     return tuple(name for name, _ in fields_of(field.data_type)) if field else ()
 
 
-def _schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
+def schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
+    """(name, type) of each field of a type that an expression has as an argument; nothing for one that is no struct."""
     if isinstance(schema, StructSchema):
         return tuple((field.name, field.data_type) for field in schema.fields)
     if isinstance(schema, Stated):

@@ -70,7 +70,7 @@ class Walk:
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
-        self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks)
+        self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks, self.reason)
 
     def relation(self, node_id: int) -> Relation:
         return self.relations[node_id]

@@ -9,20 +9,12 @@ All of them read these tables; most write what a query gives to a Delta table at
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-Step: TypeAlias = Callable[[Any, str], object]
-
-
-@dataclass(frozen=True)
-class Case:
-    """`before` gets ready; `action` makes the execution of interest; `picks` tells it from others that the action makes."""
-
-    action: Step
-    before: Step = lambda spark, root: None
-    picks: Callable[[dict[str, Any]], bool] = lambda document: True
+from plans.case import Case, frame, is_write, query, save, statement, target
+from plans.function_cases import FUNCTIONS
+from plans.nested_cases import NESTED
+from plans.sql_cases import SQL
 
 
 def prepare(spark: Any, root: str) -> None:
@@ -44,37 +36,6 @@ def prepare(spark: Any, root: str) -> None:
     orders.coalesce(1).write.csv(f"{root}/raw/orders_csv", header=True)
     orders.write.json(f"{root}/raw/orders_json")
     orders.write.partitionBy("status").parquet(f"{root}/raw/orders_parquet")
-
-
-def query(text: str) -> Case:
-    """A query whose rows are saved to a Delta table."""
-    return Case(lambda spark, root: save(spark.sql(text), root))
-
-
-def frame(make: Callable[[Any, str], Any]) -> Case:
-    """A DataFrame that is saved to a Delta table."""
-    return Case(lambda spark, root: save(make(spark, root), root), picks=is_write)
-
-
-def save(rows: Any, root: str) -> None:
-    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(f"{root}/out")
-
-
-def statement(text: str, *before: str, picks: Callable[[dict[str, Any]], bool] = lambda document: True) -> Case:
-    """A SQL statement, after others. `{root}` is the working folder."""
-    return Case(
-        lambda spark, root: spark.sql(text.format(root=root)),
-        lambda spark, root: [spark.sql(one.format(root=root)) for one in before],
-        picks,
-    )
-
-
-def is_write(document: dict[str, Any]) -> bool:
-    return bool(document["commits"] or document["writes"])
-
-
-def target(name: str, columns: str, provider: str = "delta") -> tuple[str, str]:
-    return f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} ({columns}) USING {provider}"
 
 
 TOTALS = "customer_id BIGINT, total DOUBLE"
@@ -247,7 +208,7 @@ KAFKA: dict[str, Case] = {
 }  # fmt: skip
 """Captured with a broker at `KAFKA_BROKER`, and Spark's Kafka jars in the folder `KAFKA_JARS`."""
 
-CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS, **KAFKA}
+CASES: dict[str, Case] = {**QUERIES, **READS, **WRITES, **MODELS, **KAFKA, **FUNCTIONS, **NESTED, **SQL}
 
 
 def _broker() -> str:

@@ -16,6 +16,7 @@ from ..value import Value
 from ..value import any_of as any_value
 from ..walk import Walk
 from .handler import Handler
+from .table_functions import python_function, table_function
 
 
 def project(node: Node, walk: Walk) -> Relation:
@@ -50,12 +51,17 @@ def generate(node: Node, walk: Walk) -> Relation:
     evaluated = walk.evaluate(generator.expression, child.columns)
     added = tuple(item.id for item in node.expressions("generatorOutput") if isinstance(item, Attribute))
     output = node.output or (*child.output, *added)
-    values = generated(generator.expression, added, child.columns, walk)
+    condition = walk.condition(generator, "JOIN", child.columns)
+    function = python_function(generator.expression)
+    if function is None:
+        values = generated(generator.expression, added, child.columns, walk)
+    else:
+        values, rows = table_function(function, added, child.columns, walk)
+        condition = walk.deciding(rows, "JOIN", generator.sql)
     made = {
         expression_id: Column.of(value, generator.sql, node.kind, evaluated.parents)
         for expression_id, value in zip(added, values, strict=True)
     }
-    condition = walk.condition(generator, "JOIN", child.columns)
     return derived((child,), {**child.columns, **made}, output, (condition,), walk.subquery_datasets(node))
 
 
@@ -75,11 +81,6 @@ def expand(node: Node, walk: Walk) -> Relation:
             value = Value(passed(walk.sources.generated))
         columns[expression_id] = Column.of(value, _texts(cells, walk), node.kind, parents)
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
-
-
-def opaque(node: Node, walk: Walk) -> Relation:
-    """A function over whole rows (mapInPandas, typed map): each column it gives may come from any it takes."""
-    return mixed(node, walk, (*walk.children(node),), opaque=True)
 
 
 def mixed(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bool) -> Relation:
@@ -182,18 +183,10 @@ _BY_ORDER: Final = frozenset(
 )
 """Functions whose value depends on the order in which rows come."""
 
-_OPAQUE: Final = (
-    "AppendColumns", "AppendColumnsWithObject", "CoGroup", "DeserializeToObject", "FlatMapGroupsWithState", "MapElements", "MapGroups", "MapPartitions",
-    "MapPartitionsInR", "SerializeFromObject", "TransformWithState",
-    "ArrowEvalPython", "AttachDistributedSequence", "BatchEvalPython", "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow",
-    "FlatMapGroupsInPandas", "MapInArrow", "MapInPandas", "PythonMapInArrow", "ScriptTransformation",
-)  # fmt: skip
-
 HANDLERS: Final[dict[str, Handler]] = {
     "Project": project,
     "Aggregate": aggregate,
     "Window": window,
     "Generate": generate,
     "Expand": expand,
-    **dict.fromkeys(_OPAQUE, opaque),
 }
