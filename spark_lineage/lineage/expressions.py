@@ -121,17 +121,18 @@ def _subquery(subquery: Subquery, outer: tuple[Value, ...], columns: Mapping[int
 def _call(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     if children and is_unchanged(call):
         return children[0]
-    if call.name in USER_FUNCTIONS:
+    name = call.kind
+    if name in USER_FUNCTIONS:
         return _user_function(call, children, scope)
-    structure = STRUCTURES.get(call.name)
+    structure = STRUCTURES.get(name)
     if structure is not None:
         return structure(call, children, scope)
     influences = tuple(child.influence for child in children)
-    rule = RULES.get(call.name)
+    rule = RULES.get(name)
     if rule is not None:
         return Value(rule(influences, scope.sources))
     if not children:
-        outer = call.name == "OuterReference"
+        outer = name == "OuterReference"
         return Value(passed(scope.sources.bit(Outer(UNNAMED)) if outer else scope.sources.generated))
     return Value(union(influences).transformed())
 

@@ -47,11 +47,35 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
     for child, value in zip(call.children[1:], children[1:], strict=True):
         name = child.arguments.get("name") if isinstance(child, Call) else None
         if isinstance(name, str):
-            changed[name.lower()] = value.and_also(_deciding(children[:1], scope))
+            changed[name.lower()] = value if _never_null(call.children[0]) else value.and_also(_deciding(children[:1], scope))
     names = _names(call)
     if not names:
         return Value(union(child.influence for child in children).transformed())
     return struct_of({name: changed.get(name.lower()) or children[0].field(name, scope.sources) for name in names if name})
+
+
+def _never_null(expression: Expression) -> bool:
+    """Whether a struct is there whatever the data holds: it is spelt out."""
+    if not isinstance(expression, Call) or not expression.children:
+        return False
+    if expression.name == "GetStructField":
+        field = _stated_field(expression.children[0], str(expression.arguments.get("field")))
+        return field is not None and _never_null(field)
+    return expression.name == "CreateNamedStruct" or (expression.name == "UpdateFields" and _never_null(expression.children[0]))
+
+
+def _stated_field(struct: Expression, name: str) -> Expression | None:
+    """The expression that a field of a struct was given, where that is spelt out."""
+    if not isinstance(struct, Call):
+        return None
+    if struct.name == "CreateNamedStruct":
+        return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
+    if struct.name == "UpdateFields":
+        for child in reversed(struct.children[1:]):
+            if isinstance(child, Call) and child.arguments.get("name") == name and child.children:
+                return child.children[0]
+        return _stated_field(struct.children[0], name)
+    return None
 
 
 def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -195,8 +219,8 @@ def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     if not values:
         return Value(passed(scope.sources.literal))
     value = any_of((child.taken() for child in values), scope.sources)
-    whole = union((value.influence, *(key.influence for key in keys))).transformed()
-    return Value(whole, value.fields)
+    found = union(key.influence for key in keys if key.influence.everything & ~scope.sources.none).transformed()
+    return Value(value.influence.transformed(), value.fields).and_also(found)
 
 
 def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -205,7 +229,8 @@ def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Valu
     arrays = children[: len(children) // 2] if len(call.children) != len(names) else children
     if len(names) != len(arrays) or None in names or len(set(names)) != len(names):
         return Value(union(child.influence for child in children).transformed())
-    return struct_of({str(name): value.taken() for name, value in zip(names, arrays, strict=True)})
+    made = {str(name): value.taken().and_also(_rest(arrays, value, scope)) for name, value in zip(names, arrays, strict=True)}
+    return struct_of(made)  # the longest array decides how many there are
 
 
 def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -229,13 +254,16 @@ def _common(call: Call) -> int:
 
 
 def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A session variable: what it was set from is in no plan that reads it."""
+    """A variable of the session or of a script: what it was set from is in no plan that reads it."""
+    parts = call.arguments.get("nameParts")
+    name = parts[-1] if isinstance(parts, tuple) and parts else "?"
+    scope.reason(f"variable {name}: what it was set from is not followed")
     return Value(passed(scope.sources.unknown))
 
 
 def sql_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A SQL function: its body, in which its arguments stand already, is the last child."""
-    return children[-1]
+    return children[-1].through(Influence.masked) if scope.is_mask(call) else children[-1]
 
 
 def _chosen(tests: Iterable[Value], values: Iterable[Value], scope: Scope) -> Value:
@@ -321,6 +349,11 @@ def _same(one: Value, other: Value) -> bool:
     if one.fields is None or other.fields is None:
         return True
     return tuple(one.fields) == tuple(other.fields) and all(_same(one.fields[name], other.fields[name]) for name in one.fields)
+
+
+def fields_stated(call: Call, scope: Scope) -> tuple[str, ...]:
+    """The fields that ``inline`` makes columns of, as the schema spells them: stated, or those of the column that it takes."""
+    return tuple(name for name in _names(call) if name) or _type_names(call.children[0], scope)
 
 
 def _names(call: Call) -> tuple[str | None, ...]:

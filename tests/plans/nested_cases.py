@@ -93,12 +93,12 @@ NESTED: dict[str, Case] = {
     "struct_expanded": rows("SELECT basket_id, owner.* FROM baskets"),
     "fields_changed": Case(_fields_changed, _prepare),
     "arrays_of_structs": nested(
-        "items.price AS prices", "items[0].sku AS first", "trips.stops AS stops", "element_at(items, basket_id).qty AS qty",
+        "items.price AS prices", "items[0].sku AS first", "trips.stops AS stops", "element_at(items, sizes[0]).qty AS qty",
         "arrays_zip(items.price, sizes) AS zipped", "array(owner, named_struct('name', wanted, 'email', raw)) AS people",
     ),
     "explode_structs": rows("SELECT basket_id, item.sku, item.price * factor AS cost FROM baskets LATERAL VIEW explode(items) AS item"),
     "posexplode_structs": rows("SELECT at, item FROM baskets LATERAL VIEW posexplode(items) AS at, item"),
-    "inline": rows("SELECT basket_id, sku, qty FROM baskets LATERAL VIEW inline(items) AS sku, price, qty"),
+    "inline": rows("SELECT basket_id, a, c FROM baskets LATERAL VIEW inline(filter(items, x -> x.qty > 1)) AS a, b, c"),
     "explode_map": rows("SELECT k, v FROM baskets LATERAL VIEW OUTER explode(prices) AS k, v"),
     "maps": nested(
         "prices['a'] AS one", "prices[wanted] AS chosen", "element_at(more, wanted) AS other", "map_keys(prices) AS keys", "map_values(prices) AS worth",

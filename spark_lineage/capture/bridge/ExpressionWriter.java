@@ -186,7 +186,8 @@ final class ExpressionWriter {
             common(out, expression);
             return;
         }
-        boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip");
+        boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip")
+            || name.equals("Inline");
         if (!made && !name.equals("GetStructField") && !name.equals("GetArrayStructFields")) {
             return;
         }

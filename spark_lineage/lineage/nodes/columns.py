@@ -51,18 +51,19 @@ def generate(node: Node, walk: Walk) -> Relation:
     evaluated = walk.evaluate(generator.expression, child.columns)
     added = tuple(item.id for item in node.expressions("generatorOutput") if isinstance(item, Attribute))
     output = node.output or (*child.output, *added)
-    condition = walk.condition(generator, "JOIN", child.columns)
     function = python_function(generator.expression)
-    if function is None:
-        values = generated(generator.expression, added, child.columns, walk)
-    else:
+    if function is not None:
         values, rows = table_function(function, added, child.columns, walk)
-        condition = walk.deciding(rows, "JOIN", generator.sql)
+        conditions = (walk.deciding(rows, "JOIN", generator.sql), *order_decides(child))
+    else:
+        values = generated(generator.expression, added, child.columns, walk)
+        fixed = isinstance(generator.expression, Call) and generator.expression.name in _FIXED
+        conditions = () if fixed else (walk.condition(generator, "JOIN", child.columns),)
     made = {
         expression_id: Column.of(value, generator.sql, node.kind, evaluated.parents)
         for expression_id, value in zip(added, values, strict=True)
     }
-    return derived((child,), {**child.columns, **made}, output, (condition,), walk.subquery_datasets(node))
+    return derived((child,), {**child.columns, **made}, output, conditions, walk.subquery_datasets(node))
 
 
 def expand(node: Node, walk: Walk) -> Relation:
@@ -155,13 +156,14 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
         element = given[0].taken()
         keys = (Value(element.influence.transformed()),) * (len(added) - 1)  # position, a map's key
         return (*keys, element)
-    if generator.name in ("Inline", "InlineOuter"):
-        fields = tuple(given[0].fields or ())
-        names = fields if len(fields) == len(added) else tuple(walk.plan.name_of(item) for item in added)
+    if generator.name == "Inline":
+        names = fields_stated(generator, walk.scope)
+        if len(names) != len(added):  # a document of a release that did not write them
+            return anything
         return tuple(given[0].taken().field(name, walk.sources) for name in names)
     if generator.name == "Stack" and added:
         cells = given[1:]
-        return tuple(any_value((cell.taken() for cell in cells[at :: len(added)]), walk.sources) for at in range(len(added)))
+        return tuple(any_value(cells[at :: len(added)], walk.sources) for at in range(len(added)))
     return anything
 
 
@@ -177,6 +179,9 @@ def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
 
 _GROUPING_ID: Final = "spark_grouping_id"
 """The column of an Expand that tells the grouping sets apart, which `grouping()` reads. Its numbers stand in the plan, not in the query."""
+
+_FIXED: Final = frozenset({"Stack", "JsonTuple"})
+"""Generators that make as many rows of each row, whatever it holds."""
 
 _BY_ORDER: Final = frozenset(
     {"First", "Last", "AnyValue", "CollectList", "MonotonicallyIncreasingID", "PythonUDAF", "PythonUDF"}
