@@ -12,6 +12,7 @@ from ...plan.values import Stated
 from ..influence import NOTHING, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
+from ..structures import fields_stated
 from ..value import Value
 from ..value import any_of as any_value
 from ..walk import Walk
@@ -103,9 +104,14 @@ def any_of(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: b
         below.update(child.columns)
     own = frozenset(node.output or ())
     named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
-    stated = tuple(walk.evaluate(expression, below).influence for expression in named)
+    stated = tuple(walk.evaluate(part, below).influence for expression in named for part in _taken_by(expression))
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
     return Column(influence.only(**sureness), None, node.kind, parents)
+
+
+def _taken_by(expression: Expression) -> tuple[Expression, ...]:
+    """What a node's expression takes: of a function over rows its arguments, as it gives no value of its own."""
+    return expression.children if isinstance(expression, Call) and expression.kind == "PythonUDF" else (expression,)
 
 
 def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Walk) -> dict[int, Column]:

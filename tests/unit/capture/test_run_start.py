@@ -31,7 +31,10 @@ def test_such_a_key_does_not_cost_the_lineage() -> None:
 
 def test_the_names_of_masking_functions_travel() -> None:
     assert _limits(load(environment={}))["masking_functions"] == []
-    assert _limits(load(environment={}, masking_functions="Scramble, shop.hide"))["masking_functions"] == ["Scramble", "shop.hide"]
+    assert _limits(load(environment={}, masking_functions="Scramble, shop.hide"))["masking_functions"] == [
+        "Scramble",
+        "shop.hide",
+    ]
 
 
 def test_the_place_of_executables_travels_whole() -> None:
