@@ -6,13 +6,13 @@ expression without one is computed from all of its children, and its fields cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..plan.expressions import Attribute, Call, Expression, Literal
 from ..plan.types import fields_of
 from ..plan.values import DataType, Stated, StructSchema
-from .influence import NOTHING, Influence, Outer, decided_by, passed, union
+from .influence import NOTHING, Influence, Outer, decided_by, passed, substitute, union
 from .scope import Scope, Structure, bare_column
 from .value import Fields, Value, any_of, struct_of
 
@@ -255,7 +255,7 @@ def _common(call: Call) -> int:
 
 def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A variable of the session or of a script: what it was set from is in no plan that reads it."""
-    parts = call.arguments.get("nameParts")
+    parts = call.arguments.get("originalNameParts")
     name = parts[-1] if isinstance(parts, tuple) and parts else "?"
     scope.reason(f"variable {name}: what it was set from is not followed")
     return Value(passed(scope.sources.unknown))
@@ -340,7 +340,20 @@ def _bound(value: Value, variables: tuple[int, ...], given: tuple[Value, ...], s
         for source in scope.sources.of(value.everything & scope.sources.outer)
         if isinstance(source, Outer) and source.expression_id in known
     }
-    return value.substituted(places) if places else value
+    return _put_in(value, known, places, scope) if places else value
+
+
+def _put_in(value: Value, known: Mapping[int, Value], places: Mapping[int, Influence], scope: Scope) -> Value:
+    """As `Value.substituted`, and what is a variable, or a field of one, and no more keeps the structure that it has."""
+    if value.fields is not None:
+        fields = {name: _put_in(field, known, places, scope) for name, field in value.fields.items()}
+        return Value(substitute(value.influence, places), fields)
+    bits = value.influence.identity
+    if bits in places and value.influence == passed(bits):
+        [source] = scope.sources.of(bits)
+        if isinstance(source, Outer):
+            return known[source.expression_id].at(source.path, scope.sources)
+    return value.substituted(places)
 
 
 def _same(one: Value, other: Value) -> bool:

@@ -181,6 +181,9 @@ def _changes_nothing(children: tuple[Expression, ...], arguments: Mapping[str, V
     if len(children) != 1 or not isinstance(children[0], Attribute):
         return False
     attribute, target = attributes.get(children[0].id), arguments.get("dataType")
+    if isinstance(target, StructSchema):
+        fields = ",".join(f"{field.name}:{field.data_type}" for field in target.fields)
+        return attribute is not None and attribute.data_type == f"struct<{fields}>"
     return attribute is not None and isinstance(target, DataType) and target.text == attribute.data_type
 
 

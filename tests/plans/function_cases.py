@@ -67,24 +67,25 @@ def _udfs(spark: Any, root: str) -> Any:
 
 def _grouped_udfs(spark: Any, root: str) -> Any:
     import pandas as pd
-    import pyarrow as pa
     from pyspark.sql import functions as sf
-    from pyspark.sql.functions import arrow_udf, pandas_udf
+    from pyspark.sql.functions import pandas_udf
 
     def mean(series: Any) -> Any:
         return series.mean()
 
     mean.__annotations__ = {"series": pd.Series, "return": float}
+    return spark.table("orders").groupBy("status").agg(pandas_udf(mean, "double")(sf.col("amount") * 2).alias("mean"))
+
+
+def _grouped_in_arrow(spark: Any, root: str) -> Any:
+    import pyarrow as pa
+    from pyspark.sql.functions import arrow_udf
 
     def smallest(values: Any) -> Any:
         return pa.compute.min(values)
 
     smallest.__annotations__ = {"values": pa.Array, "return": pa.Scalar}
-    grouped = spark.table("orders").groupBy("status")
-    return grouped.agg(
-        pandas_udf(mean, "double")(sf.col("amount") * 2).alias("mean"),
-        arrow_udf(smallest, "bigint")("order_id").alias("smallest"),
-    )
+    return spark.table("orders").groupBy("status").agg(arrow_udf(smallest, "bigint")("order_id").alias("smallest"))
 
 
 def _window_udf(spark: Any, root: str) -> Any:
@@ -300,6 +301,7 @@ def _declared_wrongly(spark: Any, root: str) -> Any:
 FUNCTIONS: dict[str, Case] = {
     "python_udfs": frame(_udfs),
     "python_udfs_grouped": frame(_grouped_udfs),
+    "python_udfs_grouped_in_arrow": frame(_grouped_in_arrow),
     "python_udf_window": frame(_window_udf),
     "python_udtf": frame(_udtf),
     "python_udtf_of_table": frame(_udtf_of_table),

@@ -15,7 +15,7 @@ BASKETS = (
     "items ARRAY<STRUCT<sku: STRING, price: DOUBLE, qty: INT>>, sizes ARRAY<INT>, prices MAP<STRING, DOUBLE>, more MAP<STRING, DOUBLE>, "
     "trips ARRAY<STRUCT<rate: DOUBLE, stops: ARRAY<STRUCT<place: STRING, cost: DOUBLE>>>>, wanted STRING, factor DOUBLE, raw STRING) USING delta",
     "INSERT INTO baskets SELECT 1, named_struct('name', 'Ada', 'email', 'ada@example.org'), array(named_struct('sku', 'a', 'price', 2.0D, 'qty', 3)), "
-    "array(1), map('a', 1.0D), map('a', 2.0D), array(named_struct('rate', 2.0D, 'stops', array(named_struct('place', 'Lund', 'cost', 3.0D)))), "
+    "array(1), map('a', 1.0D), map('b', 2.0D), array(named_struct('rate', 2.0D, 'stops', array(named_struct('place', 'Lund', 'cost', 3.0D)))), "
     '\'a\', 2.0D, \'{"a": 1, "city": "Lund", "tags": ["x"]}\'',
 )
 

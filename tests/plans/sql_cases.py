@@ -9,9 +9,16 @@ from plans.case import Case, is_write, save, target
 
 def _sql(text: str, *before: str, **arguments: Any) -> Case:
     """A query with parameters, after some statements."""
+
+    def ready(spark: Any, root: str) -> None:
+        # Delta's parser knows no parameters but those that are bound after it, as Spark 4.0 does.
+        spark.conf.set("spark.sql.legacy.parameterSubstitution.constantsOnly", "true")
+        for one in before:
+            spark.sql(one)
+
     return Case(
         lambda spark, root: save(spark.sql(text, **arguments), root),
-        lambda spark, root: [spark.sql(one) for one in before],
+        ready,
         picks=is_write,
     )
 
@@ -19,7 +26,7 @@ def _sql(text: str, *before: str, **arguments: Any) -> Case:
 def _script(spark: Any, root: str) -> None:
     spark.conf.set("spark.sql.scripting.enabled", "true")
     spark.sql(
-        "BEGIN DECLARE least DOUBLE DEFAULT 1; SET VAR least = (SELECT avg(amount) FROM returned); "
+        "BEGIN DECLARE least DOUBLE DEFAULT 1; SET least = (SELECT avg(amount) FROM returned); "
         "IF least > 0 THEN INSERT INTO totals SELECT customer_id, amount - least FROM orders; END IF; END"
     )
 

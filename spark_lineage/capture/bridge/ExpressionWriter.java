@@ -158,7 +158,7 @@ final class ExpressionWriter {
         if (value == null || value instanceof Expression || QUIET.contains(name)) {
             return false;
         }
-        if (value instanceof scala.collection.Seq) {
+        if (value instanceof scala.collection.Seq && !(value instanceof DataType)) {  // a StructType is a Seq of its fields
             List list = Reflect.list(value);
             return !list.isEmpty() && !(Reflect.unwrap(list.get(0)) instanceof Expression) && !(list.get(0) instanceof scala.Tuple2)
                 && list.get(0) instanceof String;

@@ -148,7 +148,7 @@ _GROUPED_BY: Final = {
 _GROUPED_BY_FIRST: Final = {
     "FlatMapCoGroupsInPandas": ("leftGroupingLen", "rightGroupingLen"),
     "FlatMapCoGroupsInArrow": ("leftGroupingLen", "rightGroupingLen"),
-    "TransformWithStateInPySpark": ("groupingAttributesLen", "initialStateGroupingAttrsLen"),
+    "TransformWithStateInPySpark": ("groupingAttributesLen", "initGroupingAttrsLen"),
 }
 _OVER_ROWS: Final = (
     "MapInPandas", "MapInArrow", "PythonMapInArrow", "MapPartitions", "MapPartitionsInR", "ScriptTransformation", *_GROUPED_BY, *_GROUPED_BY_FIRST,

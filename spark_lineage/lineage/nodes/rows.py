@@ -78,7 +78,7 @@ def view(node: Node, walk: Walk) -> Relation:
 
 _UNCHANGED: Final = (
     "CollectMetrics", "EventTimeWatermark", "PipeOperator", "RebalancePartitions", "Repartition", "RepartitionByExpression",
-    "ResolvedHint", "ReturnAnswer", "Subquery", "SubqueryAlias", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
+    "ResolvedHint", "ReturnAnswer", "SQLFunctionNode", "Subquery", "SubqueryAlias", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
 )  # fmt: skip
 
 HANDLERS: Final[dict[str, Handler]] = {
