@@ -45,6 +45,9 @@ PLACES = (
     "SET my.variable = '{c} and more'",
     "INSERT INTO parts PARTITION (day = '{c}') SELECT {n}",
     "INSERT OVERWRITE parts PARTITION (day = '{c}') SELECT {n}",
+    "DECLARE OR REPLACE VARIABLE secret STRING DEFAULT '{c}'",
+    "SET VAR secret = '{c} once more'",
+    "SELECT name = secret AS known FROM {table} WHERE name <> secret",
 )  # fmt: skip
 
 
@@ -57,6 +60,7 @@ def table(spark: Any, tmp_path: Path) -> Iterator[str]:
     spark_lineage.detach(spark)
     spark.sql("DROP TABLE parts")
     spark.sql("DROP VIEW IF EXISTS literal_view")
+    spark.sql("DROP TEMPORARY VARIABLE IF EXISTS secret")
     spark.conf.unset("my.variable")
 
 
