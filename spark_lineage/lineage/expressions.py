@@ -214,7 +214,15 @@ def _real(influence: Influence, sources: Sources) -> Influence:
 _MASKS: Final = (
     "Md5", "Sha1", "Sha2", "Crc32", "XxHash64", "Murmur3Hash", "HiveHash", "CollationAwareXxHash64", "CollationAwareMurmur3Hash",
 )  # fmt: skip
-_COUNTS: Final = ("Count", "CountIf", "HyperLogLogPlusPlus", "RegrCount", "CountMinSketchAgg", "BitmapConstructAgg", "HllSketchAgg")
+_COUNTS: Final = (
+    "Count",
+    "CountIf",
+    "HyperLogLogPlusPlus",
+    "RegrCount",
+    "CountMinSketchAgg",
+    "BitmapConstructAgg",
+    "HllSketchAgg",
+)
 _GENERATED: Final = (
     "CurrentBatchTimestamp", "CurrentCatalog", "CurrentDatabase", "CurrentDate", "CurrentTime", "CurrentTimeZone", "CurrentTimestamp", "CurrentUser",
     "InputFileBlockLength", "InputFileBlockStart", "InputFileName", "LocalTimestamp", "MonotonicallyIncreasingID", "Now", "Rand", "RandStr", "Randn",

@@ -66,6 +66,7 @@ class Walk:
 
     masks: frozenset[str] = frozenset()
     """Names of the user's own functions that mask what they are given."""
+    scope: Scope = field(init=False)
 
     scope: Scope = field(init=False)
 
