@@ -53,15 +53,15 @@ def _udfs(spark: Any, root: str) -> Any:
 
     arrow_batches.__annotations__ = {"all_of": Iterator[pa.Array], "return": Iterator[pa.Array]}
     return spark.table("orders").select(
-        udf(scalar, "string")("status", sf.col("order_id") + 1).alias("scalar"),
+        udf(scalar, "string", useArrow=False)("status", sf.col("order_id") + 1).alias("scalar"),
         udf(scalar, "string", useArrow=True)("status", "amount").alias("in_arrow"),
         pandas_udf(pandas, "double")("amount").alias("pandas"),
         pandas_udf(batches, "double")("amount").alias("batches"),
         pandas_udf(several, "double")("amount", "order_id").alias("several"),
         arrow_udf(arrow, "bigint")("order_id").alias("arrow"),
         arrow_udf(arrow_batches, "bigint")("customer_id").alias("arrow_batches"),
-        udf(parts, "text string, size int")("status").alias("parts"),
-        udf(scalar, "string")(b=sf.col("status"), a=sf.col("amount")).alias("by_name"),
+        udf(parts, "text string, size int", useArrow=False)("status").alias("parts"),
+        udf(scalar, "string", useArrow=False)(b=sf.col("status"), a=sf.col("amount")).alias("by_name"),
     )
 
 
@@ -225,12 +225,12 @@ def _declared_udfs(spark: Any, root: str) -> Any:
     from pyspark.sql import functions as sf
     from pyspark.sql.functions import udf
 
-    @udf("double")
+    @udf("double", useArrow=False)
     @lineage(["amount"])
     def priced(amount: Any, status: Any) -> Any:
         return amount
 
-    @udf("name string, cost double, both string")
+    @udf("name string, cost double, both string", useArrow=False)
     @lineage({"name": ["status"], "cost": ["amount", "rest"]})
     def parts(status: Any, amount: Any, *rest: Any) -> Any:
         return status, amount, status
@@ -247,7 +247,7 @@ def _declared_udfs(spark: Any, root: str) -> Any:
         priced("amount", "status").alias("positional"),
         priced(status=sf.col("status"), amount=sf.col("order_id")).alias("named"),
         parts("status", "amount", "order_id", "customer_id").alias("parts"),
-        udf(calling, "double")("amount", "status").alias("calling"),
+        udf(calling, "double", useArrow=False)("amount", "status").alias("calling"),
     )
 
 
