@@ -3,6 +3,7 @@
     attach(spark, store=...), detach(spark), flush(timeout=...)   record an application
     job("name", ...)                                              a run inside the application
     trained(frame, model=...), scored(frame, model=...)           declare a model that Spark does not know
+    @lineage({"out": ["in"]})                                     what a Python function's output comes from
     open(location)                                                ask the lineage tables
 
 Names are imported when first used: `import spark_lineage` costs nothing, and the part that captures needs neither pyarrow
@@ -17,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .capture.attach import attach, detach, flush
     from .capture.declare import scored, trained
+    from .capture.declared import lineage
     from .capture.job import job
     from .query.lineage import open
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "attach", "detach", "flush", "job", "open", "scored", "trained"]
+__all__ = ["__version__", "attach", "detach", "flush", "job", "lineage", "open", "scored", "trained"]
 
 _WHERE = {
     "attach": "capture.attach",
     "detach": "capture.attach",
     "flush": "capture.attach",
     "job": "capture.job",
+    "lineage": "capture.declared",
     "open": "query.lineage",
     "scored": "capture.declare",
     "trained": "capture.declare",
@@ -38,9 +41,13 @@ _WHERE = {
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = public(name)
     return value
+
+
+def public(name: str) -> Any:
+    """A public name, from the module that has it."""
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
 
 
 def __dir__() -> list[str]:

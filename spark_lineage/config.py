@@ -57,6 +57,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("jobs.deny", "list", (), "Globs of job names that are not recorded."),
     Option("datasets.allow", "list", (), "Globs of dataset names or locations; where given, other datasets are left out."),
     Option("datasets.deny", "list", (), "Globs of dataset names or locations that are left out."),
+    Option("masking.functions", "list", (), "Names of your own functions (UDFs) that show nothing of the values they are given, as hashes do: edges through one of them are marked as masking. Case does not count."),
     Option("reads", "bool", True, "Whether executions that write nothing (collect, show, count) are recorded."),
     Option("streams.record", "str", "every", "`every`: a micro-batch of a stream is an execution. A number of seconds: one execution stands for the batches of that period that did the same."),
     Option("plan.max.nodes", "int", 20_000, "Plans with more nodes are left out of the document; targets and versions stay."),

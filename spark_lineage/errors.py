@@ -5,6 +5,7 @@
     LineageError
     ├── ConfigError             an option has a value that cannot be used
     ├── AttachError             attach() could not work with this session (only raised with strict=True)
+    ├── DeclarationError        @lineage(...) was given something that says no lineage
     ├── DocumentError           a captured document is malformed, truncated or of an unknown format
     ├── InboxError              the inbox folder cannot be used
     ├── StoreError              the lineage tables cannot be used
@@ -15,8 +16,8 @@
         ├── NotFound            nothing of that name is recorded
         └── Ambiguous           the name fits more than one thing; the message lists them
 
-Each message names the thing, the cause and the next step. In the user's own Spark job nothing of this is raised:
-it is recorded and logged once.
+Each message names the thing, the cause and the next step. In the user's own Spark job nothing of this is raised but what a
+declaration says wrongly: it is recorded and logged once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ class ConfigError(LineageError):
 
 class AttachError(LineageError):
     """attach() could not work with this session. Raised only when the caller asked for it with ``strict=True``."""
+
+
+class DeclarationError(LineageError):
+    """``@lineage(...)`` was given something that says no lineage. Raised where the function is defined."""
 
 
 class DocumentError(LineageError):

@@ -423,6 +423,7 @@ class _BatchRows:
                 ledger,
                 datasets_allow=start.datasets_allow,
                 datasets_deny=start.datasets_deny,
+                masking_functions=start.masking_functions,
                 executables_store=start.executables_store,
             )
         return ledger.opened(start.run_id, start.job_name, start.time_ms), records_of_run_start(start)
@@ -445,6 +446,7 @@ class _BatchRows:
             datasets_allow=ledger.datasets_allow,
             datasets_deny=ledger.datasets_deny,
             reads=functools.cache(lambda: reads_before(execution, self._store, self.by_table)),
+            masks=frozenset(name.lower() for name in ledger.masking_functions),
         )
         records = records_of_execution(execution, context)
         records = self._executables.kept(records, ledger.run, ledger.executables_store, self._store.location)

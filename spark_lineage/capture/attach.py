@@ -26,7 +26,7 @@ from .. import __version__, faults
 from ..config import Settings, load
 from ..errors import AttachError, ConfigError, LineageError
 from ..rights import make_folder
-from . import child, identity, orchestrators, shipped
+from . import child, declared, identity, orchestrators, shipped
 from .bridge_options import bridge_options
 from .bridge_sources import BRIDGE
 from .launch import REPORT_VARIABLE, claim_of, write_exit
@@ -202,8 +202,19 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
 def _attached_now(attachment: Attachment, started: float) -> Attachment:
     _attached[_key(attachment.spark)] = attachment
     _watch_the_end(attachment)
+    declared.announce(functools.partial(_declare, attachment))
     attachment.attach_seconds = time.monotonic() - started
     return attachment
+
+
+def _declare(attachment: Attachment, module: str, name: str, text: str) -> None:
+    """To the bridge, what was declared of a function. Called where the user's program defines it: nothing is raised."""
+    if attachment.detached or is_forked():
+        return
+    try:
+        attachment.bridge.declare(module, name, text)
+    except Exception as error:
+        log.debug("declaring lineage of %s.%s: %s", module, name, error)
 
 
 def _new_run_id() -> str:
@@ -407,6 +418,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
     return {
         "datasets_allow": list(settings.datasets_allow),
         "datasets_deny": list(settings.datasets_deny),
+        "masking_functions": list(settings.masking_functions),
         "executables_store": _absolute(settings.executables_store) if settings.executables_store else "",
     }
 

@@ -14,7 +14,7 @@ RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
 """What Python alone knows, in the jar."""
 FILES = (
     "Faults", "Json", "Members", "Reflect", "Plans", "RealPaths", "SqlText", "Globs", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
-    "Folders", "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
+    "Folders", "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "Declared", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
     "Filled", "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "DeltaOwn", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "Texts", "PlanStream",
     "CommandWriter", "Clock", "Executable", "Document", "Streams", "Periods", "Worker",

@@ -53,6 +53,7 @@ class Ledger:
     """True where an earlier ledger of this run is known to be lost: then nothing is said of missing documents."""
     datasets_allow: tuple[str, ...] = ()
     datasets_deny: tuple[str, ...] = ()
+    masking_functions: tuple[str, ...] = ()
     executables_store: str | None = None
     """Where the application wants its executables kept, empty for no place of their own; None before its start document came."""
     runs: dict[str, OpenRun] = field(default_factory=dict)
@@ -154,6 +155,7 @@ def from_json(values: dict[str, Any]) -> Ledger:
     kept["quarantined"] = _sequences(values["quarantined"])
     kept["datasets_allow"] = tuple(values["datasets_allow"])
     kept["datasets_deny"] = tuple(values["datasets_deny"])
+    kept["masking_functions"] = tuple(values.get("masking_functions", ()))  # there are ledgers of releases without it
     kept.setdefault("executables_store", "")  # a ledger of a release whose runs could not say so
     kept["runs"] = {run["run_id"]: OpenRun(**run) for run in values["runs"]}
     return Ledger(**kept)

@@ -15,7 +15,7 @@ from ..plan.nodes import LEFT_OUT, Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
-from .nodes import columns, combining, commands, declared, dml, leaves, rows, streams, writes
+from .nodes import columns, combining, commands, declared, dml, functions, leaves, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
 from .walk import Walk
@@ -25,6 +25,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **rows.HANDLERS,
     **declared.HANDLERS,
     **columns.HANDLERS,
+    **functions.HANDLERS,
     **combining.HANDLERS,
     **writes.HANDLERS,
     **streams.HANDLERS,

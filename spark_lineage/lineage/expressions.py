@@ -13,12 +13,13 @@ from typing import Final
 
 from ..plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery, walk
 from .catalyst import known_as
-from .influence import INDIRECT, NOTHING, Influence, Outer, Sources, passed, union, without
+from .declared import EVERY, ROWS, UnfitError, declaration_of, fitted, passed_to
+from .influence import INDIRECT, NOTHING, Influence, Outer, Sources, decided_by, passed, union, without
 from .relation import Column
 from .scope import Rule, Scope, is_unchanged
 from .scoring import applies_model
-from .structures import STRUCTURES
-from .value import Value
+from .structures import STRUCTURES, schema_fields
+from .value import Value, struct_of
 
 USER_FUNCTIONS: Final = frozenset(
     {
@@ -157,8 +158,30 @@ def _user_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
     influence = union(child.influence for child in children).transformed() if children else passed(scope.sources.generated)
     if applies_model(call):
         influence = union((influence, passed(scope.sources.model).transformed().only(inferred=True)))
-    name = call.arguments.get("name") or call.arguments.get("udfName")
-    return Value(influence.masked() if isinstance(name, str) and name.lower() in scope.masks else influence)
+    value = _declared(call, children, Value(influence), scope) or Value(influence)
+    return value.through(Influence.masked) if scope.is_mask(call) else value
+
+
+def _declared(call: Call, children: tuple[Value, ...], anything: Value, scope: Scope) -> Value | None:
+    """What a UDF gives as its author declared it: field by field of a struct."""
+    declaration = declaration_of(call)
+    if declaration is None or call.name == "PythonUDTF":
+        return None
+    names = tuple(name for name, _ in schema_fields(call.arguments.get("dataType")))
+    outputs = names or tuple(declaration.columns.keys() - {EVERY, ROWS}) or ("value",)
+    try:
+        if not names and len(outputs) > 1:
+            raise UnfitError(
+                f"the lineage declared for {declaration.name} is not used: it gives one value, and has several outputs there"
+            )
+        fitted_ = fitted(declaration, outputs, passed_to(declaration, call, children, scope.sources), scope.sources)
+    except UnfitError as error:
+        scope.reason(str(error))
+        return None
+    values = tuple(value or anything for value in fitted_.outputs)
+    made = struct_of(dict(zip(names, values, strict=True))) if names else values[0]
+    deciding = decided_by(fitted_.rows.everything & ~scope.sources.none, "CONDITIONAL", fitted_.rows)
+    return made.and_also(deciding) if deciding.everything else made
 
 
 def _count(children: tuple[Influence, ...], sources: Sources) -> Influence:

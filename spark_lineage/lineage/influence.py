@@ -166,7 +166,8 @@ class Influence:
 
     def only(self, **lanes: bool) -> Influence:
         """The same, with all its sources in some of the lanes that say how sure they are (`SURENESS`)."""
-        return _replace(self, **{lane: self.everything for lane, wanted in lanes.items() if wanted})
+        changes = {lane: self.everything for lane, wanted in lanes.items() if wanted}
+        return _replace(self, **changes) if changes else self
 
     def field(self, name: str, sources: Sources) -> Influence:
         """As it bears on a field of the value: of the sources that kept their structure, the field of that name."""
@@ -271,12 +272,13 @@ def substitute(influence: Influence, known: Mapping[Bits, Influence]) -> Influen
     gone = ~sum(present)
     parts = [Influence(*(getattr(influence, lane) & gone for lane in _LANES))]
     for bit, value in present.items():
+        sureness = {lane: True for lane in SURENESS if getattr(influence, lane) & bit}
         if influence.direct & bit:
             part = value.transformed() if influence.closed & bit else value if influence.identity & bit else value.taken()
             part = part.aggregated() if influence.aggregation & bit else part
             part = part if influence.bare & bit else part.masked()
-            parts.append(part.only(**{lane: bool(getattr(influence, lane) & bit) for lane in SURENESS}))
-        parts.extend(value.deciding(subtype) for lane, subtype in INDIRECT if getattr(influence, lane) & bit)
+            parts.append(part.only(**sureness))
+        parts.extend(value.deciding(subtype).only(**sureness) for lane, subtype in INDIRECT if getattr(influence, lane) & bit)
     return union(parts)
 
 

@@ -26,6 +26,15 @@ class Scope:
     reasons: dict[str, None] = field(default_factory=dict)
     """What could not be seen, for whoever evaluates to note on the way."""
 
+    def reason(self, text: str) -> None:
+        """Notes what could not be seen."""
+        self.reasons[text] = None
+
+    def is_mask(self, call: Call) -> bool:
+        """Whether the user named this function among those that mask; one of a catalog by its last part too."""
+        name = call.arguments.get("name") or call.arguments.get("udfName")
+        return isinstance(name, str) and not self.masks.isdisjoint((name.lower(), name.lower().rpartition(".")[2]))
+
 
 Rule: TypeAlias = Callable[[tuple[Influence, ...], Sources], Influence]
 """From what bears on the children to what bears on the expression."""

@@ -6,13 +6,13 @@ expression without one is computed from all of its children, and its fields cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..plan.expressions import Attribute, Call, Expression, Literal
 from ..plan.types import fields_of
 from ..plan.values import DataType, Stated, StructSchema
-from .influence import NOTHING, Influence, Outer, decided_by, passed, union
+from .influence import NOTHING, Influence, Outer, decided_by, passed, substitute, union
 from .scope import Scope, Structure, bare_column
 from .value import Fields, Value, any_of, struct_of
 
@@ -49,11 +49,35 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
     for child, value in zip(call.children[1:], children[1:], strict=True):
         name = child.arguments.get("name") if isinstance(child, Call) else None
         if isinstance(name, str):
-            changed[name.lower()] = value.and_also(_deciding(children[:1], scope))
+            changed[name.lower()] = value if _never_null(call.children[0]) else value.and_also(_deciding(children[:1], scope))
     names = _names(call)
     if not names:
         return Value(union(child.influence for child in children).transformed())
     return struct_of({name: changed.get(name.lower()) or children[0].field(name, scope.sources) for name in names if name})
+
+
+def _never_null(expression: Expression) -> bool:
+    """Whether a struct is there whatever the data holds: it is spelt out."""
+    if not isinstance(expression, Call) or not expression.children:
+        return False
+    if expression.name == "GetStructField":
+        field = _stated_field(expression.children[0], str(expression.arguments.get("field")))
+        return field is not None and _never_null(field)
+    return expression.name == "CreateNamedStruct" or (expression.name == "UpdateFields" and _never_null(expression.children[0]))
+
+
+def _stated_field(struct: Expression, name: str) -> Expression | None:
+    """The expression that a field of a struct was given, where that is spelt out."""
+    if not isinstance(struct, Call):
+        return None
+    if struct.name == "CreateNamedStruct":
+        return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
+    if struct.name == "UpdateFields":
+        for child in reversed(struct.children[1:]):
+            if isinstance(child, Call) and child.arguments.get("name") == name and child.children:
+                return child.children[0]
+        return _stated_field(struct.children[0], name)
+    return None
 
 
 def with_field(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -167,7 +191,7 @@ def window(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 def cast(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """To a struct: field by field, in order. To anything else a transformation, and to a variant as well."""
     target = call.arguments.get("dataType")
-    wanted = fields_of(target.text) if isinstance(target, DataType) else _schema_fields(target)
+    wanted = fields_of(target.text) if isinstance(target, DataType) else schema_fields(target)
     base = children[0]
     if not wanted:
         return Value(base.influence.transformed())
@@ -184,7 +208,7 @@ def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``from_json`` and its like: each field of the schema comes from the text."""
     value = Value(union(child.influence for child in children).transformed())
     schema = call.arguments.get("schema")
-    return _all_fields(value, _schema_fields(schema))
+    return _all_fields(value, schema_fields(schema))
 
 
 def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -254,8 +278,8 @@ def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     if not values:
         return Value(passed(scope.sources.literal))
     value = any_of((child.taken() for child in values), scope.sources)
-    whole = union((value.influence, *(key.influence for key in keys))).transformed()
-    return Value(whole, value.fields)
+    found = union(key.influence for key in keys if key.influence.everything & ~scope.sources.none).transformed()
+    return value.and_also(found)
 
 
 def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -264,17 +288,21 @@ def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Valu
     arrays = children[: len(children) // 2] if len(call.children) != len(names) else children
     if len(names) != len(arrays) or None in names or len(set(names)) != len(names):
         return Value(union(child.influence for child in children).transformed())
-    return struct_of({str(name): value.taken() for name, value in zip(names, arrays, strict=True)})
+    made = {str(name): value.taken().and_also(_rest(arrays, value, scope)) for name, value in zip(names, arrays, strict=True)}
+    return struct_of(made)  # the longest array decides how many there are
 
 
 def variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A session variable: what it was set from is in no plan that reads it."""
+    """A variable of the session or of a script: what it was set from is in no plan that reads it."""
+    parts = call.arguments.get("originalNameParts")
+    name = parts[-1] if isinstance(parts, tuple) and parts else "?"
+    scope.reason(f"variable {name}: what it was set from is not followed")
     return Value(passed(scope.sources.unknown))
 
 
 def sql_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A SQL function: its body, in which its arguments stand already, is the last child."""
-    return children[-1]
+    return children[-1].through(Influence.masked) if scope.is_mask(call) else children[-1]
 
 
 def _chosen(tests: Iterable[Value], values: Iterable[Value], scope: Scope) -> Value:
@@ -364,7 +392,20 @@ def _bound(value: Value, variables: tuple[int, ...], given: tuple[Value, ...], s
         for source in scope.sources.of(value.everything & scope.sources.outer)
         if isinstance(source, Outer) and source.expression_id in known
     }
-    return value.substituted(places) if places else value
+    return _put_in(value, known, places, scope) if places else value
+
+
+def _put_in(value: Value, known: Mapping[int, Value], places: Mapping[int, Influence], scope: Scope) -> Value:
+    """As `Value.substituted`, and what is a variable, or a field of one, and no more keeps the structure that it has."""
+    if value.fields is not None:
+        fields = {name: _put_in(field, known, places, scope) for name, field in value.fields.items()}
+        return Value(substitute(value.influence, places), fields)
+    bits = value.influence.identity
+    if bits in places and value.influence == passed(bits):
+        [source] = scope.sources.of(bits)
+        if isinstance(source, Outer):
+            return known[source.expression_id].at(source.path, scope.sources)
+    return value.substituted(places)
 
 
 def _same(one: Value, other: Value) -> bool:
@@ -373,6 +414,11 @@ def _same(one: Value, other: Value) -> bool:
     if one.fields is None or other.fields is None:
         return True
     return tuple(one.fields) == tuple(other.fields) and all(_same(one.fields[name], other.fields[name]) for name in one.fields)
+
+
+def fields_stated(call: Call, scope: Scope) -> tuple[str, ...]:
+    """The fields that ``inline`` makes columns of, as the schema spells them: stated, or those of the column that it takes."""
+    return tuple(name for name in _names(call) if name) or _type_names(call.children[0], scope)
 
 
 def _names(call: Call) -> tuple[str | None, ...]:
@@ -391,7 +437,8 @@ def _type_names(expression: Expression, scope: Scope) -> tuple[str, ...]:
     return tuple(name for name, _ in fields_of(field.data_type)) if field else ()
 
 
-def _schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
+def schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
+    """(name, type) of each field of a type that an expression has as an argument; nothing for one that is no struct."""
     if isinstance(schema, StructSchema):
         return tuple((field.name, field.data_type) for field in schema.fields)
     if isinstance(schema, Stated):

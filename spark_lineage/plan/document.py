@@ -56,6 +56,8 @@ class RunStart:
     labels: Mapping[str, str] | None = None
     datasets_allow: tuple[str, ...] = ()
     datasets_deny: tuple[str, ...] = ()
+    masking_functions: tuple[str, ...] = ()
+    """Names of the user's own functions that show nothing of what they are given."""
     executables_store: str = ""
     """Where this run's executables are to be kept; empty: beside the other tables."""
 
@@ -387,6 +389,7 @@ def _read_run_start(reader: _Reader) -> RunStart:
         labels=reader.map_or_none("labels"),
         datasets_allow=limits.texts("datasets_allow"),
         datasets_deny=limits.texts("datasets_deny"),
+        masking_functions=limits.texts("masking_functions"),
         executables_store=limits.text_or_none("executables_store") or "",
     )
 

@@ -57,6 +57,11 @@ class Call:
     children: tuple[Expression, ...] = ()
     arguments: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """The class name without its package: that of Catalyst's own expressions is left out anyway, others' is not."""
+        return self.name.rpartition(".")[2]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subquery:

@@ -12,6 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from .case import TOTALS, Case, frame, is_write, query, save, statement, target
+from .function_cases import FUNCTIONS
+from .nested_cases import NESTED
+from .sql_cases import SQL
 from .write_cases import MORE_WRITES
 
 
@@ -219,14 +222,6 @@ RARER = {
     ),
     "functions_masking": query("SELECT mask(email) AS masked, mask(email, NULL) AS shown, approx_count_distinct(email) OVER () AS n FROM customers"),
     "values_now": query("SELECT day, name FROM VALUES (current_date(), 'a'), (current_date(), 'b') AS t(day, name)"),
-    "sql_table_function": Case(
-        lambda spark, root: save(spark.sql("SELECT order_id, amount FROM of_status('paid')"), root),
-        lambda spark, root: spark.sql(
-            "CREATE OR REPLACE TEMPORARY FUNCTION of_status(wanted STRING) RETURNS TABLE (order_id BIGINT, amount DOUBLE) "
-            "RETURN SELECT order_id, amount FROM orders WHERE status = wanted"
-        ),
-        picks=is_write,
-    ),
     "sql_scalar_function": Case(
         lambda spark, root: save(spark.sql("SELECT order_id, with_tax(amount) AS gross FROM orders"), root),
         lambda spark, root: spark.sql("CREATE OR REPLACE TEMPORARY FUNCTION with_tax(net DOUBLE) RETURNS DOUBLE RETURN net * 1.25"),
@@ -249,7 +244,7 @@ RARER = {
 }  # fmt: skip
 """Nodes and expressions that few queries have."""
 
-CASES: dict[str, Case] = {**QUERIES, **RARER, **READS, **WRITES, **MORE_WRITES, **MODELS, **KAFKA}
+CASES: dict[str, Case] = {**QUERIES, **RARER, **READS, **WRITES, **MORE_WRITES, **MODELS, **KAFKA, **FUNCTIONS, **NESTED, **SQL}
 
 
 def _broker() -> str:

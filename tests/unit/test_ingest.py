@@ -614,3 +614,40 @@ class TestWhereExecutablesAreKept:
         beside, _, reasons = self.ingested(inbox, store, tmp_path, wants=None)
         assert beside == 0
         assert "executable: the start of its run is not known" in reasons
+
+
+def test_functions_that_mask_are_named_by_the_run(inbox: Path, store: Path) -> None:
+    """In its start document, which may have come in a batch before: whoever ingests has other options."""
+    driver = Driver(inbox, run_id(1))
+    driver.start(limits={"datasets_allow": [], "datasets_deny": [], "masking_functions": ["Scramble"]})
+    ingest(str(inbox), str(store))
+    plan = _plan_with_udf("scramble")
+    driver.execution(analyzed=plan)
+    ingest(str(inbox), str(store))
+    assert {edge["masking"] for edge in rows_of(store, "column_lineage")} == {True}
+
+
+def test_functions_of_another_name_do_not_mask(inbox: Path, store: Path) -> None:
+    driver = Driver(inbox, run_id(1))
+    driver.start(limits={"datasets_allow": [], "datasets_deny": [], "masking_functions": ["Scramble"]})
+    driver.execution(analyzed=_plan_with_udf("shout"))
+    ingest(str(inbox), str(store))
+    assert {edge["masking"] for edge in rows_of(store, "column_lineage")} == {False}
+
+
+def _plan_with_udf(name: str) -> dict[str, Any]:
+    """A plan that saves what a Python function makes of the source's `id`."""
+    sql = "org.apache.spark.sql."
+    source = {"path": "file:/data/source", "table_id": "id of /data/source", "version_at_analysis": 3, "time_travel": False}
+    called = {"as": 3, "n": "hidden", "c": [{"e": "PythonUDF", "c": [{"a": 1}], "p": {"name": name}}]}
+    return {
+        "root": 3,
+        "attributes": {"1": ["id", "bigint", True], "3": ["hidden", "string", True]},
+        "nodes": [
+            {"id": 1, "class": sql + "execution.datasources.LogicalRelation", "children": [], "output": [1],
+             "fields": {"relation": {"relation": {"class": "delta", "format": "delta", "paths": ["file:/data/source"], "delta": source}}}},
+            {"id": 2, "class": sql + "catalyst.plans.logical.Project", "children": [1], "fields": {"projectList": [{"expr": called}]}},
+            {"id": 3, "class": sql + "execution.datasources.SaveIntoDataSourceCommand", "children": [], "output": [],
+             "fields": {"query": {"plan": 2, "schema": [["hidden", "string", True]]}, "options": {"map": {"path": "/data/sales"}}, "mode": "Append"}},
+        ],
+    }  # fmt: skip

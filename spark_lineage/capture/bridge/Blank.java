@@ -86,12 +86,15 @@ final class Blank extends AbstractPartialFunction {
     }
 
     public boolean isDefinedAt(Object value) {
-        return value instanceof Literal && ((Literal) value).value() != null || holdsValues(value) || isMade(value);
+        return value instanceof Literal && ((Literal) value).value() != null || isVariable(value) || holdsValues(value) || isMade(value);
     }
 
     public Object applyOrElse(Object value, Function1 otherwise) {
         if (value instanceof Literal && ((Literal) value).value() != null) {
             return marker(value.toString());
+        }
+        if (isVariable(value)) {
+            return marker(((Expression) value).sql());
         }
         if (holdsValues(value)) {
             Expression child = (Expression) ((Expression) value).children().head();
@@ -106,6 +109,11 @@ final class Blank extends AbstractPartialFunction {
 
     private boolean isMade(Object value) {
         return value instanceof Attribute && madeNames.containsKey(((Attribute) value).name());
+    }
+
+    /** A variable's SQL has the value that it holds. */
+    private static boolean isVariable(Object value) {
+        return Reflect.simpleName(value).equals("VariableReference");
     }
 
     /** The expressions that hold values and not literals. */

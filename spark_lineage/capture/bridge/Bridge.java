@@ -151,6 +151,11 @@ public final class Bridge extends SparkListener {
         }
     }
 
+    /** What Python declares of the lineage of a function that workers import, in a text of its own form. */
+    public void declare(String module, String name, String text) {
+        Declared.add(module, name, text);
+    }
+
     /** What Python knows of the end of the program: an uncaught exception. */
     public void failed(String error) {
         failure = error;

@@ -200,7 +200,8 @@ final class ExpressionWriter {
             common(out, expression);
             return;
         }
-        boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip");
+        boolean made = name.equals("CreateNamedStruct") || name.equals("UpdateFields") || name.equals("ArraysZip")
+            || name.equals("Inline");
         if (!made && !name.equals("GetStructField") && !name.equals("GetArrayStructFields")) {
             return;
         }
@@ -240,13 +241,26 @@ final class ExpressionWriter {
         return (StructType) (type instanceof ArrayType ? ((ArrayType) type).elementType() : type);
     }
 
-    /** The class of a Scala function: it tells Spark ML's own from a user's. */
+    /**
+     * The class of a Scala function: it tells Spark ML's own from a user's. What was declared of a Python function. The name of a
+     * SQL function.
+     */
     private void function(Json out, Expression expression) {
-        if (Reflect.simpleName(expression).equals("ScalaUDF")) {
+        String kind = Reflect.simpleName(expression);
+        if (kind.equals("ScalaUDF")) {
             Object function = Reflect.tryCall(expression, "function");
             if (function != null) {
                 out.field("function", function.getClass().getName());
             }
+        } else if (kind.startsWith("PythonUD")) {
+            String name = Reflect.text(Reflect.tryCall(expression, "name"));
+            String declared = Declared.of(Reflect.tryCall(expression, "func"), name);
+            if (declared != null) {
+                out.field("declared", declared);
+            }
+        } else if (kind.equals("SQLScalarFunction")) {
+            Object name = Reflect.tryCall(Reflect.tryCall(expression, "function"), "name");
+            out.field("name", Reflect.text(Reflect.tryCall(name, "funcName")));
         }
     }
 }

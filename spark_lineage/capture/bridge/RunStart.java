@@ -84,6 +84,8 @@ final class RunStart {
         texts(out, options.list("datasets.allow"));
         out.comma().key("datasets_deny");
         texts(out, options.list("datasets.deny"));
+        out.comma().key("masking_functions");
+        texts(out, options.list("masking.functions"));
         out.comma().field("executables_store", place(options.text("executables.store")));
         return out.close('}').close('}').toString();
     }

@@ -13,10 +13,12 @@ from ..catalyst import known_as
 from ..influence import NOTHING, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
+from ..structures import fields_stated
 from ..value import Value
 from ..value import any_of as any_value
 from ..walk import Walk
 from .handler import Handler
+from .table_functions import python_function, table_function
 
 
 def project(node: Node, walk: Walk) -> Relation:
@@ -52,13 +54,19 @@ def generate(node: Node, walk: Walk) -> Relation:
     evaluated = walk.evaluate(generator.expression, child.columns)
     added = tuple(item.id for item in node.expressions("generatorOutput") if isinstance(item, Attribute))
     output = node.output or (*child.output, *added)
-    values = generated(generator.expression, added, child.columns, walk)
+    function = python_function(generator.expression)
+    if function is not None:
+        values, rows = table_function(function, added, child.columns, walk)
+        conditions = (walk.deciding(rows, "JOIN", generator.sql), *order_decides(child))
+    else:
+        values = generated(generator.expression, added, child.columns, walk)
+        fixed = isinstance(generator.expression, Call) and generator.expression.name in _FIXED
+        conditions = () if fixed else (walk.condition(generator, "JOIN", child.columns),)
     made = {
         expression_id: Column.of(value, generator.sql, node.kind, evaluated.parents)
         for expression_id, value in zip(added, values, strict=True)
     }
-    condition = walk.condition(generator, "JOIN", child.columns)
-    return derived((child,), {**child.columns, **made}, output, (condition,), walk.subquery_datasets(node))
+    return derived((child,), {**child.columns, **made}, output, conditions, walk.subquery_datasets(node))
 
 
 def expand(node: Node, walk: Walk) -> Relation:
@@ -91,11 +99,6 @@ def numbered(node: Node, walk: Walk) -> Relation:
     return derived((child,), columns, node.output or (added.expression.id, *child.output))
 
 
-def opaque(node: Node, walk: Walk) -> Relation:
-    """A function over whole rows (mapInPandas, typed map): each column it gives may come from any it takes."""
-    return mixed(node, walk, (*walk.children(node),), opaque=True)
-
-
 def mixed(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bool) -> Relation:
     """Every column of the children, and what the node's expressions name, goes into each column of the output.
 
@@ -115,9 +118,14 @@ def any_of(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: b
         below.update(child.columns)
     own = frozenset(node.output or ())
     named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
-    stated = tuple(walk.evaluate(expression, below).influence for expression in named)
+    stated = tuple(walk.evaluate(part, below).influence for expression in named for part in _taken_by(expression))
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
     return Column(influence.only(**sureness), None, node.kind, parents)
+
+
+def _taken_by(expression: Expression) -> tuple[Expression, ...]:
+    """What a node's expression takes: of a function over rows its arguments, as it gives no value of its own."""
+    return expression.children if isinstance(expression, Call) and expression.kind == "PythonUDF" else (expression,)
 
 
 def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Walk) -> dict[int, Column]:
@@ -168,13 +176,14 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
         element = given[0].taken()
         keys = (Value(element.influence.transformed()),) * (len(added) - 1)  # position, a map's key
         return (*keys, element)
-    if generator.name in ("Inline", "InlineOuter"):
-        fields = tuple(given[0].fields or ())
-        names = fields if len(fields) == len(added) else tuple(walk.plan.name_of(item) for item in added)
+    if generator.name == "Inline":
+        names = fields_stated(generator, walk.scope)
+        if len(names) != len(added):  # a document of a release that did not write them
+            return anything
         return tuple(given[0].taken().field(name, walk.sources) for name in names)
     if generator.name == "Stack" and added:
         cells = given[1:]
-        return tuple(any_value((cell.taken() for cell in cells[at :: len(added)]), walk.sources) for at in range(len(added)))
+        return tuple(any_value(cells[at :: len(added)], walk.sources) for at in range(len(added)))
     return anything
 
 
@@ -197,6 +206,9 @@ def _output_of(children: tuple[Relation, ...]) -> tuple[int, ...]:
 _GROUPING_ID: Final = "spark_grouping_id"
 """The column of an Expand that tells the grouping sets apart, which `grouping()` reads. Its numbers stand in the plan, not in the query."""
 
+_FIXED: Final = frozenset({"Stack", "JsonTuple"})
+"""Generators that make as many rows of each row, whatever it holds."""
+
 _BY_ORDER: Final = frozenset({
     "AnyValue", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "ApproximatePercentile", "CollectFrequentItems", "CollectList",
     "ComplexTypedAggregateExpression", "DistributedSequenceID", "First", "GenerateIdentityValues", "HistogramNumeric", "HiveUDAFFunction",
@@ -205,15 +217,6 @@ _BY_ORDER: Final = frozenset({
 })  # fmt: skip
 """Functions whose value depends on the order in which rows come, if only where several are as good."""
 
-_OPAQUE: Final = (
-    "AppendColumns", "AppendColumnsWithObject", "ArrowEvalPython", "BatchEvalPython", "CoGroup", "DeserializeToObject",
-    "FlatMapCoGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapGroupsInPandas",
-    "FlatMapGroupsInPandasWithState", "FlatMapGroupsInR", "FlatMapGroupsInRWithArrow", "FlatMapGroupsWithState",
-    "MapElements", "MapGroups", "MapInArrow", "MapInPandas", "MapPartitions", "MapPartitionsInR", "MapPartitionsInRWithArrow",
-    "ScriptTransformation", "SerializeFromObject", "TransformWithState", "TransformWithStateInPandas",
-    "TransformWithStateInPySpark",
-)  # fmt: skip
-
 HANDLERS: Final[dict[str, Handler]] = {
     "Project": project,
     "Aggregate": aggregate,
@@ -221,5 +224,4 @@ HANDLERS: Final[dict[str, Handler]] = {
     "Generate": generate,
     "Expand": expand,
     "AttachDistributedSequence": numbered,
-    **dict.fromkeys(_OPAQUE, opaque),
 }

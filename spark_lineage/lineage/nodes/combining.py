@@ -12,10 +12,11 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Opaque, Stated
 from ..expressions import known_outer
 from ..influence import Influence, Outer, passed, substitute, union, without
-from ..relation import Column, Conditions, Relation, derived
+from ..relation import Column, Conditions, Relation, derived, order_decides
 from ..value import Value, any_of
 from ..walk import Walk
 from .handler import Handler
+from .table_functions import python_function
 
 
 def join(node: Node, walk: Walk) -> Relation:
@@ -55,7 +56,18 @@ def lateral_join(node: Node, walk: Walk) -> Relation:
     columns = {**left.columns, **right.columns}
     condition = node.expression("condition")
     conditions = () if condition is None else (walk.condition(condition, "JOIN", columns),)
+    if _runs_table_function(right_side.expression.plan, walk):  # it is given the rows one after the other
+        conditions = (*conditions, *order_decides(left))
     return derived((left, right), columns, (*left.output, *right.output), conditions, walk.subquery_datasets(node))
+
+
+def _runs_table_function(node_id: int, walk: Walk) -> bool:
+    """Whether a relation is what a UDTF gives, under whatever name."""
+    node = walk.plan.nodes[node_id]
+    while node.kind in ("SubqueryAlias", "Project") and len(node.children) == 1:
+        node = walk.plan.nodes[node.child]
+    generator = node.fields.get("generator") if node.kind == "Generate" else None
+    return isinstance(generator, Stated) and python_function(generator.expression) is not None
 
 
 def union_all(node: Node, walk: Walk) -> Relation:

@@ -8,7 +8,7 @@ from typing import Final
 from ...plan.expressions import Attribute
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import CatalogTable, Stated
-from ..influence import numbers, union
+from ..influence import numbers
 from ..relation import Relation, derived, order_decides
 from ..walk import Walk
 from .handler import Handler
@@ -27,14 +27,6 @@ def filtered(node: Node, walk: Walk) -> Relation:
     child = walk.child(node)
     conditions = (walk.condition(condition, "FILTER", child.columns),)
     return derived((child,), child.columns, child.output, conditions, walk.subquery_datasets(node))
-
-
-def filtered_by_function(node: Node, walk: Walk) -> Relation:
-    """A typed filter: whatever of the row its function is given may decide."""
-    child = walk.child(node)
-    given = [walk.evaluate(item.expression, child.columns).influence for item in node.all_stated()]
-    influence = union(given or (column.influence for column in child.output_columns())).only(opaque=True)
-    return derived((child,), child.columns, child.output, (walk.deciding(influence, "FILTER"),))
 
 
 def watermarked(node: Node, walk: Walk) -> Relation:
@@ -103,7 +95,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     **dict.fromkeys(_UNCHANGED, unchanged),
     **dict.fromkeys(("GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"), first_rows),
     "Filter": filtered,
-    "TypedFilter": filtered_by_function,
     "EventTimeWatermark": watermarked,
     "Sort": sorted_rows,
     "Distinct": distinct,

@@ -46,6 +46,9 @@ PLACES = (
     "INSERT INTO parts PARTITION (day = '{c}') SELECT {n}",
     "INSERT INTO filled (v) SELECT 1",
     "INSERT OVERWRITE parts PARTITION (day = '{c}') SELECT {n}",
+    "DECLARE OR REPLACE VARIABLE secret STRING DEFAULT '{c}'",
+    "SET VAR secret = '{c} once more'",
+    "SELECT name = secret AS known FROM {table} WHERE name <> secret",
 )  # fmt: skip
 
 
@@ -63,6 +66,7 @@ def table(spark: Any, tmp_path: Path) -> Iterator[str]:
     spark.sql("DROP TABLE parts")
     spark.sql("DROP TABLE filled")
     spark.sql("DROP VIEW IF EXISTS literal_view")
+    spark.sql("DROP TEMPORARY VARIABLE IF EXISTS secret")
     spark.conf.unset("my.variable")
 
 

@@ -29,6 +29,14 @@ def test_such_a_key_does_not_cost_the_lineage() -> None:
     assert _of_executables(settings) == ["--executables-store", "/secure", "--executables-key", "~nobody-of-this-name/key"]
 
 
+def test_the_names_of_masking_functions_travel() -> None:
+    assert _limits(load(environment={}))["masking_functions"] == []
+    assert _limits(load(environment={}, masking_functions="Scramble, shop.hide"))["masking_functions"] == [
+        "Scramble",
+        "shop.hide",
+    ]
+
+
 def test_the_place_of_executables_travels_whole() -> None:
     """Whoever ingests has another working directory."""
     assert _limits(load(environment={}))["executables_store"] == ""

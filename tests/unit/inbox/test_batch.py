@@ -106,6 +106,7 @@ ledgers = st.builds(
     exit_error=st.none() | st.text(),
     resumed=st.booleans(),
     datasets_allow=st.lists(st.text()).map(tuple),
+    masking_functions=st.lists(st.text()).map(tuple),
     runs=st.dictionaries(st.text(min_size=1), st.none() | st.text()).map(
         lambda names: {run: OpenRun(run, name, 1) for run, name in names.items()}
     ),

@@ -43,13 +43,14 @@ def test_run_start_keeps_what_is_known_and_leaves_the_rest_none() -> None:
             job_name="daily",
             arguments=["--day", "1"],
             spark_confs={"spark.app.name": "daily"},
-            limits={"datasets_allow": ["*orders*"], "datasets_deny": ["*secret*"]},
+            limits={"datasets_allow": ["*orders*"], "datasets_deny": ["*secret*"], "masking_functions": ["Scramble"]},
             user_name=None,
         )
     )
     assert isinstance(start, RunStart)
     assert (start.application, start.job_name, start.arguments, start.user_name) == (False, "daily", ("--day", "1"), None)
     assert (start.datasets_allow, start.datasets_deny) == (("*orders*",), ("*secret*",))
+    assert start.masking_functions == ("Scramble",)
 
 
 def test_run_end_counts_what_was_dropped() -> None:
