@@ -26,7 +26,6 @@ PLANS = TESTS / "plans"
 NOT_CAPTURED = {
     # Spark runs these in other set-ups than one session with Delta: Hive, R, typed datasets, state stores, DataSourceV2 streams.
     "AppendColumns", "AppendColumnsWithObject", "CoGroup", "CreateHiveTableAsSelectCommand", "DataSourceV2ScanRelation",
-   
     "FlatMapGroupsWithState", "HiveTableRelation", "InsertIntoHiveTable", "MapElements", "MapGroups", "MapPartitions",
     "MapPartitionsInR", "ScriptTransformation", "SerializeFromObject", "ReplaceData", "TransformWithState", "WriteDelta", "UnresolvedCatalogRelation",
     "ExternalRDD", "FlatMapGroupsInR", "FlatMapGroupsInRWithArrow", "InsertIntoHiveDirCommand", "LoadDataCommand",
