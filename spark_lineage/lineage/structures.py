@@ -220,7 +220,7 @@ def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
         return Value(passed(scope.sources.literal))
     value = any_of((child.taken() for child in values), scope.sources)
     found = union(key.influence for key in keys if key.influence.everything & ~scope.sources.none).transformed()
-    return Value(value.influence.transformed(), value.fields).and_also(found)
+    return value.and_also(found)
 
 
 def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:

@@ -68,8 +68,6 @@ class Walk:
     """Names of the user's own functions that mask what they are given."""
     scope: Scope = field(init=False)
 
-    scope: Scope = field(init=False)
-
     def __post_init__(self) -> None:
         self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks, self.reason)
 
