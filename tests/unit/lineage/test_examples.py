@@ -11,7 +11,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
 PAGE = (TESTS.parent / "docs" / "column-lineage.md").read_text(encoding="utf-8")
-CASES = (TESTS / "plans" / "cases.py").read_text(encoding="utf-8").splitlines()
+CASES = [line for file in sorted((TESTS / "plans").glob("*cases.py")) for line in file.read_text(encoding="utf-8").splitlines()]
 EDGE = re.compile(r"`([\w.*]+ <- [\w.*]+)(?: ([A-Z_]+))?`")
 
 
@@ -31,14 +31,19 @@ EXAMPLES = list(examples())
 def cases_with(query: str) -> list[str]:
     """The cases whose text holds the query; an ellipsis in it stands for anything."""
     pattern = ".*".join(re.escape(part.strip()) for part in query.split("..."))
-    named = ((re.match(r'    "(\w+)": ', line), line) for line in CASES)
-    return [name[1] for name, line in named if name and re.search(pattern, line)]
+    found, name = {}, ""
+    for line in CASES:
+        begun = re.match(r'    "(\w+)": ', line)
+        name = begun[1] if begun else name
+        if re.search(pattern, line):
+            found[name] = True
+    return list(found)
 
 
 @pytest.mark.parametrize(("query", "edges"), EXAMPLES, ids=[query[:40] for query, _ in EXAMPLES])
 def test_an_example_is_a_case_with_these_edges(query: str, edges: list[tuple[str, str]]) -> None:
     found = cases_with(query)
-    assert found, f"no case in tests/plans/cases.py has: {query}"
+    assert found, f"no case under tests/plans has: {query}"
     lines = [
         json.loads((TESTS / "plans" / case / "expected.json").read_text(encoding="utf-8")).get("edges", []) for case in found
     ]
