@@ -114,6 +114,8 @@ class _Graph:
                     continue
                 elif before is not None and column.parents == (before,):
                     self._handed_on[own] = before
+                elif _is_held_again(column):
+                    self._handed_on[own] = column.parents[0]
                 else:
                     here[own] = walk.plan.name_of(expression_id)
                     self._makers[own] = _Maker(operator, kind, here[own])
@@ -172,6 +174,14 @@ class _Graph:
     def _source(self, source: Source) -> PlanSource:
         namespace, name = self._walk.readings[source.dataset or 0].dataset.key
         return PlanSource(namespace=namespace, name=name, column=source.column or "")
+
+
+def _is_held_again(column: Column) -> bool:
+    """Whether it is another column under other knowledge, as the batch of a stream is."""
+    if len(column.parents) != 1:
+        return False
+    (held,) = column.parents
+    return held.step == column.step and held.expression is column.expression and column.expression is not None
 
 
 _KINDS: Final[tuple[SourceKind, ...]] = ("column", "unknown", "generated", "literal")

@@ -72,8 +72,6 @@ class Walk:
     streamed: tuple[str, ...] = ()
     """What the sources of the micro-batch that this plan is call themselves."""
 
-    scope: Scope = field(init=False)
-
     def __post_init__(self) -> None:
         self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks, self.reasons)
 
