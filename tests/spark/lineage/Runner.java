@@ -31,7 +31,7 @@ import org.apache.spark.unsafe.types.UTF8String;
 /**
  * Runs one query many times over tables whose rows are put in other rows' place in between.
  *
- * The rows lie in arrays that the relations of the plan share, so that a query is analyzed and optimized once. Nothing is optimized by
+ * The rows are objects that the relations of all plans share, so that a query is analyzed and optimized once. Nothing is optimized by
  * what the rows hold: ConvertToLocalRelation is excluded by the session's settings, and no table is empty.
  */
 public class Runner {
@@ -64,7 +64,10 @@ public class Runner {
     StructType type = (StructType) schemas.get(key);
     JsonNode node = mapper.readTree(rows);
     for (int i = 0; i < data.length; i++) {
-      data[i] = (InternalRow) value(node.get(i), type);
+      GenericInternalRow row = (GenericInternalRow) value((JsonNode) node.get(i), type);
+      for (int j = 0; j < type.length(); j++) {
+        data[i].update(j, row.genericGet(j));
+      }
     }
   }
 
@@ -160,7 +163,7 @@ public class Runner {
       StructField[] fields = ((StructType) type).fields();
       Object[] values = new Object[fields.length];
       for (int i = 0; i < fields.length; i++) {
-        values[i] = value(node.get(i), fields[i].dataType());
+        values[i] = value((JsonNode) node.get(i), fields[i].dataType());
       }
       return new GenericInternalRow(values);
     }
@@ -173,7 +176,7 @@ public class Runner {
       for (Iterator names = node.fieldNames(); names.hasNext();) {
         String name = (String) names.next();
         keys.add(UTF8String.fromString(name));
-        values.add(value(node.get(name), ((MapType) type).valueType()));
+        values.add(value((JsonNode) node.get(name), ((MapType) type).valueType()));
       }
       return new ArrayBasedMapData(new GenericArrayData(keys.toArray()), new GenericArrayData(values.toArray()));
     }
@@ -193,7 +196,7 @@ public class Runner {
   private GenericArrayData array(JsonNode node, DataType type) {
     Object[] values = new Object[node.size()];
     for (int i = 0; i < values.length; i++) {
-      values[i] = value(node.get(i), type);
+      values[i] = value((JsonNode) node.get(i), type);
     }
     return new GenericArrayData(values);
   }

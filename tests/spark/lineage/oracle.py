@@ -80,6 +80,15 @@ class Tally:
     idle: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """Some queries whose edges of a type never mattered."""
 
+    def count(self, links: list[Link], mattered: set[Link], query: str, chance: Random) -> None:
+        """Which edges of a case were seen to matter."""
+        for link in links:
+            kind = link.type, link.subtype
+            self.edges[kind] += 1
+            self.mattered[kind] += link in mattered
+            if link not in mattered and chance.random() < 0.2:
+                self.idle.setdefault(kind, []).append(f"{'.'.join((link.table, *link.source))} -> {link.target or '*'}\n    {query}")
+
     def figures(self) -> dict[str, Any]:
         kinds = sorted(self.edges)
         return {
@@ -122,6 +131,8 @@ class Bench:
         for session in (self.of_files, self.of_rows):
             for name, value in SETTINGS.items():
                 session.conf.set(name, value)
+        for name, value in SETTINGS.items():  # what a task sees of them, where no SQL execution hands them on
+            spark.sparkContext.setLocalProperty(name, value)
         for table in world.tables:
             place = str(folder / f"world{world.number}" / table.name)
             spark.createDataFrame([], table.ddl).write.parquet(place)
@@ -139,6 +150,14 @@ class Bench:
             stepped(self.of_files.sql(query.sql), query).write.mode("overwrite").parquet(str(self.folder / "out"))
         except Exception as error:
             raise Discarded(f"raised: {reason_of(error)}") from error
+        return self._told()
+
+    def links_of(self, statement: str) -> list[Link]:
+        """Those of a statement that writes."""
+        self.of_files.sql(statement)
+        return self._told()
+
+    def _told(self) -> list[Link]:
         assert self.attachment.bridge.flush(60_000) >= 0
         document = _last_document(Path(self.attachment.folder))
         assert isinstance(document, ExecutionDocument)
@@ -154,10 +173,14 @@ class Bench:
         except Exception as error:
             raise Discarded(f"raised: {reason_of(error)}") from error
 
+    def put(self, table: Table, rows: Rows) -> None:
+        """Gives the table other rows."""
+        self.runner.put(self.key(table), json.dumps(rows))
+
     def result(self, rows: dict[str, Rows]) -> Result | None:
         """What the open query gives over these rows; None where it raises."""
         for table in self.world.tables:
-            self.runner.put(self.key(table), json.dumps(rows[table.name]))
+            self.put(table, rows[table.name])
         try:
             return json.loads(self.runner.run())
         except Exception as error:
@@ -187,48 +210,67 @@ def _examined(bench: Bench, query: Query, chance: Random, tally: Tally) -> str |
     tally.checked += 1
     tally.kinds.update(query.uses)
     mattered: set[Link] = set()
-    for perturbation in _perturbations(bench.world, links, query, chance):
-        table = perturbation.table
-        new = {**rows, table.name: changed(table, rows[table.name], perturbation.path, perturbation.kind, chance)}
+    pending = list(_perturbations(bench.world, links, query, chance))[::-1]
+    while pending:
+        together = pending.pop()
+        new = dict(rows)
+        for one in together:
+            new[one.table.name] = changed(one.table, new[one.table.name], one.path, one.kind, chance)
         after = bench.result(new)
         if after is None:
             tally.discarded["a perturbation raised"] += 1
             continue
-        tally.perturbations += 1
-        moved = moved_leaves(base, after, leaves)
-        if moved is None:
+        tally.perturbations += len(together)
+        if len(together) > 1:
+            if _bag(base) != _bag(after):  # one of them is to blame
+                pending.extend((one,) for one in together)
             continue
-        tally.changes += 1
-        from_there = [link for link in links if link.table == table.name and link.leaves(perturbation.path)]
-        missed = [leaf for leaf in moved if not any(link.reaches(leaf) for link in from_there)]
-        if missed or not from_there:
-            if _depends_on_order(bench, rows, base, chance):
-                raise Discarded("depends on the order of rows")
-            bench.result(rows)
-            said = report(bench, query, rows, base, new, after, leaves, perturbation, missed or ["(rows)"], links)
+        said = hold(bench, query, rows, base, new, after, leaves, together[0], links, tally, mattered)
+        if said and _depends_on_order(bench, rows, base, chance):
+            raise Discarded("depends on the order of rows")
+        if said:
             tally.violations.append(said)
             return said
-        mattered.update(link for link in from_there if link.target is None or any(link.reaches(leaf) for leaf in moved))
-    for link in links:
-        tally.edges[link.type, link.subtype] += 1
-        tally.mattered[link.type, link.subtype] += link in mattered
-        if link not in mattered and chance.random() < 0.2:
-            tally.idle.setdefault((link.type, link.subtype), []).append(f"{'.'.join((link.table, *link.source))} -> {link.target or '*'}\n    {query.sql}")
+    tally.count(links, mattered, query.sql, chance)
     return None
 
 
-def _perturbations(world: World, links: list[Link], query: Query, chance: Random) -> Iterator[Perturbation]:
-    """Each source of an edge several times over, and every other column of the tables at least once in some case."""
+def hold(
+    bench: Bench, query: Query, rows: dict[str, Rows], base: Result, new: dict[str, Rows], after: Result, leaves: list[str],
+    perturbation: Perturbation, links: list[Link], tally: Tally, mattered: set[Link],
+) -> str | None:  # fmt: skip
+    """Holds what a perturbation changed against the edges: what is missing, None where nothing is. Edges that lead there are `mattered`."""
+    moved = moved_leaves(base, after, leaves)
+    if moved is None:
+        return None
+    tally.changes += 1
+    from_there = [link for link in links if link.table == perturbation.table.name and link.leaves(perturbation.path)]
+    missed = [leaf for leaf in moved if not any(link.reaches(leaf) for link in from_there)]
+    if missed or not from_there:
+        return report(bench, query, rows, base, new, after, leaves, perturbation, missed or ["(rows)"], links)
+    mattered.update(link for link in from_there if link.target is None or any(link.reaches(leaf) for leaf in moved))
+    return None
+
+
+def _perturbations(world: World, links: list[Link], query: Query, chance: Random) -> Iterator[tuple[Perturbation, ...]]:
+    """First, all that no edge begins at, in one go: nothing may change. Then each source of an edge, and some of what holds one."""
+    idle: list[Perturbation] = []
+    single: list[tuple[Perturbation, ...]] = []
     for table in world.tables:
         if f"{table.name} " not in query.sql and "around(" not in query.sql:
             continue
         for path in paths_of(table):
             kinds = kinds_for(table, path)
             linked = [link for link in links if link.table == table.name and link.leaves(path)]
-            exact = any(link.source == path for link in linked)
-            times = 3 if exact else 1 if linked and chance.random() < 0.5 else int(chance.random() < 0.4)
-            for kind in ("other", *chance.sample(kinds, min(times - 1, len(kinds)))) if times else ():
-                yield Perturbation(table, path, kind)
+            if not linked:
+                if not any(path[: len(one.path)] == one.path for one in idle if one.table is table):
+                    idle.append(Perturbation(table, path, chance.choice(("other", "other", *kinds))))
+                continue
+            times = 1 + (chance.random() < 0.6) if any(link.source == path for link in linked) else int(chance.random() < 0.25)
+            single.extend((Perturbation(table, path, kind),) for kind in ("other", chance.choice(kinds))[:times])
+    if idle:
+        yield tuple(idle)
+    yield from single
 
 
 def moved_leaves(before: Result, after: Result, leaves: list[str]) -> list[str] | None:
@@ -286,6 +328,17 @@ def stepped(frame: Any, query: Query) -> Any:
         elif name == "limit":
             frame = frame.limit(int(arguments[0]))
     return frame
+
+
+def leaf_text(value: Any, path: tuple[str, ...]) -> str:
+    """What a leaf holds, of a value as Python has it: as `Runner.tell` does it."""
+    if value is None:
+        return "null" + "^" * bool(path)
+    if isinstance(value, list):
+        return f"[{','.join(leaf_text(one, path) for one in value)}]"
+    if path:
+        return leaf_text(value[path[0]], path[1:])
+    return str(value)
 
 
 def reason_of(error: Exception) -> str:

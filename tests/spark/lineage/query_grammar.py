@@ -90,14 +90,14 @@ class Queries:
         items: list[Column] = [] if how == "none" else list(keys)
         if how in ("rollup", "cube", "sets") and self._maybe(0.5):
             items.append((self.chance.choice(("CAST(grouping_id() AS INT)", f"CAST(grouping({names[0]}) AS INT)")), "INT"))
-        ordered = source.steady
+        ordered = source.steady and self._maybe(0.6)
         for _ in range(self.chance.randint(1, 3)):
             data_type = self.e.some_type() if self._maybe(0.25) else self.chance.choice(("INT", "INT", "STRING", "DOUBLE"))
             items.append((self.aggregate(data_type, source.reach, ordered), data_type))
         self.chance.shuffle(items)
         having = ""
         if self._maybe(0.25):
-            having = f" HAVING {self.aggregate('INT', source.reach, False)} {self.chance.choice(('>', '<', '<>'))} {self.e.literal('INT')}"
+            having = f" HAVING {self.aggregate('INT', source.reach, ordered)} {self.chance.choice(('>', '<', '<>'))} {self.e.literal('INT')}"
         where = f" WHERE {self.e.predicate(source.reach, 1)}" if self._maybe(0.35) else ""
         columns = tuple((f"c{at}", data_type) for at, (_, data_type) in enumerate(items))
         listed = ", ".join(f"{item} AS c{at}" for at, (item, _) in enumerate(items))
@@ -117,10 +117,12 @@ class Queries:
         if t == "INT":
             options += [
                 lambda: f"CAST(sum({e('INT')}){only} AS INT)", lambda: f"CAST(count(*){only} AS INT)", lambda: f"CAST(count({e('STRING')}){only} AS INT)",
-                lambda: f"CAST(count(DISTINCT {e('STRING')}, {e('INT')}) AS INT)", lambda: f"CAST(count_if({self.e.predicate(reach, 1)}) AS INT)",
-                lambda: f"CAST(sum(DISTINCT {e('INT')}){only} AS INT)", lambda: f"CAST(bit_xor({e('INT')}) AS INT)",
+                lambda: f"CAST(count_if({self.e.predicate(reach, 1)}) AS INT)",
+                lambda: f"CAST(bit_xor({e('INT')}) AS INT)",
                 lambda: f"CAST(approx_count_distinct({e('STRING')}){only} AS INT)",
             ]  # fmt: skip
+            if not ordered:  # these sort what comes in
+                options += [lambda: f"CAST(count(DISTINCT {e('STRING')}, {e('INT')}) AS INT)", lambda: f"CAST(sum(DISTINCT {e('INT')}){only} AS INT)"]
         if t == "DOUBLE":
             options += [lambda: f"avg({e('INT')}){only}", lambda: f"sum({e('DOUBLE')}){only}", lambda: f"stddev({e('DOUBLE')})", lambda: f"median({e('INT')})", lambda: f"corr({e('INT')}, {e('DOUBLE')})"]  # fmt: skip
         if t == "BOOLEAN":
@@ -336,7 +338,7 @@ class Queries:
         key = self._int_of(left)
         both = [*left.reach, *reach]
         if self._maybe(0.5):
-            body = f"SELECT max({self.e.one('INT', both if not outer else reach, 1)}) AS v, count(*) AS w FROM {table.name} {alias} WHERE {alias}.k = {key}"
+            body = f"SELECT max({self.e.one('INT', reach, 1)}) AS v, count(*) AS w FROM {table.name} {alias} WHERE {alias}.k = {key}"
             columns: list[Column] = [(f"{name}.v", "INT")]
         else:
             body = f"SELECT {self.e.one('INT', both, 1)} AS v, {self.e.one('STRING', reach, 1)} AS w FROM {table.name} {alias} WHERE {alias}.k = {key}"

@@ -86,7 +86,7 @@ def world_of(number: int) -> World:
 
 def rows_of(table: Table, chance: Random) -> Rows:
     rows = [[_value(data_type, chance) for _, data_type in table.columns] for _ in range(table.size)]
-    numbers = chance.sample(range(20), table.size)
+    numbers = chance.sample(range(10), table.size)
     for row, number in zip(rows, numbers, strict=True):
         row[1] = number
     return rows
