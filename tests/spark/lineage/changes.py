@@ -55,7 +55,9 @@ def change_of(world: World, chance: Random) -> Change:
         values = ", ".join("s.u" if name == "u" else e.one(types[name], theirs, 2) for name in named)
         clauses.append(f"WHEN NOT MATCHED{_and(e, theirs)} THEN INSERT ({', '.join(named)}) VALUES ({values})")
     if chance.random() < 0.4:
-        clauses.append(f"WHEN NOT MATCHED BY SOURCE{_and(e, mine)} THEN {chance.choice((f'UPDATE SET {_set(e, target, mine)}', 'DELETE'))}")
+        clauses.append(
+            f"WHEN NOT MATCHED BY SOURCE{_and(e, mine)} THEN {chance.choice((f'UPDATE SET {_set(e, target, mine)}', 'DELETE'))}"
+        )
     return Change(f"MERGE INTO {{target}} AS t USING {source.name} AS s ON {on} {' '.join(clauses)}", kind, source)
 
 
@@ -84,7 +86,7 @@ def _examined(bench: Bench, change: Change, chance: Random, tally: Tally) -> str
     tally.checked += 1
     tally.kinds[change.kind] += 1
     mattered: set[Link] = set()
-    for perturbation in _perturbations(tables, links, chance):
+    for perturbation in _perturbations(tables, chance):
         new = dict(rows)
         name = perturbation.table.name
         new[name] = changed(perturbation.table, new[name], perturbation.path, perturbation.kind, chance)
@@ -102,12 +104,13 @@ def _examined(bench: Bench, change: Change, chance: Random, tally: Tally) -> str
     return None
 
 
-def _perturbations(tables: tuple[Table, ...], links: list[Link], chance: Random) -> list[Perturbation]:
-    """A few: each of them costs a commit. Those with no edge at all, in a target that keeps its rows, are few."""
-    found = []
-    for table in tables:
-        for path in paths_of(table):
-            found.append(Perturbation(table, path, chance.choice(("other", chance.choice(kinds_for(table, path))))))
+def _perturbations(tables: tuple[Table, ...], chance: Random) -> list[Perturbation]:
+    """A few: each of them costs a commit."""
+    found = [
+        Perturbation(table, path, chance.choice(("other", chance.choice(kinds_for(table, path)))))
+        for table in tables
+        for path in paths_of(table)
+    ]
     return chance.sample(found, min(7, len(found)))
 
 

@@ -42,7 +42,7 @@ class Expressions:
         """An expression of that type."""
         atoms = [text for text, found in _atoms(reach) if found == data_type]
         if depth <= 0 or (atoms and self.maybe(0.35)):
-            return self.chance.choice(atoms) if atoms and self.maybe(0.92) else self.flat(data_type, reach)
+            return self.chance.choice(atoms) if atoms and self.maybe(0.95) else self.flat(data_type, reach)
         if self.maybe(0.22):
             return self._chosen(data_type, reach, depth - 1)
         if isinstance(data_type, Struct):
@@ -132,7 +132,9 @@ class Expressions:
             lambda: f"get({self.one(Array('INT'), reach, d)}, {i()} % 2)",
             lambda: f"try_element_at({self.one(Map('INT'), reach, d)}, {self.one('STRING', reach, d)})",
             lambda: f"aggregate({self.one(Array('INT'), reach, d)}, {i()}, ({x}, {y}) -> {x} + COALESCE({y}, {i()}))",
-            lambda: f"aggregate({self.one(Array('INT'), reach, d)}, 0, ({x}, {y}) -> IF({y} > 1, {x} + 1, {x}), {x} -> {x} + {i()})",
+            lambda: (
+                f"aggregate({self.one(Array('INT'), reach, d)}, 0, ({x}, {y}) -> IF({y} > 1, {x} + 1, {x}), {x} -> {x} + {i()})"
+            ),
             lambda: f"CAST(array_position({self.one(Array('INT'), reach, d)}, {i()}) AS INT)",
             lambda: self._udf(f"add_one({i()})"),
             lambda: self._udf(f"picked({i()}, {i()})"),
@@ -186,7 +188,8 @@ class Expressions:
         )
 
     def predicate(self, reach: list[Column], d: int) -> str:
-        t = self.chance.choice(ORDERED)
+        there = {found for _, found in _atoms(reach)}
+        t = self.chance.choice([one for one in ORDERED if one in there] or ORDERED)
         e = lambda: self.one(t, reach, d - 1)  # noqa: E731
         p = lambda: self.predicate(reach, d - 1)  # noqa: E731
         x = self.name("x")
@@ -239,7 +242,9 @@ class Expressions:
             lambda: f"transform({a()}, {x} -> {self.one(inner, within, d)})",
             lambda: f"transform({self.one(Array('INT'), reach, d)}, {x} -> {self.one(inner, from_ints, d)})",
             lambda: f"transform({a()}, ({x}, {y}) -> IF({y} > 0, {x}, {self.one(inner, reach, d)}))",
-            lambda: f"zip_with({a()}, {self.one(Array('INT'), reach, d)}, ({x}, {y}) -> {self.one(inner, [*within, (y, 'INT')], d)})",
+            lambda: (
+                f"zip_with({a()}, {self.one(Array('INT'), reach, d)}, ({x}, {y}) -> {self.one(inner, [*within, (y, 'INT')], d)})"
+            ),
             lambda: f"concat({a()}, {a()})",
             lambda: f"slice({a()}, 1, 1 + pmod({self.one('INT', reach, d)}, 2))",
             lambda: f"reverse({a()})",

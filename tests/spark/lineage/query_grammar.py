@@ -109,7 +109,12 @@ class Queries:
         only = f" FILTER (WHERE {self.e.predicate(reach, 1)})" if self._maybe(0.15) else ""
         options = []
         if ordered:
-            options += [lambda: f"first({e(t)}){only}", lambda: f"last({e(t)}){only}", lambda: f"any_value({e(t)}){only}", lambda: f"first({e(t)}, true)"]
+            options += [
+                lambda: f"first({e(t)}){only}",
+                lambda: f"last({e(t)}){only}",
+                lambda: f"any_value({e(t)}){only}",
+                lambda: f"first({e(t)}, true)",
+            ]
         if t in ORDERED:
             options += [lambda: f"max({e(t)}){only}", lambda: f"min({e(t)}){only}"]
         if not _has_map(t):
@@ -122,7 +127,10 @@ class Queries:
                 lambda: f"CAST(approx_count_distinct({e('STRING')}){only} AS INT)",
             ]  # fmt: skip
             if not ordered:  # these sort what comes in
-                options += [lambda: f"CAST(count(DISTINCT {e('STRING')}, {e('INT')}) AS INT)", lambda: f"CAST(sum(DISTINCT {e('INT')}){only} AS INT)"]
+                options += [
+                    lambda: f"CAST(count(DISTINCT {e('STRING')}, {e('INT')}) AS INT)",
+                    lambda: f"CAST(sum(DISTINCT {e('INT')}){only} AS INT)",
+                ]
         if t == "DOUBLE":
             options += [lambda: f"avg({e('INT')}){only}", lambda: f"sum({e('DOUBLE')}){only}", lambda: f"stddev({e('DOUBLE')})", lambda: f"median({e('INT')})", lambda: f"corr({e('INT')}, {e('DOUBLE')})"]  # fmt: skip
         if t == "BOOLEAN":
@@ -158,7 +166,12 @@ class Queries:
         if t == "INT":
             options = [lambda: f"row_number() {free}", lambda: f"rank() {free}", lambda: f"dense_rank() {free}", lambda: f"ntile(2) {free}", lambda: f"CAST(sum({e(t)}) {of_all} AS INT)", lambda: f"CAST(count(*) {of_all} AS INT)"]  # fmt: skip
         elif t == "DOUBLE":
-            options = [lambda: f"avg({e('INT')}) {of_all}", lambda: f"cume_dist() {free}", lambda: f"percent_rank() {free}", lambda: f"sum({e(t)}) {of_all}"]
+            options = [
+                lambda: f"avg({e('INT')}) {of_all}",
+                lambda: f"cume_dist() {free}",
+                lambda: f"percent_rank() {free}",
+                lambda: f"sum({e(t)}) {of_all}",
+            ]
         elif t == "BOOLEAN":
             options = [lambda: f"(max({e('INT')}) {of_all} > {e('INT')})"]
         else:
@@ -269,7 +282,9 @@ class Queries:
 
     def stepped(self) -> Query:
         """What only the DataFrame API has."""
-        kind = self.chance.choice(("with_field", "with_field", "drop_fields", "drop_duplicates", "by_name", "fill", "sorted_limit"))
+        kind = self.chance.choice(
+            ("with_field", "with_field", "drop_fields", "drop_duplicates", "by_name", "fill", "sorted_limit")
+        )
         data_type = Struct((("v", "INT"), ("w", "STRING")))
         inner = self._plain((data_type, PERSON, "INT", "STRING"))
         source: list[Column] = list(inner.columns)
@@ -299,7 +314,10 @@ class Queries:
         """With ORDER BY, LIMIT, OFFSET, now and then."""
         orderable = [name for name, t in query.columns if t in ORDERED]
         if orderable and self._maybe(0.2):
-            by = [name + self.chance.choice((" DESC", "", " NULLS LAST")) for name in self.chance.sample(orderable, min(2, len(orderable)))]
+            by = [
+                name + self.chance.choice((" DESC", "", " NULLS LAST"))
+                for name in self.chance.sample(orderable, min(2, len(orderable)))
+            ]
             ended = self.chance.choice(("", " LIMIT 3", " LIMIT 2", " LIMIT 2 OFFSET 1", " OFFSET 1"))
             return replace(query, sql=f"{query.sql} ORDER BY {', '.join(by)}{ended}", steady=True)
         if query.steady and self._maybe(0.08):

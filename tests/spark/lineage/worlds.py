@@ -170,7 +170,9 @@ def kinds_for(table: Table, path: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(_type_at(data_type, path[1:]), Struct):
         return ("nulls", "swapped", "other", "one")
     through_array = isinstance(data_type, Array)
-    return ("other", "other", "one", "nulls", "equal") if through_array else ("other", "other", "one", "nulls", "equal", "swapped")
+    return (
+        ("other", "other", "one", "nulls", "equal") if through_array else ("other", "other", "one", "nulls", "equal", "swapped")
+    )
 
 
 def _type_at(data_type: Type, path: tuple[str, ...]) -> Type:
