@@ -213,8 +213,7 @@ def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``transform(items, x -> ...)``, and the map functions: what the lambda makes of each element; how many there are, is the array's."""
-    made = _applied(call, children, scope)
-    return made.taken().and_also(_rest(_arguments(call, children), made, scope))
+    return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
 
 
 def kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -224,8 +223,7 @@ def kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``zip_with(a, b, (x, y) -> ...)``."""
-    made = _applied(call, children, scope)
-    return made.taken().and_also(_rest(_arguments(call, children), made, scope))
+    return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
 
 
 def keys_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -340,6 +338,13 @@ def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:
         bits |= value.influence.everything
     bits &= ~(made.influence.everything | scope.sources.none)
     return decided_by(bits, "CONDITIONAL") if bits else NOTHING
+
+
+def _as_many(made: Value, given: tuple[Value, ...], scope: Scope) -> Value:
+    """What was made of each element: how many there are, shows in each field, whatever that was made of."""
+    rest = _rest(given, Value(made.influence), scope)
+    fields = None if made.fields is None else {name: _as_many(field, given, scope) for name, field in made.fields.items()}
+    return Value(union((made.influence, rest)), fields)
 
 
 def _arguments(call: Call, children: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -1,0 +1,203 @@
+package org.perturbation;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.types.DataTypeUtils$;
+import org.apache.spark.sql.catalyst.util.ArrayBasedMapData;
+import org.apache.spark.sql.catalyst.util.ArrayData;
+import org.apache.spark.sql.catalyst.util.GenericArrayData;
+import org.apache.spark.sql.catalyst.util.MapData;
+import org.apache.spark.sql.classic.Dataset;
+import org.apache.spark.sql.classic.Dataset$;
+import org.apache.spark.sql.classic.SparkSession;
+import org.apache.spark.sql.execution.QueryExecution$;
+import org.apache.spark.sql.execution.SparkPlan;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
+
+/**
+ * Runs one query many times over tables whose rows are put in other rows' place in between.
+ *
+ * The rows are objects that the relations of all plans share, so that a query is analyzed and optimized once. Nothing is optimized by
+ * what the rows hold: ConvertToLocalRelation is excluded by the session's settings, and no table is empty.
+ */
+public class Runner {
+  private final ObjectMapper mapper = new ObjectMapper();
+  private final HashMap tables = new HashMap();
+  private final HashMap schemas = new HashMap();
+  private SparkSession session;
+  private LogicalPlan plan;
+  private StructType schema;
+  private ArrayList leaves;
+
+  /** A temporary view `name` of a number of rows, known here as `key`. */
+  public void table(Object session, String key, String name, String schema, int rows) {
+    StructType type = (StructType) DataType.fromJson(schema);
+    InternalRow[] data = new InternalRow[rows];
+    for (int i = 0; i < rows; i++) {
+      data[i] = new GenericInternalRow(new Object[type.length()]);
+    }
+    scala.collection.immutable.Seq shared = scala.collection.immutable.ArraySeq$.MODULE$.unsafeWrapArray(data);
+    scala.collection.immutable.Seq output = DataTypeUtils$.MODULE$.toAttributes(type);
+    LogicalPlan relation = new LocalRelation(output, shared, false, scala.Option.apply(null));
+    ((Dataset) Dataset$.MODULE$.ofRows((SparkSession) session, relation)).coalesce(1).createOrReplaceTempView(name);
+    tables.put(key, data);
+    schemas.put(key, type);
+  }
+
+  /** Puts rows in the place of a table's: a JSON array of arrays, as many as it has. */
+  public void put(String key, String rows) throws java.io.IOException {
+    InternalRow[] data = (InternalRow[]) tables.get(key);
+    StructType type = (StructType) schemas.get(key);
+    JsonNode node = mapper.readTree(rows);
+    for (int i = 0; i < data.length; i++) {
+      GenericInternalRow row = (GenericInternalRow) value((JsonNode) node.get(i), type);
+      for (int j = 0; j < type.length(); j++) {
+        data[i].update(j, row.genericGet(j));
+      }
+    }
+  }
+
+  /** The query that `run` runs; gives the paths of its leaves. */
+  public String open(Object frame) throws java.io.IOException {
+    Dataset dataset = (Dataset) frame;
+    session = (SparkSession) dataset.sparkSession();
+    plan = dataset.queryExecution().optimizedPlan();
+    schema = dataset.schema();
+    leaves = new ArrayList();
+    ArrayList names = new ArrayList();
+    StructField[] fields = schema.fields();
+    for (int i = 0; i < fields.length; i++) {
+      leavesOf(fields[i].dataType(), new int[] {i}, fields[i].name(), names);
+    }
+    return mapper.writeValueAsString(names);
+  }
+
+  /** Its rows: a JSON array of rows, with a text for each leaf. */
+  public String run() throws java.io.IOException {
+    org.apache.spark.sql.SparkSession.setActiveSession(session);
+    SparkPlan executed = QueryExecution$.MODULE$.prepareExecutedPlan(session, plan);
+    InternalRow[] rows = executed.executeCollect();
+    ArrayList told = new ArrayList();
+    for (int i = 0; i < rows.length; i++) {
+      ArrayList texts = new ArrayList();
+      for (int j = 0; j < leaves.size(); j++) {
+        StringBuffer text = new StringBuffer();
+        tell(rows[i], schema, (int[]) leaves.get(j), 0, text);
+        texts.add(text.toString());
+      }
+      told.add(texts);
+    }
+    return mapper.writeValueAsString(told);
+  }
+
+  private void leavesOf(DataType type, int[] path, String name, List names) {
+    if (type instanceof StructType) {
+      StructField[] fields = ((StructType) type).fields();
+      for (int i = 0; i < fields.length; i++) {
+        int[] longer = new int[path.length + 1];
+        System.arraycopy(path, 0, longer, 0, path.length);
+        longer[path.length] = i;
+        leavesOf(fields[i].dataType(), longer, name + "." + fields[i].name(), names);
+      }
+    } else if (type instanceof ArrayType) {
+      leavesOf(((ArrayType) type).elementType(), path, name, names);
+    } else if (type instanceof MapType) {
+      leavesOf(((MapType) type).valueType(), path, name, names);
+    } else {
+      leaves.add(path);
+      names.add(name);
+    }
+  }
+
+  /** What a leaf holds in a row: arrays and maps are gone through, and that something above it is null shows. */
+  private void tell(Object value, DataType type, int[] path, int at, StringBuffer text) {
+    if (value == null) {
+      text.append("null").append(at < path.length ? "^" : "");
+    } else if (type instanceof StructType) {
+      DataType inner = ((StructType) type).fields()[path[at]].dataType();
+      InternalRow row = (InternalRow) value;
+      tell(row.isNullAt(path[at]) ? null : row.get(path[at], inner), inner, path, at + 1, text);
+    } else if (type instanceof ArrayType) {
+      DataType inner = ((ArrayType) type).elementType();
+      elements((ArrayData) value, inner, path, at, text);
+    } else if (type instanceof MapType) {
+      MapData map = (MapData) value;
+      elements(map.keyArray(), ((MapType) type).keyType(), new int[0], 0, text);
+      elements(map.valueArray(), ((MapType) type).valueType(), path, at, text);
+    } else if (type instanceof DoubleType) {
+      double number = ((Double) value).doubleValue();
+      text.append(String.format(java.util.Locale.ROOT, "%.8g", new Object[] {Double.valueOf(number + 0.0d)}));
+    } else {
+      text.append(value.toString());
+    }
+  }
+
+  private void elements(ArrayData data, DataType inner, int[] path, int at, StringBuffer text) {
+    text.append('[');
+    for (int i = 0; i < data.numElements(); i++) {
+      tell(data.isNullAt(i) ? null : data.get(i, inner), inner, path, at, text);
+      text.append(',');
+    }
+    text.append(']');
+  }
+
+  private Object value(JsonNode node, DataType type) {
+    if (node.isNull()) {
+      return null;
+    }
+    if (type instanceof StructType) {
+      StructField[] fields = ((StructType) type).fields();
+      Object[] values = new Object[fields.length];
+      for (int i = 0; i < fields.length; i++) {
+        values[i] = value((JsonNode) node.get(i), fields[i].dataType());
+      }
+      return new GenericInternalRow(values);
+    }
+    if (type instanceof ArrayType) {
+      return array(node, ((ArrayType) type).elementType());
+    }
+    if (type instanceof MapType) {
+      ArrayList keys = new ArrayList();
+      ArrayList values = new ArrayList();
+      for (Iterator names = node.fieldNames(); names.hasNext();) {
+        String name = (String) names.next();
+        keys.add(UTF8String.fromString(name));
+        values.add(value((JsonNode) node.get(name), ((MapType) type).valueType()));
+      }
+      return new ArrayBasedMapData(new GenericArrayData(keys.toArray()), new GenericArrayData(values.toArray()));
+    }
+    String name = type.typeName();
+    if (name.equals("string")) {
+      return UTF8String.fromString(node.asText());
+    }
+    if (name.equals("double")) {
+      return Double.valueOf(node.asDouble());
+    }
+    if (name.equals("boolean")) {
+      return Boolean.valueOf(node.asBoolean());
+    }
+    return Integer.valueOf(node.asInt()); // integers, and dates as days
+  }
+
+  private GenericArrayData array(JsonNode node, DataType type) {
+    Object[] values = new Object[node.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = value((JsonNode) node.get(i), type);
+    }
+    return new GenericArrayData(values);
+  }
+}

@@ -1,0 +1,70 @@
+"""Changing a source column changes only what an edge leads to: generated queries over small tables, run before and after.
+
+`SPARK_LINEAGE_ORACLE` is the number of cases of the long run. A case that fails prints its tables, query, edges and rows;
+hypothesis makes it smaller first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from changes import change_of, examine_change
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import Bench, Tally, examine
+from query_grammar import query_of
+
+RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "perturbation.json"
+WORLDS = 4
+seeds = st.integers(0, 2**32 - 1)
+
+
+def test_a_selection(bench: Callable[[int], Bench]) -> None:
+    """The same few hundred queries, and a few changes of a table, each time."""
+    tally = Tally()
+    for seed in range(int(os.environ.get("SPARK_LINEAGE_ORACLE", 200))):
+        examine_seed(bench, seed, tally)
+    for seed in range(6):
+        examine_change(bench(seed % WORLDS), change_of(bench(seed % WORLDS).world, Random(seed)), Random(seed), tally)
+    print(f"{json.dumps(tally.figures(), indent=2)}\n{tally.table()}")
+    assert tally.violations == [], "\n\n".join(tally.violations[:3])
+    assert tally.checked > 0.8 * tally.cases
+    assert all(tally.mattered.values())
+
+
+@pytest.mark.soak
+def test_thousands(bench: Callable[[int], Bench]) -> None:
+    """New ones each time; the seed is printed and kept."""
+    cases, first = int(os.environ.get("SPARK_LINEAGE_ORACLE", 3000)), random.randrange(10**9)
+    print(f"seeds {first} to {first + cases - 1}")
+    started, tally = time.monotonic(), Tally()
+    for seed in range(first, first + cases):
+        examine_seed(bench, seed, tally)
+        if seed % 50 == 0:
+            examine_change(bench(seed % WORLDS), change_of(bench(seed % WORLDS).world, Random(seed)), Random(seed), tally)
+    seconds = time.monotonic() - started
+    figures = {"first_seed": first, "seconds": round(seconds, 1), "cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(), **tally.figures()}  # fmt: skip
+    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(tally.table())
+    assert tally.violations == [], "\n\n".join(tally.violations[:3])
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@given(chance=st.randoms(use_true_random=False), number=st.integers(0, WORLDS - 1), seed=seeds)
+def test_made_smaller(bench: Callable[[int], Bench], chance: Random, number: int, seed: int) -> None:
+    """The grammar in hypothesis' hands: a query that fails is made smaller before it is shown."""
+    said = examine(bench(number), query_of(bench(number).world, chance), Random(seed), Tally())
+    assert said is None, said
+
+
+def examine_seed(bench: Callable[[int], Bench], seed: int, tally: Tally) -> None:
+    one = bench(seed % WORLDS)
+    examine(one, query_of(one.world, Random(seed)), Random(seed), tally)
