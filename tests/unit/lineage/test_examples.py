@@ -11,7 +11,11 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
 PAGE = (TESTS.parent / "docs" / "column-lineage.md").read_text(encoding="utf-8")
-CASES = (TESTS / "plans" / "cases.py").read_text(encoding="utf-8").splitlines()
+CASES = [
+    line
+    for name in ("cases.py", "write_cases.py")
+    for line in (TESTS / "plans" / name).read_text(encoding="utf-8").splitlines()
+]
 EDGE = re.compile(r"`([\w.*]+ <- [\w.*]+)(?: ([A-Z_]+))?`")
 
 
@@ -38,7 +42,7 @@ def cases_with(query: str) -> list[str]:
 @pytest.mark.parametrize(("query", "edges"), EXAMPLES, ids=[query[:40] for query, _ in EXAMPLES])
 def test_an_example_is_a_case_with_these_edges(query: str, edges: list[tuple[str, str]]) -> None:
     found = cases_with(query)
-    assert found, f"no case in tests/plans/cases.py has: {query}"
+    assert found, f"no case under tests/plans has: {query}"
     lines = [
         json.loads((TESTS / "plans" / case / "expected.json").read_text(encoding="utf-8")).get("edges", []) for case in found
     ]
