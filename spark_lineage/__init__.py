@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .capture.attach import attach, detach, flush
-    from .capture.declare import scored, trained
     from .capture.declared import lineage
     from .capture.job import job
+    from .capture.model_marks import scored, trained
     from .query.lineage import open
 
 __version__ = "0.1.0"
@@ -32,8 +32,8 @@ _WHERE = {
     "job": "capture.job",
     "lineage": "capture.declared",
     "open": "query.lineage",
-    "scored": "capture.declare",
-    "trained": "capture.declare",
+    "scored": "capture.model_marks",
+    "trained": "capture.model_marks",
 }
 """Public name -> the module that has it, imported when it is first asked for: capture travels in a zip without wheels."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import LineageError
 
-_MODULES = ("__init__.py", "errors.py", "config.py", "declared.py", "faults.py", "rights.py")
+_MODULES = ("__init__.py", "errors.py", "config.py", "model_marks.py", "faults.py", "rights.py")
 
 
 def write_bundle(target: Path) -> Path:

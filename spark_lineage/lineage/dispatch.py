@@ -15,7 +15,7 @@ from ..plan.nodes import LEFT_OUT, Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
-from .nodes import columns, combining, commands, declared, dml, functions, leaves, rows, streams, writes
+from .nodes import columns, combining, commands, dml, functions, leaves, model_marks, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
 from .walk import Walk
@@ -23,7 +23,7 @@ from .walk import Walk
 HANDLERS: Final[dict[str, Handler]] = {
     **leaves.HANDLERS,
     **rows.HANDLERS,
-    **declared.HANDLERS,
+    **model_marks.HANDLERS,
     **columns.HANDLERS,
     **functions.HANDLERS,
     **combining.HANDLERS,

@@ -15,7 +15,7 @@ from .column_graph import LONGEST, REASON, graph_of, spelt
 from .datasets import DatasetRef
 from .edges import content_id
 from .influence import numbers
-from .nodes.declared import told_by
+from .nodes.model_marks import told_by
 from .relation import Relation
 from .walk import Walk
 

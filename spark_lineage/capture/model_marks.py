@@ -1,6 +1,6 @@
 """Models that Spark does not know: what they were trained on, and what they computed, as the program declares it.
 
-Nothing is sent anywhere: the frame that is given back carries the declaration in its plan (``declared.py``), so it is recorded
+Nothing is sent anywhere: the frame that is given back carries the declaration in its plan (``model_marks.py``), so it is recorded
 with whatever is done with the frame, and costs nothing where lineage is not recorded.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..declared import Declared, alias_of
+from ..model_marks import Declared, alias_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -1,10 +1,10 @@
-"""Aliases, some of which carry what the program declared of the frame (``declared.py``): models that Spark does not know."""
+"""Aliases, some of which carry what the program declared of the frame (``model_marks.py``): models that Spark does not know."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...declared import Declared, declared_by
+from ...model_marks import Declared, declared_by
 from ...plan.nodes import Node
 from ...plan.values import TextMap
 from ..datasets import Reading

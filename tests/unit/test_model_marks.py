@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import spark_lineage
-from spark_lineage.declared import LONGEST, Declared, alias_of, declared_by
+from spark_lineage.model_marks import LONGEST, Declared, alias_of, declared_by
 
 # What the bridge takes for a name, and leaves as it is where literals are redacted (Literals.java).
 WORD = r"[A-Za-z_][\w.\-/:$]*"
