@@ -3,16 +3,19 @@ package org.sparklineage.bridge;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.SparkListenerEvent;
 
 /**
  * Looks ahead in our queue of Spark's listener bus. An application that is stopped in the middle of its work is announced as over
- * before what runs has ended; those ends come behind the announcement, when it is too late to write them down.
+ * before what runs has ended, and may even begin something: that comes behind the announcement, when it is too late to write it down.
  */
 final class Ahead {
     private static final long PAUSE_MILLIS = 5L;
     private final LinkedBlockingQueue events;
+    /** True once the bus takes no more events: all that there are stand in the queue then. */
+    private final AtomicBoolean stopped;
     private int seen;
 
     /** `queue` is the name of the queue. Where this Spark keeps it otherwise nothing is seen ahead. */
@@ -28,6 +31,8 @@ final class Ahead {
             }
         }
         events = found;
+        Object flag = Reflect.field(context.listenerBus(), "stopped");
+        stopped = flag instanceof AtomicBoolean ? (AtomicBoolean) flag : null;
     }
 
     /** The next event that was not seen yet; null when there is none. They stay in the queue. */
@@ -44,9 +49,16 @@ final class Ahead {
         return null;
     }
 
-    /** Whether there is another one, or one comes within the time. */
+    /** Whether there is another one, or one comes before the bus stops; at most until the deadline. */
     boolean waits(long deadlineMillis) {
-        while (events != null && events.size() <= seen && System.currentTimeMillis() < deadlineMillis) {
+        while (events != null && stopped != null) {
+            boolean last = stopped.get() || System.currentTimeMillis() >= deadlineMillis;
+            if (events.size() > seen) {
+                return true;
+            }
+            if (last) {
+                return false;
+            }
             try {
                 Thread.sleep(PAUSE_MILLIS);
             } catch (InterruptedException e) {
@@ -54,6 +66,6 @@ final class Ahead {
                 return false;
             }
         }
-        return events != null && events.size() > seen;
+        return false;
     }
 }

@@ -15,8 +15,8 @@ import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
  */
 public final class Bridge extends SparkListener {
     private static final String QUEUE = "sparkLineage";
-    /** So long the end of an application waits for the ends of what still runs. */
-    private static final long LAST_ENDS_MILLIS = 500L;
+    /** So long the end of an application waits at most until Spark's listener bus takes no more events. */
+    private static final long LAST_ENDS_MILLIS = 2000L;
 
     private final SparkContext context;
     private final Worker worker;
@@ -123,14 +123,14 @@ public final class Bridge extends SparkListener {
     }
 
     /**
-     * What runs when the application is stopped ends a little later, and its end is in the queue behind this one. What has not
-     * ended by then is counted: its document is missing.
+     * What runs when the application is stopped ends a little later, and its end is in the queue behind this one. Spark stops its
+     * bus soon, and waits for us only then: this takes it no time. What has not ended by then is counted: its document is missing.
      */
     private void hearWhatStillRuns() {
         try {
             Ahead ahead = new Ahead(context, QUEUE);
             long deadline = System.currentTimeMillis() + Math.min(LAST_ENDS_MILLIS, stopMillis / 2L);
-            while (ahead.waits(open.roots() > 0 ? deadline : 0L)) {
+            while (ahead.waits(deadline)) {
                 SparkListenerEvent event = ahead.next();
                 if (event != null) {
                     onOtherEvent(event);

@@ -202,16 +202,16 @@ def test_a_failure_after_the_stop_is_told(spark_settings: dict[str, str], tmp_pa
 
 
 def test_what_runs_when_the_context_is_stopped(spark_settings: dict[str, str], tmp_path: Path) -> None:
-    """Spark announces the end of the application first, and ends what runs then."""
+    """Spark announces the end of the application first, and ends what runs then. Its bus may stop before it tells of that: a gap is left."""
     program = JOB.with_name("stopped_job.py")
     command = [sys.executable, str(program), str(tmp_path), str(tmp_path / "inbox")]
     done = run(command, tmp_path, PYSPARK_SUBMIT_ARGS=submit_args(spark_settings))
     assert done.returncode == 0, done.stderr
     found = executions(tmp_path / "inbox")
-    assert [one["status"] for one in found] == ["succeeded", "failed"]
-    assert "SparkContext was shut down" in found[1]["error_message"]
     end = documents(tmp_path / "inbox")[-1]
-    assert (end["kind"], end["last_sequence"], end["dropped"]) == ("run_end", 2, {})
+    assert (end["kind"], end["last_sequence"]) == ("run_end", 2)
+    told = [one["status"] for one in found]
+    assert (told, sum(end["dropped"].values())) in ((["succeeded", "failed"], 0), (["succeeded"], 1)), end["dropped"]
 
 
 @pytest.mark.soak

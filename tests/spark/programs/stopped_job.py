@@ -21,7 +21,8 @@ def main(folder: str, inbox: str) -> None:
     thread = threading.Thread(target=lambda: spark.range(3).select(slow("id")).write.parquet(folder + "/never"), daemon=True)
     threading.excepthook = lambda failure: None  # the write fails, as it would without us
     thread.start()
-    while not spark.sparkContext.statusTracker().getActiveJobsIds():
+    tracker = spark.sparkContext.statusTracker()
+    while not any(info.numActiveTasks for stage in tracker.getActiveStageIds() if (info := tracker.getStageInfo(stage))):
         time.sleep(0.05)
     spark.stop()
 
