@@ -156,13 +156,11 @@ def test_distinct_in_an_aggregate_compares_whole_values() -> None:
     assert "x <- in.a INDIRECT CONDITIONAL" in edges
 
 
-def test_a_common_expression_stands_for_what_it_was_made_of() -> None:
-    number = {"object": "org.apache.spark.sql.catalyst.expressions.CommonExpressionId", "id": 5, "canonicalized": False}
-    reference = call("CommonExpressionRef", id=number)
-    null = {"l": None, "t": "int"}
-    nullif = call("With", call("If", call("EqualTo", reference, B), null, reference), call("CommonExpressionDef", A, id=number))
-    edges, incomplete = value(call("NullIf", nullif))
-    assert edges == ["x <- in.a DIRECT TRANSFORMATION", "x <- in.a INDIRECT CONDITIONAL", "x <- in.b INDIRECT CONDITIONAL"]
+def test_common_expressions_stand_each_for_what_it_was_made_of() -> None:
+    first, second = call("CommonExpressionRef", common=5), call("CommonExpressionRef", common=6)
+    definitions = call("CommonExpressionDef", A, common=5), call("CommonExpressionDef", B, common=6)
+    edges, incomplete = value(call("With", call("If", first, second, {"l": None, "t": "int"}), *definitions))
+    assert edges == ["x <- in.a INDIRECT CONDITIONAL", "x <- in.b DIRECT TRANSFORMATION"]
     assert incomplete == []
 
 
