@@ -27,6 +27,8 @@ final class DeltaCommit {
     String fields;
     /** The same, of any other commit: written only where the query gives fewer columns. */
     private StructType schema;
+    /** How many columns it has: asked once, on the committing thread. */
+    private int width;
     /** Null for a table that fills in no columns of its own. */
     private Filled filled;
 
@@ -86,6 +88,7 @@ final class DeltaCommit {
             fields = json(committed);
         } else {
             schema = committed;
+            width = committed.fields().length;
         }
     }
 
@@ -103,7 +106,7 @@ final class DeltaCommit {
     /** About how many bytes it keeps in memory. */
     long weight() {
         long columns = fields == null ? 0L : 2L * fields.length();
-        columns += schema == null ? 0L : 100L * schema.fields().length;
+        columns += 100L * width;
         return 1000L + 200L * metrics.size() + columns + (filled == null ? 0L : filled.weight());
     }
 

@@ -98,7 +98,8 @@ def test_a_frame_of_rdds_keeps_the_datasets_behind_it(spark: Any, capture: Captu
     assert {(Path(edge.source_name).name, edge.certainty) for edge in records.dataset_lineage} == {
         ("files", "inferred"), ("lines", "inferred"), ("t", "inferred"),
     }  # fmt: skip
-    assert {edge.source_kind for edge in records.column_lineage} == {"unknown"}
+    assert {edge.source_kind for edge in records.column_lineage} == {"column", "unknown"}
+    assert {edge.certainty for edge in records.column_lineage if edge.source_kind == "column"} == {"inferred"}
 
 
 def test_rdds_beyond_counting_are_said_to_be(spark: Any, capture: Capture) -> None:

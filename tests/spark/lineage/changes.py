@@ -86,7 +86,13 @@ def _examined(bench: Bench, change: Change, chance: Random, tally: Tally) -> str
     tally.checked += 1
     tally.kinds[change.kind] += 1
     mattered: set[Link] = set()
-    for perturbation in _perturbations(tables, chance):
+    # Rows that are only added to leave the others as they are: the target is no source of its own columns, as with INSERT.
+    perturbed = (
+        tables
+        if "WHEN MATCHED" in change.sql or not change.sql.startswith("MERGE") or "BY SOURCE" in change.sql
+        else tables[1:]
+    )
+    for perturbation in _perturbations(perturbed, chance):
         new = dict(rows)
         name = perturbation.table.name
         new[name] = changed(perturbation.table, new[name], perturbation.path, perturbation.kind, chance)
