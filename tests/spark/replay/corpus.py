@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from tests.plans import case as kinds  # noqa: E402
 from tests.plans import cases  # noqa: E402
 
 Make = Callable[[Any, str], Any]
@@ -209,7 +210,7 @@ def main(settings: str, work: str, *names: str) -> None:
             continue
         case = cases.QUERIES[name]
         case.before(spark, work)
-        cases.save = lambda rows, root, name=name: run(name, lambda: rows)  # type: ignore[assignment]
+        cases.save = kinds.save = lambda rows, root, name=name: run(name, lambda: rows)  # type: ignore[assignment]
         case.action(spark, work)
     spark.sql("INSERT INTO orders VALUES (99, 1, 1000.0, 'paid', DATE'2026-02-01', array('z'))")
     spark.sql("DELETE FROM returned")
