@@ -6,6 +6,16 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Properties;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.Dependency;
+import org.apache.spark.ShuffleDependency;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext$;
+import org.apache.spark.TaskContextImpl;
+import org.apache.spark.executor.TaskMetrics;
+import org.apache.spark.memory.TaskMemoryManager;
+import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
@@ -35,6 +45,7 @@ import org.apache.spark.unsafe.types.UTF8String;
  * what the rows hold: ConvertToLocalRelation is excluded by the session's settings, and no table is empty.
  */
 public class Runner {
+  private static final AtomicLong TASKS = new AtomicLong(1L << 40); // away from those of Spark's own
   private final ObjectMapper mapper = new ObjectMapper();
   private final HashMap tables = new HashMap();
   private final HashMap schemas = new HashMap();
@@ -90,18 +101,74 @@ public class Runner {
   public String run() throws java.io.IOException {
     org.apache.spark.sql.SparkSession.setActiveSession(session);
     SparkPlan executed = QueryExecution$.MODULE$.prepareExecutedPlan(session, plan);
-    InternalRow[] rows = executed.executeCollect();
     ArrayList told = new ArrayList();
-    for (int i = 0; i < rows.length; i++) {
-      ArrayList texts = new ArrayList();
-      for (int j = 0; j < leaves.size(); j++) {
-        StringBuffer text = new StringBuffer();
-        tell(rows[i], schema, (int[]) leaves.get(j), 0, text);
-        texts.add(text.toString());
+    RDD rows = asksPython(executed) ? null : executed.execute();
+    if (rows == null || shuffles(rows)) {
+      InternalRow[] collected = executed.executeCollect();
+      for (int i = 0; i < collected.length; i++) {
+        told.add(told(collected[i]));
       }
-      told.add(texts);
+    } else {
+      for (int i = 0; i < rows.partitions().length; i++) {
+        compute(rows, i, told);
+      }
     }
     return mapper.writeValueAsString(told);
+  }
+
+  /** Computes a partition in this thread: most of what a small query costs is the job that it is run by. */
+  private void compute(RDD rows, int number, List told) {
+    SparkEnv env = SparkEnv.get();
+    TaskMemoryManager memory = new TaskMemoryManager(env.memoryManager(), TASKS.incrementAndGet());
+    Properties properties = new Properties();
+    properties.putAll(session.sparkContext().getLocalProperties());
+    TaskContextImpl context =
+        new TaskContextImpl(
+            0, 0, number, rows.partitions().length, TASKS.get(), 0, memory, properties, env.metricsSystem(), new TaskMetrics(), 1,
+            (scala.collection.immutable.Map) scala.collection.immutable.Map$.MODULE$.empty());
+    TaskContext$.MODULE$.setTaskContext(context);
+    try {
+      scala.collection.Iterator iterator = rows.iterator(rows.partitions()[number], context);
+      while (iterator.hasNext()) {
+        told.add(told((InternalRow) iterator.next()));
+      }
+    } finally {
+      context.markTaskCompleted(scala.Option.apply(null));
+      memory.cleanUpAllAllocatedMemory();
+      TaskContext$.MODULE$.unset();
+    }
+  }
+
+  private static boolean shuffles(RDD rows) {
+    for (scala.collection.Iterator all = rows.dependencies().iterator(); all.hasNext();) {
+      Dependency dependency = (Dependency) all.next();
+      if (dependency instanceof ShuffleDependency || shuffles(dependency.rdd())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean asksPython(SparkPlan plan) {
+    if (plan.getClass().getName().indexOf("Python") >= 0) {
+      return true;
+    }
+    for (scala.collection.Iterator all = plan.children().iterator(); all.hasNext();) {
+      if (asksPython((SparkPlan) all.next())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private List told(InternalRow row) {
+    ArrayList texts = new ArrayList();
+    for (int j = 0; j < leaves.size(); j++) {
+      StringBuffer text = new StringBuffer();
+      tell(row, schema, (int[]) leaves.get(j), 0, text);
+      texts.add(text.toString());
+    }
+    return texts;
   }
 
   private void leavesOf(DataType type, int[] path, String name, List names) {
