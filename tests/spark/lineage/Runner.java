@@ -2,6 +2,7 @@ package org.perturbation;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -18,6 +19,9 @@ import org.apache.spark.memory.TaskMemoryManager;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
+import org.apache.spark.sql.catalyst.expressions.UnsafeProjection$;
+import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.types.DataTypeUtils$;
@@ -28,6 +32,7 @@ import org.apache.spark.sql.catalyst.util.MapData;
 import org.apache.spark.sql.classic.Dataset;
 import org.apache.spark.sql.classic.Dataset$;
 import org.apache.spark.sql.classic.SparkSession;
+import org.apache.spark.sql.execution.LocalTableScanExec;
 import org.apache.spark.sql.execution.QueryExecution$;
 import org.apache.spark.sql.execution.SparkPlan;
 import org.apache.spark.sql.types.ArrayType;
@@ -48,11 +53,43 @@ public class Runner {
   private static final AtomicLong TASKS = new AtomicLong(1L << 40); // away from those of Spark's own
   private final ObjectMapper mapper = new ObjectMapper();
   private final HashMap tables = new HashMap();
-  private final HashMap schemas = new HashMap();
   private SparkSession session;
   private LogicalPlan plan;
   private StructType schema;
   private ArrayList leaves;
+  private RDD kept;
+  private ArrayList scans;
+  private boolean once;
+
+  private static class Table {
+    final StructType type;
+    final InternalRow[] rows;
+    final UnsafeProjection projection;
+
+    Table(StructType type, InternalRow[] rows) {
+      this.type = type;
+      this.rows = rows;
+      this.projection = UnsafeProjection$.MODULE$.create(type);
+    }
+  }
+
+  /** The rows of a table as a scan of a plan that is kept has them. */
+  private static class Scan {
+    final Table table;
+    final InternalRow[] rows;
+
+    Scan(Table table, InternalRow[] rows) {
+      this.table = table;
+      this.rows = rows;
+    }
+
+    void renew() {
+      for (int i = 0; i < rows.length; i++) {
+        UnsafeRow row = ((UnsafeRow) table.projection.apply(table.rows[i])).copy();
+        ((UnsafeRow) rows[i]).pointTo(row.getBaseObject(), row.getBaseOffset(), row.getSizeInBytes());
+      }
+    }
+  }
 
   /** A temporary view `name` of a number of rows, known here as `key`. */
   public void table(Object session, String key, String name, String schema, int rows) {
@@ -61,23 +98,21 @@ public class Runner {
     for (int i = 0; i < rows; i++) {
       data[i] = new GenericInternalRow(new Object[type.length()]);
     }
+    tables.put(key, new Table(type, data));
     scala.collection.immutable.Seq shared = scala.collection.immutable.ArraySeq$.MODULE$.unsafeWrapArray(data);
     scala.collection.immutable.Seq output = DataTypeUtils$.MODULE$.toAttributes(type);
     LogicalPlan relation = new LocalRelation(output, shared, false, scala.Option.apply(null));
     ((Dataset) Dataset$.MODULE$.ofRows((SparkSession) session, relation)).coalesce(1).createOrReplaceTempView(name);
-    tables.put(key, data);
-    schemas.put(key, type);
   }
 
   /** Puts rows in the place of a table's: a JSON array of arrays, as many as it has. */
   public void put(String key, String rows) throws java.io.IOException {
-    InternalRow[] data = (InternalRow[]) tables.get(key);
-    StructType type = (StructType) schemas.get(key);
+    Table table = (Table) tables.get(key);
     JsonNode node = mapper.readTree(rows);
-    for (int i = 0; i < data.length; i++) {
-      GenericInternalRow row = (GenericInternalRow) value((JsonNode) node.get(i), type);
-      for (int j = 0; j < type.length(); j++) {
-        data[i].update(j, row.genericGet(j));
+    for (int i = 0; i < table.rows.length; i++) {
+      GenericInternalRow row = (GenericInternalRow) value((JsonNode) node.get(i), table.type);
+      for (int j = 0; j < table.type.length(); j++) {
+        table.rows[i].update(j, row.genericGet(j));
       }
     }
   }
@@ -88,6 +123,8 @@ public class Runner {
     session = (SparkSession) dataset.sparkSession();
     plan = dataset.queryExecution().optimizedPlan();
     schema = dataset.schema();
+    kept = null;
+    once = false;
     leaves = new ArrayList();
     ArrayList names = new ArrayList();
     StructField[] fields = schema.fields();
@@ -98,22 +135,68 @@ public class Runner {
   }
 
   /** Its rows: a JSON array of rows, with a text for each leaf. */
-  public String run() throws java.io.IOException {
+  public String run() throws Exception {
     org.apache.spark.sql.SparkSession.setActiveSession(session);
-    SparkPlan executed = QueryExecution$.MODULE$.prepareExecutedPlan(session, plan);
     ArrayList told = new ArrayList();
-    RDD rows = asksPython(executed) ? null : executed.execute();
-    if (rows == null || shuffles(rows)) {
-      InternalRow[] collected = executed.executeCollect();
+    if (kept == null && !once) {
+      keep();
+    }
+    if (kept == null) {
+      InternalRow[] collected = QueryExecution$.MODULE$.prepareExecutedPlan(session, plan).executeCollect();
       for (int i = 0; i < collected.length; i++) {
         told.add(told(collected[i]));
       }
     } else {
-      for (int i = 0; i < rows.partitions().length; i++) {
-        compute(rows, i, told);
+      for (int i = 0; i < scans.size(); i++) {
+        ((Scan) scans.get(i)).renew();
+      }
+      for (int i = 0; i < kept.partitions().length; i++) {
+        compute(kept, i, told);
       }
     }
     return mapper.writeValueAsString(told);
+  }
+
+  /** Keeps the RDD of a plan that computes everything anew each time, and the scans below it: planning costs more than a few rows. */
+  private void keep() throws Exception {
+    SparkPlan executed = QueryExecution$.MODULE$.prepareExecutedPlan(session, plan);
+    scans = new ArrayList();
+    once = !computesAnew(executed);
+    if (!once) {
+      RDD rows = executed.execute();
+      once = shuffles(rows);
+      kept = once ? null : rows;
+    }
+  }
+
+  /** Whether a plan has nothing that is computed once and kept: a subquery, what is sent to others. Finds the scans. */
+  private boolean computesAnew(SparkPlan node) throws Exception {
+    String name = node.getClass().getName();
+    if (name.indexOf("Exchange") >= 0 || name.indexOf("UnionLoop") >= 0 || name.indexOf("Python") >= 0 || !node.subqueries().isEmpty()) {
+      return false;
+    }
+    if (node instanceof LocalTableScanExec) {
+      scans.addAll(scansOf((LocalTableScanExec) node));
+    }
+    for (scala.collection.Iterator all = node.children().iterator(); all.hasNext();) {
+      if (!computesAnew((SparkPlan) all.next())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private List scansOf(LocalTableScanExec node) throws Exception {
+    ArrayList found = new ArrayList();
+    for (Iterator all = tables.values().iterator(); all.hasNext();) {
+      Table table = (Table) all.next();
+      if (!node.rows().isEmpty() && node.rows().apply(0) == table.rows[0]) {
+        Method method = LocalTableScanExec.class.getDeclaredMethod("unsafeRows", new Class[0]);
+        method.setAccessible(true);
+        found.add(new Scan(table, (InternalRow[]) method.invoke(node, new Object[0])));
+      }
+    }
+    return found;
   }
 
   /** Computes a partition in this thread: most of what a small query costs is the job that it is run by. */
@@ -124,7 +207,7 @@ public class Runner {
     properties.putAll(session.sparkContext().getLocalProperties());
     TaskContextImpl context =
         new TaskContextImpl(
-            0, 0, number, rows.partitions().length, TASKS.get(), 0, memory, properties, env.metricsSystem(), new TaskMetrics(), 1,
+            0, 0, number, TASKS.get(), 0, rows.partitions().length, memory, properties, env.metricsSystem(), new TaskMetrics(), 1,
             (scala.collection.immutable.Map) scala.collection.immutable.Map$.MODULE$.empty());
     TaskContext$.MODULE$.setTaskContext(context);
     try {
@@ -143,18 +226,6 @@ public class Runner {
     for (scala.collection.Iterator all = rows.dependencies().iterator(); all.hasNext();) {
       Dependency dependency = (Dependency) all.next();
       if (dependency instanceof ShuffleDependency || shuffles(dependency.rdd())) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  private static boolean asksPython(SparkPlan plan) {
-    if (plan.getClass().getName().indexOf("Python") >= 0) {
-      return true;
-    }
-    for (scala.collection.Iterator all = plan.children().iterator(); all.hasNext();) {
-      if (asksPython((SparkPlan) all.next())) {
         return true;
       }
     }

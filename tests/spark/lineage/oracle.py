@@ -135,6 +135,8 @@ class Bench:
                 session.conf.set(name, value)
         for name, value in SETTINGS.items():  # what a task sees of them, where no SQL execution hands them on
             spark.sparkContext.setLocalProperty(name, value)
+        for name in ("callSite.short", "callSite.long"):  # else Spark looks it up for each RDD
+            spark.sparkContext.setLocalProperty(name, "oracle")
         for table in world.tables:
             place = str(folder / f"world{world.number}" / table.name)
             spark.createDataFrame([], table.ddl).write.parquet(place)

@@ -198,7 +198,7 @@ class Queries:
             return self._lateral_view(left)
         if kind == "values":
             name = self.e.name("v")
-            join = f"{left.sql} JOIN (VALUES (1, 'a'), (2, 'b'), (3, NULL)) AS {name}(k, w) ON {name}.k = {self._int_of(left)}"
+            join = f"{left.sql} JOIN (SELECT /*+ COALESCE(1) */ * FROM VALUES (1, 'a'), (2, 'b'), (3, NULL) AS v(k, w)) {name} ON {name}.k = {self._int_of(left)}"
             return _From(join, [*left.reach, (f"{name}.k", "INT"), (f"{name}.w", "STRING")], left.steady)
         if kind == "function":
             name = self.e.name("f")
