@@ -14,13 +14,17 @@ import org.apache.spark.scheduler.SparkListenerEvent;
 final class Ahead {
     private static final long PAUSE_MILLIS = 5L;
     private final LinkedBlockingQueue events;
-    /** True once the bus takes no more events: all that there are stand in the queue then. */
+    /**
+     * True once the queue takes no more events: all that there are stand in it then. The bus has a mark of its own, set earlier;
+     * who posts an event asks for that one and puts the event into one queue after the other.
+     */
     private final AtomicBoolean stopped;
     private int seen;
 
     /** `queue` is the name of the queue. Where this Spark keeps it otherwise nothing is seen ahead. */
     Ahead(SparkContext context, String queue) {
         LinkedBlockingQueue found = null;
+        AtomicBoolean flag = null;
         Object queues = Reflect.field(context.listenerBus(), "queues");
         Iterator all = queues instanceof List ? ((List) queues).iterator() : java.util.Collections.EMPTY_LIST.iterator();
         while (all.hasNext()) {
@@ -28,11 +32,12 @@ final class Ahead {
             if (queue.equals(Reflect.tryCall(one, "name"))) {
                 Object kept = Reflect.field(one, "eventQueue");
                 found = kept instanceof LinkedBlockingQueue ? (LinkedBlockingQueue) kept : null;
+                Object mark = Reflect.field(one, "stopped");
+                flag = mark instanceof AtomicBoolean ? (AtomicBoolean) mark : null;
             }
         }
         events = found;
-        Object flag = Reflect.field(context.listenerBus(), "stopped");
-        stopped = flag instanceof AtomicBoolean ? (AtomicBoolean) flag : null;
+        stopped = flag;
     }
 
     /** The next event that was not seen yet; null when there is none. They stay in the queue. */
@@ -49,16 +54,17 @@ final class Ahead {
         return null;
     }
 
-    /** Whether there is another one, or one comes before the bus stops; at most until the deadline. */
+    /** Whether there is another one, or one comes before the queue stops or a pause later; at most until the deadline. */
     boolean waits(long deadlineMillis) {
+        boolean last = false;
         while (events != null && stopped != null) {
-            boolean last = stopped.get() || System.currentTimeMillis() >= deadlineMillis;
             if (events.size() > seen) {
                 return true;
             }
-            if (last) {
+            if (last || System.currentTimeMillis() >= deadlineMillis) {
                 return false;
             }
+            last = stopped.get();
             try {
                 Thread.sleep(PAUSE_MILLIS);
             } catch (InterruptedException e) {
