@@ -12,6 +12,7 @@
     │   ├── StoreNotFound       there are no lineage tables at that place
     │   └── SchemaVersionError  the tables are of another schema version
     ├── ExecutableError         a stored plan cannot be run: its signature, its Spark version, or something it needs is not there
+    ├── SnapshotError           a checksum that cannot be taken: a type without an encoding, a version that is gone
     └── QueryError              a question that cannot be answered
         ├── NotFound            nothing of that name is recorded
         └── Ambiguous           the name fits more than one thing; the message lists them
@@ -61,6 +62,10 @@ class SchemaVersionError(StoreError):
 
 class ExecutableError(LineageError):
     """A stored plan cannot be run here: its signature, its Spark version, or something that it needs is not there."""
+
+
+class SnapshotError(LineageError):
+    """A checksum that cannot be taken: a type that has no canonical encoding, a version that no longer exists."""
 
 
 class QueryError(LineageError):

@@ -50,7 +50,7 @@ MAY_USE: dict[str, set[str]] = {
     "query": {"deltalake", "pyarrow", "duckdb"},
     "export": {"pyarrow", "duckdb"},
     "capture": {"pyspark", "py4j"},
-    "snapshot": {"pyspark", "py4j", "pyarrow", "deltalake"},
+    "snapshot": {"pyspark", "py4j", "pyarrow", "deltalake", "numpy", "xxhash"},
     "rows": {"pyspark", "py4j", "pyarrow", "deltalake"},
     "replay": {"pyspark", "py4j", "pyarrow", "deltalake"},
     "render": {"rich"},

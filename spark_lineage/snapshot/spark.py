@@ -1,0 +1,138 @@
+"""The checksum as expressions of Spark: built-in functions alone, so that nothing of ours has to reach the executors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+from .kinds import LANES, MASK64, Column, Kind, columns_of, key_of
+from .sums import Sums
+
+_HALF = 0xFFFFFFFF
+
+
+def sums_of_frame(frame: DataFrame, columns: tuple[Column, ...] | None = None) -> Sums:
+    """The checksum of the rows of a frame, in one job. Raises SnapshotError for a type without an encoding."""
+    columns = columns_of(frame.schema.jsonValue()) if columns is None else columns
+    row = frame.select(*row_hashes(columns)).agg(*aggregates()).first()
+    assert row is not None
+    return sums_from(row)
+
+
+def row_hashes(columns: tuple[Column, ...]) -> list[SparkColumn]:
+    """The two hashes of a row, as `h0` and `h1`."""
+    return [
+        _struct([(column, F.col(_quoted(column.name))) for column in columns], lane).alias(f"h{lane}")
+        for lane in range(len(LANES))
+    ]
+
+
+def aggregates() -> list[SparkColumn]:
+    """What is to be aggregated over `h0` and `h1`: the number of rows, and the sums of the low and of the high half of each.
+
+    A sum of whole hashes would overflow, which is an error in ANSI mode; halves do so after 2^31 rows, so there each is a decimal's.
+    """
+    halves = [
+        F.sum(half.cast("decimal(20,0)")).alias(f"{part}{lane}")
+        for lane in range(len(LANES))
+        for part, half in (
+            ("low", F.col(f"h{lane}").bitwiseAND(F.lit(_HALF))),
+            ("high", F.shiftrightunsigned(F.col(f"h{lane}"), 32)),
+        )
+    ]
+    return [F.count(F.lit(1)).alias("rows"), *halves]
+
+
+def sums_from(row: Any) -> Sums:
+    lanes = [(int(row[f"low{lane}"] or 0) + (int(row[f"high{lane}"] or 0) << 32)) & MASK64 for lane in range(len(LANES))]
+    return Sums(int(row["rows"]), *lanes)
+
+
+def _struct(fields: list[tuple[Column, SparkColumn]], lane: int) -> SparkColumn:
+    always = LANES[lane]
+    missing: list[SparkColumn] = []
+    for column, value in fields:
+        if column.kind.name == "void":
+            continue
+        if column.nullable:
+            missing.append(F.when(value.isNull(), _long(0)).otherwise(_long(column.key(lane))))
+        else:
+            always ^= column.key(lane)
+    mask = _long(always)
+    for one in missing:
+        mask = mask.bitwiseXOR(one)
+    return F.xxhash64(mask, *(part for column, value in fields for part in _parts(column.kind, value, lane)))
+
+
+def _parts(kind: Kind, value: SparkColumn, lane: int) -> Iterator[SparkColumn]:
+    """What is hashed of a value, each null where the value is."""
+    match kind.name:
+        case "void":
+            return
+        case "struct":
+            inner = _struct([(part, value.getField(part.name)) for part in kind.parts], lane)
+            yield F.when(value.isNotNull(), inner)
+        case "array":
+            yield from _sequence(F.transform(value, lambda one: _element(kind.parts[0].kind, one, lane)))
+        case "map":
+            entries = F.transform(F.map_entries(value), lambda entry: _entry(kind, entry, lane))
+            yield from _sequence(F.array_sort(entries))
+        case "integer":
+            yield value if kind.spark == "long" else value.cast("bigint")
+        case "floating":
+            yield value if kind.spark == "double" else value.cast("double")
+        case "string":
+            yield value if kind.spark == "string" else value.cast("string")
+        case "variant":
+            yield from _variant(value)
+        case _:
+            yield value
+
+
+def _sequence(hashes: SparkColumn) -> Iterator[SparkColumn]:
+    yield F.when(hashes.isNotNull(), F.size(hashes).cast("bigint"))
+    yield hashes
+
+
+def _element(kind: Kind, value: SparkColumn, lane: int) -> SparkColumn:
+    if kind.name == "void":
+        return _long(key_of("null", lane))
+    alone = F.xxhash64(_long(LANES[lane]), *_parts(kind, value, lane))
+    return F.when(value.isNull(), _long(key_of("null", lane))).otherwise(alone)
+
+
+def _entry(kind: Kind, entry: SparkColumn, lane: int) -> SparkColumn:
+    key, value = (_element(part.kind, entry.getField(part.name), lane) for part in kind.parts)
+    return F.xxhash64(_long(LANES[lane]), key, value)
+
+
+def _variant(value: SparkColumn) -> Iterator[SparkColumn]:
+    """The bytes of a variant made anew: `variant_get` of the whole orders its dictionary of names as its values have them."""
+    anew = F.variant_get(value, "$", "variant")
+    yield _invoked(anew, "getMetadata")
+    yield _invoked(anew, "getValue")
+
+
+def _invoked(value: SparkColumn, method: str) -> SparkColumn:
+    """A method without arguments that gives bytes, called on the object that the value is inside Spark."""
+    spark = SparkSession.active()
+    assert spark._jvm is not None
+    utils = spark._jvm.org.apache.spark.sql.classic.ExpressionUtils
+    binary = spark._jvm.org.apache.spark.sql.types.DataType.fromDDL("binary")
+    expressions = spark._jvm.org.apache.spark.sql.catalyst.expressions
+    nothing = spark._jvm.org.apache.spark.api.python.PythonUtils.toSeq([])
+    invoke = expressions.objects.Invoke(utils.expression(value._jc), method, binary, nothing, nothing, True, True, True)
+    return SparkColumn(utils.column(invoke))
+
+
+def _long(number: int) -> SparkColumn:
+    signed = number - (1 << 64) if number >= 1 << 63 else number
+    return F.lit(signed).cast("bigint")
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"

@@ -1,0 +1,40 @@
+"""The sum of row hashes: what a checksum is made of, and how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .kinds import MASK64
+from .xxh64 import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """How many rows, and the sums of their hashes in each lane, modulo 2^64. Those of parts add up to that of the whole."""
+
+    rows: int
+    first: int
+    second: int
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.rows + other.rows, (self.first + other.first) & MASK64, (self.second + other.second) & MASK64)
+
+    def __sub__(self, other: Sums) -> Sums:
+        return Sums(self.rows - other.rows, (self.first - other.first) & MASK64, (self.second - other.second) & MASK64)
+
+    @property
+    def checksum(self) -> str:
+        """32 hexadecimal digits."""
+        return f"{self.first:016x}{self.second:016x}"
+
+    @classmethod
+    def of(cls, hashes: Words) -> Sums:
+        """Of the hashes of rows, shape (lanes, rows)."""
+        first, second = (int(lane.sum(dtype=np.uint64)) for lane in hashes)
+        return cls(hashes.shape[1], first, second)
+
+    @classmethod
+    def parse(cls, rows: int, checksum: str) -> Sums:
+        return cls(rows, int(checksum[:16], 16), int(checksum[16:], 16))
