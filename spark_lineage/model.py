@@ -22,6 +22,7 @@ Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
 LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
+SnapshotMethod = Literal["scan", "incremental"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
@@ -342,6 +343,43 @@ class ExecutableBlob:
 
     executable_id: str
     blob: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The checksum of a version of a dataset. `schema` is the columns it is of, in Spark's JSON."""
+
+    namespace: str
+    name: str
+    table_id: str | None
+    delta_version: int | None
+    committed_at: datetime | None = None
+    fingerprint: str | None = None
+    algorithm: str
+    schema_hash: str
+    schema: str
+    row_count: int
+    checksum: str
+    files: int | None = None
+    bytes: int | None = None
+    files_read: int | None = None
+    method: SnapshotMethod
+    execution_id: str | None = None
+    computed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotFile:
+    """The checksum of one data file of a Delta table, under the schema of the snapshot with this `schema_hash`."""
+
+    table_id: str
+    path: str
+    deletion_vector: str | None
+    algorithm: str
+    schema_hash: str
+    bytes: int
+    row_count: int
+    checksum: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,8 @@ _NULL = np.array([[key_of("null", lane)] for lane in range(len(LANES))], np.uint
 _LANES = np.array([[lane] for lane in LANES], np.uint64)
 _ALONE = hash_long(_LANES, np.full_like(_LANES, SEED))
 """The state before a value that is hashed by itself."""
+_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+"""What pyarrow cannot filter, and what can hold it."""
 _CANONICAL_NAN = np.uint64(0x7FF8000000000000)
 
 
@@ -48,7 +50,7 @@ def sums_of(batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> S
 def row_hashes(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Words:
     """Shape (lanes, rows)."""
     present = {name: batch.column(at) for at, name in enumerate(batch.schema.names)}
-    parts = [(column, _values(present[column.name])) for column in columns if column.name in present]
+    parts = [(column, _values(present[column.stored])) for column in columns if column.stored in present]
     return _struct(parts, batch.num_rows)
 
 
@@ -80,7 +82,7 @@ def _hashed(kind: Kind, array: pa.Array, state: Words) -> Words:
     match kind.name:
         case "struct":
             fields = {array.type.field(at).name: at for at in range(array.type.num_fields)}
-            parts = [(part, _values(array.field(fields[part.name]))) for part in kind.parts if part.name in fields]
+            parts = [(part, _values(array.field(fields[part.stored]))) for part in kind.parts if part.stored in fields]
             return hash_long(_struct(parts, len(array)), state)
         case "array":
             starts, lengths, flat = _flat(array, array.values)
@@ -196,6 +198,8 @@ def _values(array: pa.Array) -> _Values:
         array = array.dictionary_decode()
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    if array.type in _VIEWS:
+        array = array.cast(_VIEWS[array.type])
     if not array.null_count:
         return _Values(array, None)
     return _Values(array, pc.is_valid(array).to_numpy(zero_copy_only=False))

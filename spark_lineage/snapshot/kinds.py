@@ -31,6 +31,7 @@ _ATOMS = {
     "string": "string", "binary": "binary", "variant": "variant", "void": "void",
 }  # fmt: skip
 _TEXT = re.compile(r"(?:char|varchar)\(\d+\)|string collate .+")
+PHYSICAL_NAME = "delta.columnMapping.physicalName"
 _MONTHS, _MICROS = "interval months", "interval microseconds"
 
 
@@ -55,13 +56,13 @@ class Kind:
 class Column:
     """A column, a field of a struct, or a part of an array or a map.
 
-    `ordinal` is where it stands in the schema; columns are hashed in the order of their names.
+    `stored` is its name in a table's data files, where that is another one (Delta's column mapping).
     """
 
     name: str
     kind: Kind
     nullable: bool
-    ordinal: int
+    stored: str
 
     def key(self, lane: int) -> int:
         """64 bits for its presence in a row: of its name and of its class."""
@@ -118,8 +119,13 @@ def _quoted(name: str) -> str:
 
 def _fields(struct: Mapping[str, Any], path: str) -> tuple[Column, ...]:
     columns = [
-        Column(field["name"], _kind(field["type"], f"{path}{field['name']}"), bool(field.get("nullable", True)), at)
-        for at, field in enumerate(struct["fields"])
+        Column(
+            field["name"],
+            _kind(field["type"], f"{path}{field['name']}"),
+            bool(field.get("nullable", True)),
+            (field.get("metadata") or {}).get(PHYSICAL_NAME, field["name"]),
+        )
+        for field in struct["fields"]
     ]
     if len({column.name for column in columns}) < len(columns):
         names = sorted({column.name for column in columns if sum(other.name == column.name for other in columns) > 1})
@@ -134,11 +140,15 @@ def _kind(data_type: str | Mapping[str, Any], path: str) -> Kind:
         case "struct":
             return Kind("struct", "struct", _fields(data_type, f"{path}."))
         case "array":
-            element = Column("element", _kind(data_type["elementType"], f"{path}.element"), bool(data_type["containsNull"]), 0)
+            element = Column(
+                "element", _kind(data_type["elementType"], f"{path}.element"), bool(data_type["containsNull"]), "element"
+            )
             return Kind("array", "array", (element,))
         case "map":
-            key = Column("key", _kind(data_type["keyType"], f"{path}.key"), False, 0)
-            value = Column("value", _kind(data_type["valueType"], f"{path}.value"), bool(data_type["valueContainsNull"]), 1)
+            key = Column("key", _kind(data_type["keyType"], f"{path}.key"), False, "key")
+            value = Column(
+                "value", _kind(data_type["valueType"], f"{path}.value"), bool(data_type["valueContainsNull"]), "value"
+            )
             return Kind("map", "map", (key, value))
         case "udt":
             return _kind(data_type["sqlType"], path)

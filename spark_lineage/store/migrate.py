@@ -97,6 +97,11 @@ def _sure_edges(location: str) -> None:
     add_columns(location, "plans", "columns")
 
 
+def _snapshots(location: str) -> None:
+    create_table(location, TABLES["snapshot_files"])
+    create_table(location, TABLES["snapshots"])
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -106,4 +111,5 @@ STEPS: tuple[Step, ...] = (
         _whole_capture,
     ),
     Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
+    Step(5, "the tables snapshots and snapshot_files", _snapshots),
 )

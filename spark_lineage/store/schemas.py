@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -332,6 +332,51 @@ TABLES: dict[str, TableSchema] = {
             statistics=("execution_id", "run_id", "executable_id"),
             partition_by=("event_date",),
             apart=True,
+        ),
+        TableSchema(
+            "snapshot_files",
+            model.SnapshotFile,
+            _schema(
+                "table_id path algorithm schema_hash row_count checksum",
+                table_id=_STRING,
+                path=_STRING,
+                deletion_vector=_STRING,
+                algorithm=_STRING,
+                schema_hash=_STRING,
+                bytes=_LONG,
+                row_count=_LONG,
+                checksum=_STRING,
+            ),
+            key=("table_id", "path", "deletion_vector", "algorithm", "schema_hash"),
+            statistics=("table_id", "schema_hash"),
+            cluster_by=("table_id",),
+        ),
+        TableSchema(
+            "snapshots",
+            model.Snapshot,
+            _schema(
+                "namespace name algorithm schema_hash row_count checksum method computed_at",
+                namespace=_STRING,
+                name=_STRING,
+                table_id=_STRING,
+                delta_version=_LONG,
+                committed_at=_TIME,
+                fingerprint=_STRING,
+                algorithm=_STRING,
+                schema_hash=_STRING,
+                schema=_STRING,
+                row_count=_LONG,
+                checksum=_STRING,
+                files=_LONG,
+                bytes=_LONG,
+                files_read=_LONG,
+                method=_STRING,
+                execution_id=_STRING,
+                computed_at=_TIME,
+            ),
+            key=("namespace", "name", "table_id", "delta_version", "algorithm", "computed_at"),
+            statistics=("name", "table_id", "delta_version"),
+            cluster_by=("name",),
         ),
         TableSchema(
             "executions",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from spark_lineage.model import ColumnEdge, Dataset, DatasetEdge, ExecutableLeaf, Execution, Input, Output, PlanExecutable
+from spark_lineage.model import (
+    ColumnEdge,
+    Dataset,
+    DatasetEdge,
+    ExecutableLeaf,
+    Execution,
+    Input,
+    Output,
+    PlanExecutable,
+    Snapshot,
+    SnapshotFile,
+)
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -82,3 +93,38 @@ def executable(execution_id: str, executable_id: str, minutes: float = 0, **valu
 
 def dataset(name: str, minutes: float = 0, **values: Any) -> Dataset:
     return Dataset(**{"namespace": "file", "name": name, "first_seen_at": at(minutes), "last_seen_at": at(minutes), **values})
+
+
+def snapshot(name: str, version: int, **values: Any) -> Snapshot:
+    return Snapshot(
+        **{
+            "namespace": "file",
+            "name": name,
+            "table_id": "t",
+            "delta_version": version,
+            "algorithm": "rowsum-xx64x2-v1",
+            "schema_hash": "s",
+            "schema": "{}",
+            "row_count": version,
+            "checksum": "0" * 32,
+            "method": "scan",
+            "computed_at": at(version),
+            **values,
+        }
+    )
+
+
+def snapshot_file(path: str, **values: Any) -> SnapshotFile:
+    return SnapshotFile(
+        **{
+            "table_id": "t",
+            "path": path,
+            "deletion_vector": None,
+            "algorithm": "rowsum-xx64x2-v1",
+            "schema_hash": "s",
+            "bytes": 1,
+            "row_count": 1,
+            "checksum": "0" * 32,
+            **values,
+        }
+    )

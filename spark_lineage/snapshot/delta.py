@@ -1,0 +1,229 @@
+"""A version of a Delta table as files, each with its checksum: without a JVM, through delta-rs and pyarrow.
+
+Schemas, deletion vectors and partition values come from delta-rs; data files are read by pyarrow. What these two cannot read as
+Spark does (variants, files in the calendar of Spark 2) is left to Spark, by a SnapshotError that says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from ..config import local_path
+from ..errors import SnapshotError
+from .arrow import sums_of
+from .kinds import PHYSICAL_NAME, Column, columns_of
+from .sums import Sums
+
+_OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
+_ROWS_AT_A_TIME = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file as a version of a table has it.
+
+    `path` is as in Delta's log: below the table, or a whole URI. `deletion_vector` names the rows that are left out by their
+    content (None: there is none), `kept` says of each row whether it is left in.
+    """
+
+    path: str
+    size: int
+    rows: int | None
+    partition: dict[str, Any]
+    deletion_vector: str | None = None
+    kept: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class DeltaVersion:
+    """A table at a version. `columns` are as its schema has them then; `committed_at` is None where no log tells."""
+
+    location: str
+    version: int
+    table_id: str
+    committed_at: datetime | None
+    schema: str
+    columns: tuple[Column, ...]
+    files: tuple[DataFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+def version_of(location: str, version: int | None = None, at: datetime | None = None) -> DeltaVersion:
+    """The table at a version, or as it was at a time, or as it is.
+
+    Raises SnapshotError where there is no table, or the version cannot be told any more: with what would have kept it.
+    """
+    place = _absolute(location)
+    try:
+        table = DeltaTable(place)
+        newest = table.version()
+        if version is not None and version > newest:
+            raise SnapshotError(f"{location} has no version {version}: the newest is {newest}")
+        if at is not None:
+            table.load_as_version(at)
+        elif version is not None and version != newest:
+            table.load_as_version(version)
+        return _read(place, table)
+    except TableNotFoundError as error:
+        raise SnapshotError(
+            f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
+        ) from error
+    except (DeltaError, OSError, ValueError) as error:
+        wanted = f"version {version}" if version is not None else f"the version of {at:%Y-%m-%d %H:%M:%S %Z}" if at else "it"
+        raise SnapshotError(
+            f"{wanted} of {location} cannot be read: {_first_line(error)}. Logs are kept for delta.logRetentionDuration "
+            "(30 days unless set), removed files for delta.deletedFileRetentionDuration (one week): longer ones would have kept it"
+        ) from error
+
+
+def sums_by_file(table: DeltaVersion, files: tuple[DataFile, ...] | None = None) -> Iterator[tuple[DataFile, Sums]]:
+    """The sums of each file of the version, or of these ones. Raises SnapshotError for what is left to Spark or is gone."""
+    for file in table.files if files is None else files:
+        yield file, sums_of(_batches(table, file), table.columns)
+
+
+def _read(place: str, table: DeltaTable) -> DeltaVersion:
+    schema = json.loads(table.schema().to_json())
+    physical = {field["name"]: (field.get("metadata") or {}).get(PHYSICAL_NAME, field["name"]) for field in schema["fields"]}  # fmt: skip
+    vectors = dict(_deletion_vectors(place, table))
+    metadata = table.metadata()
+    actions = pa.table(table.get_add_actions(flatten=False))
+    partitioned = metadata.partition_columns
+    files = []
+    for action in actions.select([name for name in actions.column_names if name in _ACTION]).to_pylist():
+        partition = action.get("partition") or {}
+        kept = vectors.get(_resolved(place, action["path"]))
+        files.append(
+            DataFile(
+                path=action["path"],
+                size=action["size_bytes"],
+                rows=action["num_records"],
+                partition={physical[name]: partition.get(physical[name], partition.get(name)) for name in partitioned},
+                deletion_vector=None if kept is None else _name_of(kept),
+                kept=kept,
+            )
+        )
+    history = [one for one in table.history(1) if one.get("version", table.version()) == table.version()]
+    stamp = history[0].get("timestamp") if history else None
+    return DeltaVersion(
+        location=place,
+        version=table.version(),
+        table_id=str(metadata.id),
+        committed_at=None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC),
+        schema=_written(schema),
+        columns=columns_of(schema),
+        files=tuple(sorted(files, key=lambda file: file.path)),
+    )
+
+
+_ACTION = ("path", "size_bytes", "num_records", "partition")
+
+
+def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    protocol = table.protocol()
+    if "deletionVectors" not in (protocol.reader_features or ()):
+        return
+    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
+        for path, kept in zip(batch.column(0), batch.column(1), strict=True):
+            yield _resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
+
+
+def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
+    system, path = _opened(_resolved(table.location, file.path))
+    try:
+        with system.open_input_file(path) as source:
+            parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+            old = [name for name in parquet.metadata.metadata or {} if name in _OLD_CALENDAR]
+            if old:
+                raise SnapshotError(
+                    f"{file.path} is written in the calendar of Spark 2 ({old[0].decode()}): it is left to Spark"
+                )
+            wanted = [column.stored for column in table.columns if column.stored in parquet.schema_arrow.names]
+            seen = 0
+            for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=wanted):
+                kept = None if file.kept is None else file.kept[seen : seen + batch.num_rows]
+                seen += batch.num_rows
+                if kept is not None and not kept.all():  # a vector may end before the rows do: what it does not name is kept
+                    mask = np.ones(batch.num_rows, np.bool_)
+                    mask[: len(kept)] = kept
+                    batch = batch.filter(pa.array(mask))
+                yield _with_partition(batch, file.partition)
+    except FileNotFoundError as error:
+        raise SnapshotError(
+            f"{file.path} of {table.location} is gone: version {table.version} cannot be read any more. Removed files are kept for "
+            "delta.deletedFileRetentionDuration (one week unless set) until VACUUM: a longer one would have kept it"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise SnapshotError(f"{file.path} of {table.location} cannot be read: {_first_line(error)}") from error
+
+
+def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any]) -> pa.RecordBatch:
+    for name, value in partition.items():
+        if name not in batch.schema.names:
+            array = pa.nulls(batch.num_rows) if value is None else pa.repeat(value, batch.num_rows)
+            batch = batch.append_column(name, array)
+    return batch
+
+
+def _name_of(kept: npt.NDArray[np.bool_]) -> str:
+    """By the numbers of the rows that are left out, so that it does not depend on where and how Delta keeps the vector."""
+    return hashlib.sha256(np.flatnonzero(~kept).astype("<i8").tobytes()).hexdigest()[:32]
+
+
+def _written(schema: dict[str, Any]) -> str:
+    """The schema as it is stored: Spark's JSON, of metadata only what says where a column is in the data files."""
+
+    def plain(kind: Any) -> Any:
+        if isinstance(kind, dict):
+            return {name: plain(value) for name, value in kind.items() if name != "metadata" or value} | (
+                {"metadata": {key: value for key, value in (kind.get("metadata") or {}).items() if key == PHYSICAL_NAME}}
+                if "metadata" in kind
+                else {}
+            )
+        return [plain(one) for one in kind] if isinstance(kind, list) else kind
+
+    return json.dumps(plain(schema), separators=(",", ":"))
+
+
+def _absolute(location: str) -> str:
+    path = local_path(location)
+    return location.rstrip("/") if path is None else str(Path(path).absolute())
+
+
+def _resolved(place: str, path: str) -> str:
+    """A data file's own location: paths in the log are below the table, and encoded as in a URI."""
+    if "://" in path or path.startswith("file:/"):
+        local = local_path(path)
+        return path if local is None else str(local)
+    return path if path.startswith("/") else f"{place}/{unquote(path)}"
+
+
+def _opened(location: str) -> tuple[Any, str]:
+    if location.startswith("/"):
+        return pafs.LocalFileSystem(), location
+    try:
+        return pafs.FileSystem.from_uri(location)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SnapshotError(f"{location} cannot be opened: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")

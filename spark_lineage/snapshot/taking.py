@@ -1,0 +1,199 @@
+"""Takes the checksum of a version of a Delta table, reading only the files whose sums are not known, and keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import Snapshot, SnapshotFile
+from ..store.tables import Store, literal
+from .delta import DataFile, DeltaVersion, sums_by_file, version_of
+from .kinds import ALGORITHM, Column, columns_of, covers, schema_hash
+from .sums import Sums
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) after each file."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a recorded checksum was held against. `lost` and `changed` are data files, by their paths in Delta's log."""
+
+    recorded: Snapshot
+    rows: int | None
+    checksum: str | None
+    lost: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.checksum == self.recorded.checksum and self.rows == self.recorded.row_count
+
+
+def key_of_location(location: str) -> DatasetKey:
+    """The dataset that a Delta table at this place is."""
+    return exact_place(location).key
+
+
+def take(
+    store: Store,
+    location: str,
+    version: int | None = None,
+    at: datetime | None = None,
+    key: DatasetKey | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """The snapshot of a version (the newest, that of a time), as it is recorded then.
+
+    A version that is known is not read again. Raises SnapshotError, and StoreError where it cannot be kept.
+    """
+    table = version_of(location, version, at)
+    namespace, name = key or key_of_location(table.location)
+    hashed = schema_hash(table.columns)
+    known = snapshots(store, table_id=table.table_id, version=table.version)
+    for one in known:
+        if one.schema_hash == hashed and (one.namespace, one.name) == (namespace, name):
+            return one
+    sums = known_sums(store, table)
+    new: list[SnapshotFile] = []
+    done, total = sum(file.size for file in table.files if _named(file) in sums), table.bytes
+    for file, found in sums_by_file(table, tuple(file for file in table.files if _named(file) not in sums)):
+        sums[_named(file)] = found
+        new.append(_row(table.table_id, file, hashed, found))
+        done += file.size
+        if progress is not None:
+            progress(done, total)
+    whole = sum((sums[_named(file)] for file in table.files), Sums(0, 0, 0))
+    snapshot = Snapshot(
+        namespace=namespace,
+        name=name,
+        table_id=table.table_id,
+        delta_version=table.version,
+        committed_at=table.committed_at,
+        algorithm=ALGORITHM,
+        schema_hash=hashed,
+        schema=table.schema,
+        row_count=whole.rows,
+        checksum=whole.checksum,
+        files=len(table.files),
+        bytes=total,
+        files_read=len(new),
+        method="scan" if len(new) == len(table.files) else "incremental",
+        computed_at=datetime.now(UTC),
+    )
+    store.append("snapshots", [snapshot], None)  # before its files: their schema is told by a snapshot
+    store.append("snapshot_files", new, None)
+    return snapshot
+
+
+def snapshots(
+    store: Store, table_id: str | None = None, version: int | None = None, key: DatasetKey | None = None
+) -> list[Snapshot]:
+    """What is recorded, the oldest first."""
+    conditions = [f"algorithm = {literal(ALGORITHM)}"]
+    if table_id is not None:
+        conditions.append(f"table_id = {literal(table_id)}")
+    if version is not None:
+        conditions.append(f"delta_version = {version}")
+    if key is not None:
+        conditions += [f"namespace = {literal(key[0])}", f"name = {literal(key[1])}"]
+    rows = store.arrow("snapshots", filter=" and ".join(conditions)).to_pylist()
+    return sorted((Snapshot(**row) for row in rows), key=lambda one: one.computed_at)
+
+
+def known_sums(store: Store, table: DeltaVersion) -> dict[tuple[str, str | None], Sums]:
+    """The sums of those of the version's files that hold under its schema, by path and deletion vector.
+
+    A file's sum was taken under the schema of some version. It holds under another one that has the same columns and
+    perhaps more: those were added later, so the file has no values of them.
+    """
+    wanted = {_named(file) for file in table.files}
+    schemas: dict[str, tuple[Column, ...]] = {}
+    for one in snapshots(store, table_id=table.table_id):
+        if one.schema_hash not in schemas:
+            schemas[one.schema_hash] = columns_of(one.schema)
+    good = [hashed for hashed, columns in schemas.items() if _holds(table.columns, columns)]
+    if not good:
+        return {}
+    condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(ALGORITHM)} and schema_hash in ({', '.join(map(literal, good))})"
+    rows = store.arrow("snapshot_files", ["path", "deletion_vector", "row_count", "checksum"], condition).to_pylist()
+    return {
+        named: Sums.parse(row["row_count"], row["checksum"])
+        for row in rows
+        if (named := (row["path"], row["deletion_vector"])) in wanted
+    }
+
+
+def verify(store: Store, recorded: Snapshot, location: str, progress: Progress | None = None) -> Verified:
+    """Reads every file of the version again and holds it against what is recorded.
+
+    A version that cannot be read any more is no error: it is told with `reason`, and with the files that are lost.
+    """
+    from ..errors import SnapshotError
+
+    try:
+        table = version_of(location, recorded.delta_version)
+    except SnapshotError as error:
+        return Verified(recorded, None, None, reason=str(error))
+    if table.table_id != recorded.table_id:
+        return Verified(
+            recorded, None, None, reason=f"{location} is another table now: it was dropped and created again, or replaced"
+        )
+    before = known_sums(store, table)
+    whole, lost, changed, done = Sums(0, 0, 0), [], [], 0
+    reason = None
+    for file in table.files:
+        try:
+            ((_, found),) = sums_by_file(table, (file,))
+        except SnapshotError as error:
+            lost.append(file.path)
+            reason = reason or str(error)
+            continue
+        whole += found
+        if before.get(_named(file), found) != found:
+            changed.append(file.path)
+        done += file.size
+        if progress is not None:
+            progress(done, table.bytes)
+    if lost:
+        return Verified(recorded, None, None, tuple(lost), tuple(changed), reason)
+    return Verified(recorded, whole.rows, whole.checksum, (), tuple(changed))
+
+
+def _holds(now: tuple[Column, ...], then: tuple[Column, ...]) -> bool:
+    """Also the names in the data files must be the same: a column that was dropped and added again is another one."""
+    return covers(now, then) and _stored(then) <= _stored(now)
+
+
+def _stored(columns: Iterable[Column], before: str = "") -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for column in columns:
+        found.add((f"{before}{column.name}", column.stored))
+        found |= _stored(column.kind.parts, f"{before}{column.name}\0")
+    return found
+
+
+def _named(file: DataFile) -> tuple[str, str | None]:
+    return file.path, file.deletion_vector
+
+
+def _row(table_id: str, file: DataFile, hashed: str, found: Sums) -> SnapshotFile:
+    return SnapshotFile(
+        table_id=table_id,
+        path=file.path,
+        deletion_vector=file.deletion_vector,
+        algorithm=ALGORITHM,
+        schema_hash=hashed,
+        bytes=file.size,
+        row_count=found.rows,
+        checksum=found.checksum,
+    )
+
+
+def of_version(recorded: Sequence[Snapshot], version: int | None) -> Snapshot | None:
+    """The last snapshot of a version, or of the newest version that has one."""
+    found = [one for one in recorded if version is None or one.delta_version == version]
+    return max(found, key=lambda one: (one.delta_version or 0, one.computed_at), default=None)

@@ -1,0 +1,165 @@
+"""Checksums of the versions of a Delta table: what is read for each, and what a second look finds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from spark_lineage.errors import SnapshotError
+from spark_lineage.snapshot.arrow import sums_of
+from spark_lineage.snapshot.delta import version_of
+from spark_lineage.snapshot.kinds import columns_of
+from spark_lineage.snapshot.taking import snapshots, take, verify
+from spark_lineage.store.tables import Store
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path) -> Store:
+    shutil.copytree(empty_store, tmp_path / "store")
+    return Store.open(tmp_path / "store")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    return str(tmp_path / "some table")
+
+
+def rows(first: int, last: int, **more: Any) -> pa.Table:
+    numbers = list(range(first, last))
+    return pa.table({"id": numbers, "name": [None if n % 3 == 0 else f"n{n}" for n in numbers], **more})
+
+
+def expected(table: pa.Table, location: str) -> str:
+    return sums_of(table.to_batches(), columns_of(version_of(location).schema)).checksum
+
+
+def test_an_append_costs_its_own_files(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    first = take(store, place)
+    write_deltalake(place, rows(10, 15), mode="append")
+    second = take(store, place)
+    assert (first.method, first.files_read, first.row_count) == ("scan", 1, 10)
+    assert (second.method, second.files, second.files_read, second.row_count) == ("incremental", 2, 1, 15)
+    assert second.checksum == expected(rows(0, 15), place)
+    assert take(store, place) == second, "known: not taken again"
+    assert [one.delta_version for one in snapshots(store)] == [0, 1]
+    assert take(store, place, version=0) == first
+
+
+def test_whatever_is_done_to_the_table(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    write_deltalake(place, rows(10, 20), mode="append")
+    before = take(store, place)
+    DeltaTable(place).optimize.compact()
+    compacted = take(store, place)
+    assert (compacted.checksum, compacted.row_count) == (before.checksum, before.row_count)
+    DeltaTable(place).delete("id = 3")
+    deleted = take(store, place)
+    assert deleted.checksum == expected(pa.concat_tables([rows(0, 3), rows(4, 20)]), place)
+    DeltaTable(place).update(updates={"name": "'x'"}, predicate="id = 4")
+    assert take(store, place).checksum not in (before.checksum, deleted.checksum)
+    write_deltalake(place, rows(0, 20), mode="overwrite")
+    overwritten = take(store, place)
+    assert overwritten.checksum == before.checksum
+    assert take(store, place, version=1).checksum == before.checksum
+
+
+def test_a_column_added_later_leaves_the_old_files_sums(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    first = take(store, place)
+    write_deltalake(place, rows(10, 12, extra=pa.array([1.5, None])), mode="append", schema_mode="merge")
+    second = take(store, place)
+    assert (second.files_read, second.schema_hash == first.schema_hash) == (1, False)
+    whole = pa.concat_tables([rows(0, 10), rows(10, 12, extra=pa.array([1.5, None]))], promote_options="default")
+    assert second.checksum == expected(whole, place)
+
+
+def test_partitions_and_their_nulls(store: Store, place: str) -> None:
+    days = [dt.date(2024, 1, 1), None, dt.date(2024, 1, 2), None]
+    table = pa.table({"id": [1, 2, 3, 4], "day": pa.array(days, pa.date32()), "what ever": ["a/b", "", None, "ü %"]})
+    write_deltalake(place, table, partition_by=["day", "what ever"])
+    # Delta keeps an empty text of a partition as null
+    stored = table.set_column(2, "what ever", pa.array(["a/b", None, None, "ü %"]))
+    assert take(store, place).checksum == expected(stored, place)
+
+
+def test_no_rows_and_no_files(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 0))
+    empty = take(store, place)
+    assert (empty.row_count, empty.checksum, empty.files_read) == (0, "0" * 32, empty.files)
+
+
+def test_the_version_of_a_time(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    between = version_of(place).committed_at
+    assert between is not None
+    write_deltalake(place, rows(10, 20), mode="append")
+    assert take(store, place, at=between + dt.timedelta(milliseconds=1)).row_count == 10
+
+
+def test_dropped_and_made_again_is_another_table(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    first = take(store, place)
+    shutil.rmtree(place)
+    write_deltalake(place, rows(0, 11))
+    second = take(store, place)
+    assert (second.row_count, second.files_read) == (11, 1)
+    assert second.table_id != first.table_id
+    held = verify(store, first, place)
+    assert not held.holds
+    assert "dropped and created again" in str(held.reason)
+
+
+def test_what_a_second_look_finds(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    write_deltalake(place, rows(10, 20), mode="append")
+    recorded = take(store, place)
+    assert verify(store, recorded, place).holds
+
+    one, other = sorted(path for path in Path(place).glob("*.parquet"))
+    content = pq.read_table(one)
+    pq.write_table(content.set_column(0, "id", pa.array([n + 1 for n in content["id"].to_pylist()])), one)
+    held = verify(store, recorded, place)
+    assert (held.holds, held.changed, held.lost) == (False, (one.name,), ())
+    assert held.rows == 20
+
+    other.unlink()
+    held = verify(store, recorded, place)
+    assert (held.holds, held.changed, held.lost) == (False, (one.name,), (other.name,))
+    assert "delta.deletedFileRetentionDuration" in str(held.reason)
+
+
+def test_a_version_that_is_gone(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    write_deltalake(place, rows(0, 5), mode="overwrite")
+    DeltaTable(place).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    with pytest.raises(SnapshotError, match=r"version 0 cannot be read any more.*delta\.deletedFileRetentionDuration"):
+        take(store, place, version=0)
+    assert snapshots(store) == []
+
+
+@pytest.mark.parametrize(("version", "said"), [(7, "has no version 7: the newest is 0")])
+def test_a_version_that_never_was(store: Store, place: str, version: int, said: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    with pytest.raises(SnapshotError, match=said):
+        take(store, place, version=version)
+
+
+def test_no_table_there(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="is no Delta table"):
+        take(store, str(tmp_path / "nothing"))
+
+
+def test_what_is_no_parquet_is_told(store: Store, place: str) -> None:
+    write_deltalake(place, rows(0, 10))
+    (file,) = Path(place).glob("*.parquet")
+    file.write_bytes(b"PAR1 not at all PAR1")
+    with pytest.raises(SnapshotError, match=f"{file.name} of .* cannot be read"):
+        take(store, place)
