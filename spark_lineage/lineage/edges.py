@@ -93,7 +93,7 @@ def edges_of(
     for name, column in written.columns:
         yield from cited.of_column(name, column)
     decided = {(condition.subtype, condition.bits) for condition in written.relation.conditions}
-    order = (one for one in written.relation.order if (one.subtype, one.bits) not in decided)
+    order = (one for one in written.relation.order if not one.spread and (one.subtype, one.bits) not in decided)
     for condition in (*written.relation.conditions, *order):
         edge = Edge(cited.target, None, "unknown", None, None, "INDIRECT", condition.subtype, False, condition.expression)
         edge = replace(edge, order_only=condition.order_only)

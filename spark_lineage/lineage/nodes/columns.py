@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ...plan.expressions import Alias, Attribute, Call, Expression
+from ...plan.expressions import Alias, Attribute, Call, Expression, Literal
 from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
@@ -81,7 +81,7 @@ def expand(node: Node, walk: Walk) -> Relation:
         evaluated = [walk.evaluate(cell.expression, child.columns) for cell in cells]
         parents = tuple({id(parent): parent for one in evaluated for parent in one.parents}.values())
         value = any_value((one.value for one in evaluated), walk.sources)
-        if walk.plan.name_of(expression_id) == _GROUPING_ID:
+        if walk.plan.name_of(expression_id) == _GROUPING_ID and all(isinstance(cell.expression, Literal) for cell in cells):
             value = Value(passed(walk.sources.generated))
         columns[expression_id] = Column.of(value, _texts(cells, walk), node.kind, parents)
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
@@ -132,7 +132,8 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
     """The columns that a list of named expressions gives, by id and in order. A mere rename is the column itself."""
     made: dict[int, Column] = {}
     columns = child.columns
-    sorted_by = union(condition.influence for condition in child.order)
+    sorted_by = union(condition.influence for condition in child.order if not condition.spread)
+    spread_by = union(condition.influence for condition in child.order if condition.spread)
     for item in items:
         expression = item.expression
         if not isinstance(expression, (Alias, Attribute)):
@@ -143,8 +144,12 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
             continue
         evaluated = walk.evaluate(expression, columns)
         value = evaluated.value
-        if sorted_by is not NOTHING and any(isinstance(one, Call) and _depends_on_order(one) for one in parts_of(expression)):
+        if sorted_by is not NOTHING and depends_on_order(item):
             value = value.and_also(sorted_by)
+        if spread_by is not NOTHING and any(
+            isinstance(one, Call) and one.name in _BY_PARTITION for one in parts_of(expression)
+        ):
+            value = value.and_also(spread_by)
         made[expression.id] = Column.of(value, stated_sql(item), node.kind, evaluated.parents)
     return made
 
@@ -187,10 +192,23 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
     return anything
 
 
-def _depends_on_order(call: Call) -> bool:
-    """Whether the value may be another one where rows come in another order; of what was never seen, it may."""
-    name = known_as(call.name)
-    return name is None or name in _BY_ORDER
+def depends_on_order(item: Stated) -> bool:
+    """Whether the value may be another one where rows come in another order; of what was never seen, it may.
+
+    Rows that a window's own order does not tell apart stay as they come: what counts them depends on that, and a frame of ROWS does.
+    """
+    for part in parts_of(item.expression):
+        if isinstance(part, Call):
+            name = known_as(part.name)
+            if name is None or name in _BY_ORDER or (name == "SpecifiedWindowFrame" and _counts_rows(part, item.sql)):
+                return True
+    return False
+
+
+def _counts_rows(frame: Call, sql: str | None) -> bool:
+    """Whether a window's frame ends at a row, rather than at all that are alike. Which of them it is, the SQL alone tells."""
+    bounds = tuple(bound.name if isinstance(bound, Call) else None for bound in frame.children)
+    return bounds != ("UnboundedPreceding", "UnboundedFollowing") and (sql is None or "ROWS BETWEEN" in sql)
 
 
 def _texts(cells: Iterable[Stated], walk: Walk) -> str | None:
@@ -212,10 +230,14 @@ _FIXED: Final = frozenset({"Stack", "JsonTuple"})
 _BY_ORDER: Final = frozenset({
     "AnyValue", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "ApproximatePercentile", "CollectFrequentItems", "CollectList",
     "ComplexTypedAggregateExpression", "DistributedSequenceID", "First", "GenerateIdentityValues", "HistogramNumeric", "HiveUDAFFunction",
-    "KllSketchAggBigint", "KllSketchAggDouble", "KllSketchAggFloat", "Last", "ListAgg", "MaxBy", "MinBy", "Mode", "MonotonicallyIncreasingID",
-    "PandasMode", "PythonUDAF", "PythonUDF", "ScalaAggregator", "ScalaUDAF", "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
+    "KllSketchAggBigint", "KllSketchAggDouble", "KllSketchAggFloat", "Lag", "Last", "Lead", "ListAgg", "MaxBy", "MinBy", "Mode",
+    "MonotonicallyIncreasingID", "NTile", "NthValue", "PandasMode", "PythonUDAF", "PythonUDF", "RowNumber", "ScalaAggregator", "ScalaUDAF",
+    "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
 })  # fmt: skip
 """Functions whose value depends on the order in which rows come, if only where several are as good."""
+
+_BY_PARTITION: Final = frozenset({"DistributedSequenceID", "MonotonicallyIncreasingID", "SparkPartitionID"})
+"""Functions whose value depends on the partition that a row lies in."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     "Project": project,
