@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..plan.document import Commit
-from ..plan.nodes import LEFT_OUT, Node, Plan
+from ..plan.nodes import LEFT_OUT, MissingFieldError, Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
@@ -96,8 +96,11 @@ def _resolve(node: Node, walk: Walk) -> Relation:
         return _unknown(node, walk, f"unknown node {node.class_name if foreign else node.kind}")
     written, readings = len(walk.written), len(walk.readings)
     try:
-        return handler(node, walk)
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        relation = handler(node, walk)
+        if missing := [item for item in relation.output if item not in relation.columns]:
+            raise MissingFieldError(f"nothing gives the column {walk.plan.name_of(missing[0])}")
+        return relation
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         del walk.written[written:], walk.readings[readings:]
         return _unknown(node, walk, f"unknown form of node {node.kind}: {error}")
 

@@ -195,6 +195,23 @@ class _Cited:
         return Edge(self.target, name, kind, None, None, "DIRECT", _strongest(influence), False, column.expression)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trail:
+    """An operator that a value passed, and those before it: ways share what they have in common, or a deep plan would copy it at each step."""
+
+    step: str
+    before: _Trail | None
+
+    def steps(self) -> tuple[str, ...]:
+        """The operators, nearest to the source first."""
+        found: list[str] = []
+        current: _Trail | None = self
+        while current is not None:
+            found.append(current.step)
+            current = current.before
+        return tuple(reversed(found))
+
+
 class _Routes:
     """The operators that a value passed, found by walking back from a column to a source.
 
@@ -204,7 +221,7 @@ class _Routes:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._steps: dict[tuple[int, Bits, bool], tuple[str, ...]] = {}
+        self._trails: dict[tuple[int, Bits, bool], _Trail | None] = {}
         self._parents: dict[int, tuple[dict[Bits, Column], dict[Bits, Column]]] = {}
 
     def steps(self, column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
@@ -212,15 +229,15 @@ class _Routes:
         way: list[tuple[Column, Bits]] = []
         direct = edge_type == "DIRECT"
         current: Column | None = column
-        while current is not None and (id(current), bit, direct) not in self._steps:
+        while current is not None and (id(current), bit, direct) not in self._trails:
             way.append((current, bit))
             current, bit = self._next(current, bit, direct)
-        steps = () if current is None else self._steps[(id(current), bit, direct)]
+        trail = None if current is None else self._trails[(id(current), bit, direct)]
         for passed, through in reversed(way):
-            if passed.step is not None and (not steps or steps[-1] != passed.step):
-                steps = (*steps, passed.step)
-            self._steps[(id(passed), through, direct)] = steps
-        return steps
+            if passed.step is not None and (trail is None or trail.step != passed.step):
+                trail = _Trail(passed.step, trail)
+            self._trails[(id(passed), through, direct)] = trail
+        return () if trail is None else trail.steps()
 
     def _next(self, column: Column, bit: Bits, direct: bool) -> tuple[Column | None, Bits]:
         """The column before, and the source as that has it: one whose field was taken since has it whole."""

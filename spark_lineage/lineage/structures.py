@@ -14,10 +14,12 @@ from ..plan.types import fields_of
 from ..plan.values import DataType, Stated, StructSchema
 from .influence import NOTHING, Influence, Outer, decided_by, passed, substitute, union
 from .scope import Scope, Structure, bare_column
-from .value import Fields, Value, any_of, struct_of
+from .value import DEEPEST, Fields, Value, any_of, struct_of
 
 _ROUNDS: Final = 20
 """How often a fold is gone through; beyond it everything goes into everything."""
+_FAR: Final = 100
+"""How many changes of a struct are gone through to where it is spelt out; beyond it may be null."""
 _COMMON: Final = 1 << 62
 """Where the numbers of common expressions begin among the expression ids."""
 _UNNUMBERED: Final = _COMMON - 1
@@ -57,26 +59,33 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def _never_null(expression: Expression) -> bool:
-    """Whether a struct is there whatever the data holds: it is spelt out."""
-    if not isinstance(expression, Call) or not expression.children:
-        return False
-    if expression.name == "GetStructField":
-        field = _stated_field(expression.children[0], str(expression.arguments.get("field")))
-        return field is not None and _never_null(field)
-    return expression.name == "CreateNamedStruct" or (expression.name == "UpdateFields" and _never_null(expression.children[0]))
+    """Whether a struct is there whatever the data holds: it is spelt out, not too far below."""
+    current: Expression | None = expression
+    for _ in range(_FAR):
+        if not isinstance(current, Call) or not current.children:
+            return False
+        if current.name == "GetStructField":
+            current = _stated_field(current.children[0], str(current.arguments.get("field")))
+        elif current.name == "UpdateFields":
+            current = current.children[0]
+        else:
+            return current.name == "CreateNamedStruct"
+    return False
 
 
 def _stated_field(struct: Expression, name: str) -> Expression | None:
     """The expression that a field of a struct was given, where that is spelt out."""
-    if not isinstance(struct, Call):
-        return None
-    if struct.name == "CreateNamedStruct":
-        return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
-    if struct.name == "UpdateFields":
+    for _ in range(_FAR):
+        if not isinstance(struct, Call):
+            return None
+        if struct.name == "CreateNamedStruct":
+            return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
+        if struct.name != "UpdateFields" or not struct.children:
+            return None
         for child in reversed(struct.children[1:]):
             if isinstance(child, Call) and child.arguments.get("name") == name and child.children:
                 return child.children[0]
-        return _stated_field(struct.children[0], name)
+        struct = struct.children[0]
     return None
 
 
@@ -333,11 +342,9 @@ def _common(expression: Expression) -> int:
 
 def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:
     """What was given and is not in what was made of it: it decides how much of that there is, if any."""
-    bits = 0
-    for value in given:
-        bits |= value.influence.everything
-    bits &= ~(made.influence.everything | scope.sources.none)
-    return decided_by(bits, "CONDITIONAL") if bits else NOTHING
+    whole = union(value.influence for value in given)
+    bits = whole.everything & ~(made.influence.everything | scope.sources.none)
+    return decided_by(bits, "CONDITIONAL", whole) if bits else NOTHING
 
 
 def _as_many(made: Value, given: tuple[Value, ...], scope: Scope) -> Value:
@@ -451,11 +458,11 @@ def schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
     return fields_of(schema.text) if isinstance(schema, DataType) else ()
 
 
-def _all_fields(value: Value, fields: tuple[tuple[str, str], ...]) -> Value:
-    """A value in whose type each field comes from all that the value comes from."""
-    if not fields:
+def _all_fields(value: Value, fields: tuple[tuple[str, str], ...], depth: int = 0) -> Value:
+    """A value in whose type each field comes from all that the value comes from. What lies deeper than is told apart does anyway."""
+    if not fields or depth == DEEPEST:
         return value
-    told: Fields = {name: _all_fields(value, fields_of(data_type)) for name, data_type in fields}
+    told: Fields = {name: _all_fields(value, fields_of(data_type), depth + 1) for name, data_type in fields}
     return Value(value.influence, told)
 
 

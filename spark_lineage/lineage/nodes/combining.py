@@ -140,9 +140,11 @@ def loop(node: Node, walk: Walk) -> Relation:
     for round_ in itertools.count():
         known = _known_loop(references, influences, walk)
         grown = [union((start.influence, substitute(step.influence, known))) for start, step in parents]
+        if round_ > _ROUNDS * (1 + len(parents)):
+            grown = [one.transformed() for one in grown]
         if grown == influences:
             break
-        influences = grown if round_ < _ROUNDS * (1 + len(parents)) else [one.transformed() for one in grown]
+        influences = grown
     columns = {
         item: Column(influence, step.expression, node.kind, (start, step))
         for item, influence, (start, step) in zip(output, influences, parents, strict=True)

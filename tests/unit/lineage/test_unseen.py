@@ -243,6 +243,26 @@ def test_a_directory_in_a_format_of_hives_is_where_its_storage_says() -> None:
     assert told["datasets"] == ["dir <- in plan"]
 
 
+def test_what_only_decides_stays_as_sure_as_it_was_when_a_field_is_taken() -> None:
+    seen = call("com.acme.Whole", C)
+    chosen = call("If", call("IsNotNull", seen), C, {"l": None, "t": "struct<p:int,q:int>"})
+    edges, _ = value(call("GetStructField", chosen, field="p"))
+    assert edges == ["x <- in.c INDIRECT CONDITIONAL unknown", "x <- in.c.p DIRECT TRANSFORMATION unknown"]
+
+
+def test_how_many_elements_there_are_is_as_sure_as_the_array() -> None:
+    variable = call("NamedLambdaVariable", exprId=90)
+    edges, _ = value(call("ArrayTransform", call("com.acme.Items", D), call("LambdaFunction", ONE, variable)))
+    assert "x <- in.d INDIRECT CONDITIONAL unknown" in edges
+
+
+def test_a_column_that_is_called_like_the_grouping_id_is_one_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLUMNS, "21", ["spark_grouping_id", "int", True])
+    rows = [[{"expr": A}, {"expr": B}], [{"expr": A}, {"expr": {"l": None, "t": "string"}}]]
+    edges, _ = of(IN, node("Expand", 2, 1, output=(21, 12), projections=rows), names=("x", "y"))
+    assert edges == ["x <- in.a DIRECT IDENTITY", "y <- in.b DIRECT IDENTITY"]
+
+
 def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
     plan = {"root": nodes[-1]["id"], "attributes": COLUMNS, "nodes": nodes}
     found = read(json.dumps({**HEADING, "name": "command", "status": "succeeded", "analyzed": plan}).encode())
