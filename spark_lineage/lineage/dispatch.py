@@ -97,12 +97,21 @@ def _resolve(node: Node, walk: Walk) -> Relation:
     written, readings = len(walk.written), len(walk.readings)
     try:
         relation = handler(node, walk)
-        if missing := [item for item in relation.output if item not in relation.columns]:
-            raise MissingFieldError(f"nothing gives the column {walk.plan.name_of(missing[0])}")
+        _check(relation, node, walk)
         return relation
     except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         del walk.written[written:], walk.readings[readings:]
         return _unknown(node, walk, f"unknown form of node {node.kind}: {error}")
+
+
+def _check(relation: Relation, node: Node, walk: Walk) -> None:
+    """Raises `MissingFieldError` where the output has a column that nothing gives."""
+    children = (walk.relations[child] for child in node.children)
+    if any(relation.output is child.output and relation.columns is child.columns for child in children):
+        return
+    for item in relation.output:
+        if item not in relation.columns:
+            raise MissingFieldError(f"nothing gives the column {walk.plan.name_of(item)}")
 
 
 def _unknown(node: Node, walk: Walk, reason: str) -> Relation:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -100,9 +100,13 @@ def edges_of(
         yield from cited.from_bits(edge, condition.bits, condition.influence)
 
 
-def content_id(content: object) -> str:
-    """The first 32 hex digits of the SHA-256 of a JSON-like value."""
-    return _digest(_text(content))
+def content_id(content: Sequence[object]) -> str:
+    """The first 32 hex digits of the SHA-256 of a list of JSON-like values. Item by item: that of a wide plan is long as a text."""
+    digest = hashlib.sha256(b"[")
+    for position, item in enumerate(content):
+        digest.update(f"{',' if position else ''}{_text(item)}".encode())
+    digest.update(b"]")
+    return digest.hexdigest()[:32]
 
 
 @functools.lru_cache(maxsize=10_000)
