@@ -52,11 +52,12 @@ def sorted_rows(node: Node, walk: Walk) -> Relation:
 
 
 def spread_rows(node: Node, walk: Walk) -> Relation:
-    """DISTRIBUTE BY, ``repartition("k")``: which rows lie in one partition, and so which come first."""
+    """DISTRIBUTE BY, ``repartition("k")``: which rows lie in one partition, and so which come first. How they lay before counts no more."""
     child = walk.child(node)
     spread = (walk.condition(one, "SORT", child.columns) for one in node.stated("partitionExpressions"))
     order = tuple(replace(one, order_only=True, spread=True) for one in spread if one.bits)
-    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), (*child.order, *order))
+    kept = (one for one in child.order if not one.spread)
+    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), (*kept, *order))
 
 
 def first_rows(node: Node, walk: Walk) -> Relation:

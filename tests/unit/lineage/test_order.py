@@ -72,6 +72,11 @@ ROWS = "... OVER (ORDER BY 1 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
 RANGE = "... OVER (ORDER BY 1 RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
 
 
+def test_rows_spread_anew_lie_in_other_partitions() -> None:
+    edges, _ = of(IN, spread(2, 1, B), spread(3, 2, {"a": 3}), select(4, 3, A), limit(5, 4))
+    assert edges == ["* <- in.c INDIRECT SORT", "x <- in.a DIRECT IDENTITY"]
+
+
 @pytest.mark.parametrize(
     ("function", "frame", "sql", "depends"),
     [

@@ -121,6 +121,7 @@ def test_a_node_never_seen_takes_all_that_is_below_it(name: str, told: str) -> N
         (call("Mask", B, ONE, {"l": None, "t": "string"}, ONE, ONE), ["in.b DIRECT TRANSFORMATION"]),
         (call("Mask", B, ONE, A, ONE, ONE), ["in.a DIRECT TRANSFORMATION", "in.b DIRECT TRANSFORMATION"]),
         (call("AggregateExpression", call("CountIf", A)), ["in.a DIRECT AGGREGATION masked"]),
+        (call("AggregateExpression", call("BitmapConstructAgg", call("BitmapBitPosition", A))), ["in.a DIRECT AGGREGATION"]),
         (call("HllSketchEstimate", A), ["in.a DIRECT TRANSFORMATION masked"]),
         (call("ArrayInsert", D, A, C), ["in.a INDIRECT CONDITIONAL", "in.c DIRECT TRANSFORMATION", "in.d DIRECT TRANSFORMATION"]),
         (call("org.apache.spark.sql.hive.HiveGenericUDF", A), ["in.a DIRECT TRANSFORMATION"]),
