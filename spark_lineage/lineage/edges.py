@@ -162,20 +162,24 @@ class _Cited:
         for source in sources.of(bits):
             bit = sources.bit(source)
             steps = () if column is None else self._routes.steps(column, bit, edge.type)
-            edge = replace(edge, certainty=_certainty(influence, bit))
+            certainty = _certainty(influence, bit)
             if isinstance(source, Outer):
                 self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
-                yield replace(edge, steps=steps)
+                yield replace(edge, certainty=certainty, steps=steps)
             elif source.kind == "model":
                 yield from self._from_models(replace(edge, certainty="inferred", steps=steps))
             elif source.kind != "column":
-                yield replace(edge, kind=source.kind, steps=steps)
+                yield replace(edge, kind=source.kind, certainty=certainty, steps=steps)
             elif self._allowed[source.dataset or 0]:
-                yield self._from_source(edge, source, steps)
+                yield self._from_source(edge, source, steps, certainty)
 
-    def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...]) -> Edge:
-        dataset = self._walk.readings[source.dataset or 0].dataset
-        return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
+    def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...], certainty: Certainty) -> Edge:
+        """The edge from a column. Spelt out: of a function over a thousand columns there are a million, and `replace` is slow."""
+        key = self._walk.readings[source.dataset or 0].dataset.key
+        return Edge(
+            edge.target, edge.target_column, "column", key, source.column, edge.type, edge.subtype, edge.masking, edge.expression, steps,
+            certainty, edge.order_only,
+        )  # fmt: skip
 
     def _from_models(self, edge: Edge) -> Iterator[Edge]:
         """A value that a model computed comes from the model as a whole; of one that was not saved, from what it was trained on."""

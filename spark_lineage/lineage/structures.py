@@ -120,11 +120,6 @@ def inserted(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     return either.and_also(_deciding(children[1:-1], scope))
 
 
-def picked(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``elt(n, a, b)``: the first decides which of the others it is."""
-    return _chosen(children[:1], children[1:], scope)
-
-
 def replaced(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A function that is another expression in short, which is its only child: ``nvl``, ``nullif``, ``try_add``."""
     return children[0] if len(children) == 1 else Value(union(child.influence for child in children).transformed())
@@ -164,8 +159,8 @@ def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     return _chosen(tests, (*children[1::2], *(children[-1:] if len(children) % 2 else ())), scope)
 
 
-def chosen_if(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """IF: the condition decides which of the two it is."""
+def chosen_by_first(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """IF, ``elt(n, a, b)``: the first decides which of the others it is."""
     return _chosen(children[:1], children[1:], scope)
 
 
@@ -221,18 +216,13 @@ def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 
 def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``transform(items, x -> ...)``, and the map functions: what the lambda makes of each element; how many there are, is the array's."""
+    """``transform(items, x -> ...)``, ``zip_with``, the map functions: what the lambda makes of each element; how many there are, is the array's."""
     return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
 
 
 def kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``filter(items, x -> ...)``, ``array_sort``: the elements, as the lambda decides."""
     return children[0].taken().and_also(_deciding((_applied(call, children, scope),), scope))
-
-
-def zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``zip_with(a, b, (x, y) -> ...)``."""
-    return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
 
 
 def keys_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -490,7 +480,7 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "ElementAt": element_of,
     "Get": element_of,
     "ArrayInsert": inserted,
-    "Elt": picked,
+    "Elt": chosen_by_first,
     "Mask": masking,
     "TryEval": value_or_null,
     "With": common,
@@ -506,7 +496,7 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "XmlToStructs": parsed,
     "CsvToStructs": parsed,
     "CaseWhen": chosen_case,
-    "If": chosen_if,
+    "If": chosen_by_first,
     "Coalesce": first_that_is_there,
     "NaNvl": first_that_is_there,
     "AggregateExpression": aggregate,
@@ -516,8 +506,8 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "WindowExpression": window,
     "ArrayTransform": mapped,
     "TransformValues": mapped,
-    "MapZipWith": zipped,
-    "ZipWith": zipped,
+    "MapZipWith": mapped,
+    "ZipWith": mapped,
     "ArrayFilter": kept,
     "MapFilter": kept,
     "ArraySort": kept,

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from spark_lineage.lineage.expressions import RULES
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.lineage.structures import STRUCTURES
 from spark_lineage.plan.document import ExecutionDocument, read
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -262,6 +264,19 @@ def test_a_column_that_is_called_like_the_grouping_id_is_one_of_the_users(monkey
     rows = [[{"expr": A}, {"expr": B}], [{"expr": A}, {"expr": {"l": None, "t": "string"}}]]
     edges, _ = of(IN, node("Expand", 2, 1, output=(21, 12), projections=rows), names=("x", "y"))
     assert edges == ["x <- in.a DIRECT IDENTITY", "y <- in.b DIRECT IDENTITY"]
+
+
+@pytest.mark.parametrize("children", [(), (A,), (A, A, A, A)])
+def test_an_expression_without_the_children_that_its_rule_takes_loses_no_document(children: tuple[dict[str, Any], ...]) -> None:
+    for name in sorted({*STRUCTURES, *RULES, "PythonUDF"}):
+        edges, _ = value(call("Add", B, {"e": name, "c": list(children)}))
+        assert any(edge.startswith("x <- in.b DIRECT TRANSFORMATION") for edge in edges), name
+
+
+def test_what_a_malformed_expression_names_is_not_lost() -> None:
+    edges, incomplete = value(call("Add", B, call("Cast")))
+    assert edges == [f"x <- in.{name} DIRECT TRANSFORMATION unknown" for name in "abcd"]
+    assert incomplete == ["unknown form of node Project: tuple index out of range"]
 
 
 def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
