@@ -8,11 +8,9 @@ column below it, and the reason is recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from ..plan.document import Commit
-from ..plan.expressions import Alias, Attribute
 from ..plan.nodes import LEFT_OUT, MissingFieldError, Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
@@ -20,7 +18,7 @@ from .naming import DatasetKey
 from .nodes import columns, combining, commands, dml, functions, leaves, model_marks, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
-from .walk import Walk
+from .walk import MALFORMED, Walk
 
 HANDLERS: Final[dict[str, Handler]] = {
     **leaves.HANDLERS,
@@ -34,9 +32,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     **dml.HANDLERS,
     **commands.HANDLERS,
 }
-
-_MALFORMED: Final = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
-"""What reading a node raises that has not the form that its handler or a rule expects."""
 
 _OURS: Final = ("org.apache.spark.", "io.delta.")
 """The packages that handlers are written for. A node of a library's own that is called like one of Spark's is another one."""
@@ -104,7 +99,7 @@ def _resolve(node: Node, walk: Walk) -> Relation:
         relation = handler(node, walk)
         _check(relation, node, walk)
         return relation
-    except _MALFORMED as error:
+    except MALFORMED as error:
         del walk.written[written:], walk.readings[readings:]
         return _unknown(node, walk, f"unknown form of node {node.kind}: {error}")
 
@@ -124,14 +119,4 @@ def _unknown(node: Node, walk: Walk, reason: str) -> Relation:
     children = tuple(walk.relations[item] for item in (*node.children, *node.plans))
     if not children and node.output:
         return leaves.unknown_rows(node, walk)
-    try:
-        return columns.mixed(node, walk, children, unseen=True)
-    except _MALFORMED:  # an expression without the children that its rule takes: what it names is in the relations below
-        return columns.mixed(_bare(node), walk, (*children, *(walk.relations[item] for item in node.subqueries)), unseen=True)
-
-
-def _bare(node: Node) -> Node:
-    """The node without its expressions, but for what they call the columns that they make."""
-    named = [item.expression for item in node.all_stated() if isinstance(item.expression, (Alias, Attribute))]
-    makes = any(isinstance(expression, Alias) for expression in named)
-    return replace(node, fields={}, output=tuple(one.id for one in named) if makes and node.output is None else node.output)
+    return columns.mixed(node, walk, children, unseen=True)

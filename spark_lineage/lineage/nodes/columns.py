@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ...plan.expressions import Alias, Attribute, Call, Expression, Literal
+from ...plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery
 from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
 from ..catalyst import known_as
-from ..influence import NOTHING, passed, union
+from ..influence import NOTHING, Influence, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
 from ..structures import fields_stated
 from ..value import Value
 from ..value import any_of as any_value
-from ..walk import Walk
+from ..walk import MALFORMED, Walk
 from .handler import Handler
 from .table_functions import python_function, table_function
 
@@ -105,7 +105,7 @@ def mixed(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bo
     `sureness`: the lane (`SURENESS`) that says why: ``opaque``, ``unseen``.
     """
     column = any_of(node, walk, children, **sureness)
-    output = node.output if node.output is not None else _output_of(children)
+    output = node.output if node.output is not None else _made_by(node) or _output_of(children)
     ordered = tuple(condition for child in children for condition in order_decides(child))
     return derived(children, dict.fromkeys(output, column), output, ordered, walk.subquery_datasets(node), order=())
 
@@ -118,9 +118,26 @@ def any_of(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: b
         below.update(child.columns)
     own = frozenset(node.output or ())
     named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
-    stated = tuple(walk.evaluate(part, below).influence for expression in named for part in _taken_by(expression))
+    stated = tuple(_influence(part, below, walk) for expression in named for part in _taken_by(expression))
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
     return Column(influence.only(**sureness), None, node.kind, parents)
+
+
+def _influence(expression: Expression, below: Mapping[int, Column], walk: Walk) -> Influence:
+    """What bears on an expression. Of one without the children that its rule takes, all that it names."""
+    try:
+        return walk.evaluate(expression, below).influence
+    except MALFORMED:
+        parts = tuple(parts_of(expression))
+        named = (walk.evaluate(part, below).influence for part in parts if isinstance(part, Attribute))
+        rows = (walk.relation(part.plan) for part in parts if isinstance(part, Subquery))
+        return union((*named, *(column.influence for relation in rows for column in relation.output_columns())))
+
+
+def _made_by(node: Node) -> tuple[int, ...]:
+    """The columns that a node's expressions give a name; nothing where they give none."""
+    named = [item.expression for item in node.all_stated() if isinstance(item.expression, (Alias, Attribute))]
+    return tuple(one.id for one in named) if any(isinstance(one, Alias) for one in named) else ()
 
 
 def _taken_by(expression: Expression) -> tuple[Expression, ...]:

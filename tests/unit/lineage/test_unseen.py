@@ -279,6 +279,15 @@ def test_what_a_malformed_expression_names_is_not_lost() -> None:
     assert incomplete == ["unknown form of node Project: tuple index out of range"]
 
 
+def test_the_rows_of_a_subquery_in_a_malformed_expression_are_not_lost() -> None:
+    other = {**IN, "id": 5, "output": [13]}
+    broken = call("Add", call("Cast"), {"e": "ScalarSubquery", "plan": 5, "c": []})
+    edges, _ = of(
+        other, node("OneRowRelation", 1), node("Project", 6, 1, projectList=[{"expr": {"as": 11, "n": "x", "c": [broken]}}])
+    )
+    assert edges == ["x <- in.#13 DIRECT TRANSFORMATION unknown"]
+
+
 def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
     plan = {"root": nodes[-1]["id"], "attributes": COLUMNS, "nodes": nodes}
     found = read(json.dumps({**HEADING, "name": "command", "status": "succeeded", "analyzed": plan}).encode())
