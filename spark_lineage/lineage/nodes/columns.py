@@ -163,9 +163,7 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
         value = evaluated.value
         if sorted_by is not NOTHING and depends_on_order(item):
             value = value.and_also(sorted_by)
-        if spread_by is not NOTHING and any(
-            isinstance(one, Call) and one.name in _BY_PARTITION for one in parts_of(expression)
-        ):
+        if spread_by is not NOTHING and depends_on_order(item, spread=True):
             value = value.and_also(spread_by)
         made[expression.id] = Column.of(value, stated_sql(item), node.kind, evaluated.parents)
     return made
@@ -209,14 +207,17 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
     return anything
 
 
-def depends_on_order(item: Stated) -> bool:
+def depends_on_order(item: Stated, spread: bool = False) -> bool:
     """Whether the value may be another one where rows come in another order; of what was never seen, it may.
 
     Rows that a window's own order does not tell apart stay as they come: what counts them depends on that, and a frame of ROWS does.
+    `spread`: the rows lie in other partitions alone. Many repartition before they call a function of their own, for its speed.
     """
     for part in parts_of(item.expression):
         if isinstance(part, Call):
             name = known_as(part.name)
+            if spread and name == "PythonUDF":
+                continue
             if name is None or name in _BY_ORDER or (name == "SpecifiedWindowFrame" and _counts_rows(part, item.sql)):
                 return True
     return False
@@ -252,9 +253,6 @@ _BY_ORDER: Final = frozenset({
     "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
 })  # fmt: skip
 """Functions whose value depends on the order in which rows come, if only where several are as good."""
-
-_BY_PARTITION: Final = frozenset({"DistributedSequenceID", "MonotonicallyIncreasingID", "SparkPartitionID"})
-"""Functions whose value depends on the partition that a row lies in."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     "Project": project,

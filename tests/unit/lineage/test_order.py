@@ -112,7 +112,8 @@ def test_which_rows_come_first_depends_on_what_they_are_spread_by() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "depends"), [("SparkPartitionID", True), ("MonotonicallyIncreasingID", True), ("Uuid", False)]
+    ("name", "depends"),
+    [("SparkPartitionID", True), ("MonotonicallyIncreasingID", True), ("CollectList", True), ("Uuid", False)],
 )
 def test_the_number_of_a_partition_depends_on_what_rows_are_spread_by(name: str, depends: bool) -> None:
     edges, _ = of(IN, spread(2, 1, B), select(3, 2, A, call(name)), names=("x", "y"))

@@ -50,10 +50,8 @@ def node(kind: str, number: int, *children: int, output: tuple[int, ...] | None 
     return {"id": number, "class": name, "children": children, "output": output, "fields": fields}
 
 
-IN = {
-    **node("LogicalRelation", 1, output=(1, 2, 3, 4)),
-    "fields": {"relation": {"relation": {"class": "HadoopFsRelation", "format": "csv", "paths": ["/in"]}}},
-}
+RELATION = {"class": "HadoopFsRelation", "format": "csv", "paths": ["/in"]}
+IN = {**node("LogicalRelation", 1, output=(1, 2, 3, 4)), "fields": {"relation": {"relation": RELATION}}}
 
 
 def of(*nodes: dict[str, Any], names: tuple[str, ...] = ("x",), sql: str = "command") -> tuple[list[str], list[str]]:
@@ -286,6 +284,18 @@ def test_the_rows_of_a_subquery_in_a_malformed_expression_are_not_lost() -> None
         other, node("OneRowRelation", 1), node("Project", 6, 1, projectList=[{"expr": {"as": 11, "n": "x", "c": [broken]}}])
     )
     assert edges == ["x <- in.#13 DIRECT TRANSFORMATION unknown"]
+
+
+@pytest.mark.parametrize("columns", [(11,), (11, 99)])
+def test_rows_written_anew_have_edges_though_the_types_of_the_table_are_not_told(columns: tuple[int, ...]) -> None:
+    """Only columns of the table are its own, where its columns are known; what stands beside them is Spark's."""
+    other = {**IN, "id": 5, "output": columns, "fields": {"relation": {"relation": {**RELATION, "paths": ["/t"]}}}}
+    rows = node(
+        "Project", 2, 1, projectList=[{"expr": {"as": 11, "n": "x", "c": [A]}}, {"expr": {"as": 12, "n": "y", "c": [B]}}]
+    )
+    told = _described(IN, rows, other, node("ReplaceData", 6, 2, output=(), table={"plan": 5}))
+    assert "x <- in.a DIRECT IDENTITY" in told["edges"]
+    assert ("y <- in.b DIRECT IDENTITY" in told["edges"]) is (99 in columns)
 
 
 def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
