@@ -75,7 +75,7 @@ EXPRESSION_GROUPS: Final = (
     """),
     Group.of("aggregate functions", "default rule", "computed from all its children, as AGGREGATION; a sketch that holds values does not mask them", """
         ApproxTopK ApproxTopKAccumulate ApproxTopKCombine ApproxTopKEstimate ApproximatePercentile Average BitAndAgg BitOrAgg BitXorAgg BitmapAggregator
-        BitmapAndAgg BitmapBitPosition BitmapBucketNumber BitmapOrAgg BoolAnd BoolOr CollectFrequentItems Corr CovPopulation CovSample
+        BitmapAndAgg BitmapConstructAgg BitmapBitPosition BitmapBucketNumber BitmapOrAgg BoolAnd BoolOr CollectFrequentItems Corr CovPopulation CovSample
         HistogramNumeric HllUnion HllUnionAgg KllMergeAggBigint KllMergeAggDouble KllMergeAggFloat KllSketchAggBigint KllSketchAggDouble
         KllSketchAggFloat KllSketchGetQuantileBigint KllSketchGetQuantileDouble KllSketchGetQuantileFloat KllSketchGetRankBigint
         KllSketchGetRankDouble KllSketchGetRankFloat KllSketchMergeBigint KllSketchMergeDouble KllSketchMergeFloat KllSketchToStringBigint

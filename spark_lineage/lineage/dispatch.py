@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..plan.document import Commit
-from ..plan.nodes import LEFT_OUT, Node, Plan
+from ..plan.nodes import LEFT_OUT, MissingFieldError, Node, Plan
 from .datasets import DatasetRef, Naming
 from .influence import Sources
 from .naming import DatasetKey
 from .nodes import columns, combining, commands, dml, functions, leaves, model_marks, rows, streams, writes
 from .nodes.handler import Handler
 from .relation import Relation
-from .walk import Walk
+from .walk import MALFORMED, Walk
 
 HANDLERS: Final[dict[str, Handler]] = {
     **leaves.HANDLERS,
@@ -96,10 +96,22 @@ def _resolve(node: Node, walk: Walk) -> Relation:
         return _unknown(node, walk, f"unknown node {node.class_name if foreign else node.kind}")
     written, readings = len(walk.written), len(walk.readings)
     try:
-        return handler(node, walk)
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        relation = handler(node, walk)
+        _check(relation, node, walk)
+        return relation
+    except MALFORMED as error:
         del walk.written[written:], walk.readings[readings:]
         return _unknown(node, walk, f"unknown form of node {node.kind}: {error}")
+
+
+def _check(relation: Relation, node: Node, walk: Walk) -> None:
+    """Raises `MissingFieldError` where the output has a column that nothing gives."""
+    children = (walk.relations[child] for child in node.children)
+    if any(relation.output is child.output and relation.columns is child.columns for child in children):
+        return
+    for item in relation.output:
+        if item not in relation.columns:
+            raise MissingFieldError(f"nothing gives the column {walk.plan.name_of(item)}")
 
 
 def _unknown(node: Node, walk: Walk, reason: str) -> Relation:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -93,16 +93,20 @@ def edges_of(
     for name, column in written.columns:
         yield from cited.of_column(name, column)
     decided = {(condition.subtype, condition.bits) for condition in written.relation.conditions}
-    order = (one for one in written.relation.order if (one.subtype, one.bits) not in decided)
+    order = (one for one in written.relation.order if not one.spread and (one.subtype, one.bits) not in decided)
     for condition in (*written.relation.conditions, *order):
         edge = Edge(cited.target, None, "unknown", None, None, "INDIRECT", condition.subtype, False, condition.expression)
         edge = replace(edge, order_only=condition.order_only)
         yield from cited.from_bits(edge, condition.bits, condition.influence)
 
 
-def content_id(content: object) -> str:
-    """The first 32 hex digits of the SHA-256 of a JSON-like value."""
-    return _digest(_text(content))
+def content_id(content: Sequence[object]) -> str:
+    """The first 32 hex digits of the SHA-256 of a list of JSON-like values. Item by item: that of a wide plan is long as a text."""
+    digest = hashlib.sha256(b"[")
+    for position, item in enumerate(content):
+        digest.update(f"{',' if position else ''}{_text(item)}".encode())
+    digest.update(b"]")
+    return digest.hexdigest()[:32]
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -158,20 +162,24 @@ class _Cited:
         for source in sources.of(bits):
             bit = sources.bit(source)
             steps = () if column is None else self._routes.steps(column, bit, edge.type)
-            edge = replace(edge, certainty=_certainty(influence, bit))
+            certainty = _certainty(influence, bit)
             if isinstance(source, Outer):
                 self._walk.reason(f"column {self._walk.plan.name_of(source.expression_id)}: no operator below gives it")
-                yield replace(edge, steps=steps)
+                yield replace(edge, certainty=certainty, steps=steps)
             elif source.kind == "model":
                 yield from self._from_models(replace(edge, certainty="inferred", steps=steps))
             elif source.kind != "column":
-                yield replace(edge, kind=source.kind, steps=steps)
+                yield replace(edge, kind=source.kind, certainty=certainty, steps=steps)
             elif self._allowed[source.dataset or 0]:
-                yield self._from_source(edge, source, steps)
+                yield self._from_source(edge, source, steps, certainty)
 
-    def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...]) -> Edge:
-        dataset = self._walk.readings[source.dataset or 0].dataset
-        return replace(edge, kind="column", source=dataset.key, source_column=source.column, steps=steps)
+    def _from_source(self, edge: Edge, source: Source, steps: tuple[str, ...], certainty: Certainty) -> Edge:
+        """The edge from a column. Spelt out: of a function over a thousand columns there are a million, and `replace` is slow."""
+        key = self._walk.readings[source.dataset or 0].dataset.key
+        return Edge(
+            edge.target, edge.target_column, "column", key, source.column, edge.type, edge.subtype, edge.masking, edge.expression, steps,
+            certainty, edge.order_only,
+        )  # fmt: skip
 
     def _from_models(self, edge: Edge) -> Iterator[Edge]:
         """A value that a model computed comes from the model as a whole; of one that was not saved, from what it was trained on."""
@@ -195,6 +203,23 @@ class _Cited:
         return Edge(self.target, name, kind, None, None, "DIRECT", _strongest(influence), False, column.expression)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trail:
+    """An operator that a value passed, and those before it: ways share what they have in common, or a deep plan would copy it at each step."""
+
+    step: str
+    before: _Trail | None
+
+    def steps(self) -> tuple[str, ...]:
+        """The operators, nearest to the source first."""
+        found: list[str] = []
+        current: _Trail | None = self
+        while current is not None:
+            found.append(current.step)
+            current = current.before
+        return tuple(reversed(found))
+
+
 class _Routes:
     """The operators that a value passed, found by walking back from a column to a source.
 
@@ -204,7 +229,7 @@ class _Routes:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._steps: dict[tuple[int, Bits, bool], tuple[str, ...]] = {}
+        self._trails: dict[tuple[int, Bits, bool], _Trail | None] = {}
         self._parents: dict[int, tuple[dict[Bits, Column], dict[Bits, Column]]] = {}
 
     def steps(self, column: Column, bit: Bits, edge_type: EdgeType) -> tuple[str, ...]:
@@ -212,15 +237,15 @@ class _Routes:
         way: list[tuple[Column, Bits]] = []
         direct = edge_type == "DIRECT"
         current: Column | None = column
-        while current is not None and (id(current), bit, direct) not in self._steps:
+        while current is not None and (id(current), bit, direct) not in self._trails:
             way.append((current, bit))
             current, bit = self._next(current, bit, direct)
-        steps = () if current is None else self._steps[(id(current), bit, direct)]
+        trail = None if current is None else self._trails[(id(current), bit, direct)]
         for passed, through in reversed(way):
-            if passed.step is not None and (not steps or steps[-1] != passed.step):
-                steps = (*steps, passed.step)
-            self._steps[(id(passed), through, direct)] = steps
-        return steps
+            if passed.step is not None and (trail is None or trail.step != passed.step):
+                trail = _Trail(passed.step, trail)
+            self._trails[(id(passed), through, direct)] = trail
+        return () if trail is None else trail.steps()
 
     def _next(self, column: Column, bit: Bits, direct: bool) -> tuple[Column | None, Bits]:
         """The column before, and the source as that has it: one whose field was taken since has it whole."""

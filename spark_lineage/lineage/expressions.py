@@ -240,7 +240,7 @@ _MASKS: Final = (
     "Md5", "Sha1", "Sha2", "Crc32", "XxHash64", "Murmur3Hash", "HiveHash", "CollationAwareXxHash64", "CollationAwareMurmur3Hash",
 )  # fmt: skip
 _COUNTS: Final = (
-    "ApproxCountDistinctForIntervals", "BitmapConstructAgg", "BitmapCount", "BloomFilterAggregate", "Count", "CountIf", "CountMinSketchAgg",
+    "ApproxCountDistinctForIntervals", "BitmapCount", "BloomFilterAggregate", "Count", "CountIf", "CountMinSketchAgg",
     "HllSketchAgg", "HllSketchEstimate", "HyperLogLogPlusPlus", "KllSketchGetNBigint", "KllSketchGetNDouble", "KllSketchGetNFloat", "RegrCount",
     "ThetaSketchAgg", "ThetaSketchEstimate",
 )  # fmt: skip

@@ -191,10 +191,7 @@ class Influence:
             transformation=narrowed(self.transformation) | shut,
             aggregation=narrowed(self.aggregation),
             bare=narrowed(self.bare),
-            unseen=narrowed(self.unseen),
-            opaque=narrowed(self.opaque),
-            inferred=narrowed(self.inferred),
-            declared=narrowed(self.declared),
+            **{lane: narrowed(own) | own & self.indirect for lane in SURENESS if (own := getattr(self, lane))},
         )
 
 
@@ -266,7 +263,11 @@ def substitute(influence: Influence, known: Mapping[Bits, Influence]) -> Influen
     `known` maps a single bit to its influence. What stood in a direct lane is at least that direct; what stood in an indirect
     one decides with all that it has.
     """
-    present = {bit: value for bit, value in known.items() if influence.everything & bit}
+    everything = influence.everything
+    if everything.bit_count() < len(known):
+        present = {bit: known[bit] for bit in (1 << number for number in numbers(everything)) if bit in known}
+    else:
+        present = {bit: value for bit, value in known.items() if everything & bit}
     if not present:
         return influence
     gone = ~sum(present)

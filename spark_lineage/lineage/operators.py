@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..model import Plan as PlanRecord
@@ -30,7 +30,11 @@ def plan_of(walk: Walk, allowed: Callable[[DatasetRef], bool] = lambda dataset: 
     """
     numbered = {node_id: number for number, node_id in enumerate(walk.plan.nodes)}
     definitions = {node.text("id"): node.id for node in walk.plan.nodes.values() if node.kind == "CTERelationDef"}
-    operators = tuple(_operator(node, numbered, definitions, walk, allowed) for node in walk.plan.nodes.values())
+    names: dict[int, tuple[str, ...]] = {}
+    for relation in walk.relations.values():
+        if id(relation.output) not in names:  # most operators hand on the columns that they are given
+            names[id(relation.output)] = tuple(walk.plan.name_of(item) for item in relation.output)
+    operators = tuple(_operator(node, numbered, definitions, names, walk, allowed) for node in walk.plan.nodes.values())
     content: list[object] = [[one.id, one.inputs, one.kind, one.description, one.fields] for one in operators]
     graph = graph_of(walk, numbered, allowed)
     if not graph.whole:
@@ -61,7 +65,12 @@ def _tells_columns_apart(walk: Walk, operators: tuple[PlanOperator, ...]) -> boo
 
 
 def _operator(
-    node: Node, numbered: dict[int, int], definitions: dict[str | None, int], walk: Walk, allowed: Callable[[DatasetRef], bool]
+    node: Node,
+    numbered: dict[int, int],
+    definitions: dict[str | None, int],
+    names: Mapping[int, tuple[str, ...]],
+    walk: Walk,
+    allowed: Callable[[DatasetRef], bool],
 ) -> PlanOperator:
     relation = walk.relations[node.id]
     references = node.references
@@ -72,7 +81,7 @@ def _operator(
         inputs=tuple(numbered[reference] for reference in references),
         kind=node.kind,
         description=_description(node, references, relation, walk, allowed),
-        fields=tuple(walk.plan.name_of(item) for item in relation.output),
+        fields=names[id(relation.output)],
     )
 
 

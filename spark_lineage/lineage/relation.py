@@ -45,13 +45,14 @@ class Condition:
     """Something that decides about whole rows, and so bears on every column.
 
     `influence` has its sources in the lane of its subtype. `order_only`: it decides about the order of the rows alone, not about
-    what they hold.
+    what they hold. `spread`: about the partitions that they lie in, which is worth no edge unless something depends on it.
     """
 
     subtype: Subtype
     influence: Influence
     expression: str | None = None
     order_only: bool = False
+    spread: bool = False
 
     @property
     def bits(self) -> Bits:
@@ -90,8 +91,8 @@ class Relation:
     """The rows that a node gives.
 
     `columns` maps expression ids to columns and may hold more than the `output`, which is in the node's order. `decisions` is
-    what all conditions come to; `datasets` has a bit for each reading below. `order` holds what the rows are sorted by, as long as
-    nothing depends on their order: a LIMIT makes conditions of it.
+    what all conditions come to; `datasets` has a bit for each reading below. `order` holds what the rows are sorted and spread by, as long
+    as nothing depends on that: a LIMIT makes conditions of it.
     """
 
     columns: Mapping[int, Column] = field(default_factory=lambda: MappingProxyType({}))
@@ -136,7 +137,7 @@ def derived(
 
 def order_decides(child: Relation) -> tuple[Condition, ...]:
     """What the rows are sorted by, as conditions of what depends on their order."""
-    return tuple(replace(condition, order_only=False) for condition in child.order)
+    return tuple(replace(condition, order_only=False, spread=False) for condition in child.order)
 
 
 def _combined(own: tuple[Condition, ...], below: tuple[Conditions, ...]) -> Conditions:

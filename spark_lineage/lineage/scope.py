@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from ..model import Subtype
 from ..plan.expressions import Alias, Attribute, Call, Expression
 from ..plan.values import Field
 from .catalyst import known_as
-from .influence import Influence, Sources
+from .influence import NOTHING, Influence, Sources, decided_by, union
 from .relation import Relation
 from .value import Value
 
@@ -29,6 +30,21 @@ class Scope:
     def reason(self, text: str) -> None:
         """Notes what could not be seen."""
         self.reasons[text] = None
+
+    def deciding(self, values: Iterable[Value], subtype: Subtype = "CONDITIONAL") -> Influence:
+        """What some values come to where they only decide. Literals and generated values decide nothing."""
+        found = []
+        for value in values:
+            bits = value.influence.everything & ~self.sources.none
+            if bits:
+                found.append(decided_by(bits, subtype, value.influence))
+        return union(found) if found else NOTHING
+
+    def rest(self, given: Iterable[Value], made: Value) -> Influence:
+        """What was given and is not in what was made of it: it decides how much of that there is, if any."""
+        whole = union(value.influence for value in given)
+        bits = whole.everything & ~(made.influence.everything | self.sources.none)
+        return decided_by(bits, "CONDITIONAL", whole) if bits else NOTHING
 
     def is_mask(self, call: Call) -> bool:
         """Whether the user named this function among those that mask; one of a catalog by its last part too."""

@@ -1,26 +1,24 @@
 """Expressions that build, open, change or hand on structs, arrays and maps: what bears on a field is told apart from the rest.
 
 Arrays and maps are looked through: the ``price`` of the structs in ``items`` is ``items.price``. `STRUCTURES` lists the rules; an
-expression without one is computed from all of its children, and its fields cannot be told apart.
+expression without one is computed from all of its children, and its fields cannot be told apart. Lambdas have a module of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from ..plan.expressions import Attribute, Call, Expression, Literal
 from ..plan.types import fields_of
 from ..plan.values import DataType, Stated, StructSchema
-from .influence import NOTHING, Influence, Outer, decided_by, passed, substitute, union
+from .influence import Influence, passed, union
+from .lambdas import body, common, common_reference, folded, kept, keys_kept, lambda_variable, mapped, tested
 from .scope import Scope, Structure, bare_column
-from .value import Fields, Value, any_of, struct_of
+from .value import DEEPEST, Fields, Value, any_of, struct_of
 
-_ROUNDS: Final = 20
-"""How often a fold is gone through; beyond it everything goes into everything."""
-_COMMON: Final = 1 << 62
-"""Where the numbers of common expressions begin among the expression ids."""
-_UNNUMBERED: Final = _COMMON - 1
+_FAR: Final = 100
+"""How many changes of a struct are gone through to where it is spelt out; beyond it may be null."""
 
 
 def field_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -31,7 +29,7 @@ def field_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def element_of(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``items[0]``, ``prices['a']``: which one it is, is decided by the index."""
-    return children[0].taken().and_also(_deciding(children[1:], scope))
+    return children[0].taken().and_also(scope.deciding(children[1:]))
 
 
 def named_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -49,7 +47,7 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
     for child, value in zip(call.children[1:], children[1:], strict=True):
         name = child.arguments.get("name") if isinstance(child, Call) else None
         if isinstance(name, str):
-            changed[name.lower()] = value if _never_null(call.children[0]) else value.and_also(_deciding(children[:1], scope))
+            changed[name.lower()] = value if _never_null(call.children[0]) else value.and_also(scope.deciding(children[:1]))
     names = _names(call)
     if not names:
         return Value(union(child.influence for child in children).transformed())
@@ -57,26 +55,33 @@ def changed_struct(call: Call, children: tuple[Value, ...], scope: Scope) -> Val
 
 
 def _never_null(expression: Expression) -> bool:
-    """Whether a struct is there whatever the data holds: it is spelt out."""
-    if not isinstance(expression, Call) or not expression.children:
-        return False
-    if expression.name == "GetStructField":
-        field = _stated_field(expression.children[0], str(expression.arguments.get("field")))
-        return field is not None and _never_null(field)
-    return expression.name == "CreateNamedStruct" or (expression.name == "UpdateFields" and _never_null(expression.children[0]))
+    """Whether a struct is there whatever the data holds: it is spelt out, not too far below."""
+    current: Expression | None = expression
+    for _ in range(_FAR):
+        if not isinstance(current, Call) or not current.children:
+            return False
+        if current.name == "GetStructField":
+            current = _stated_field(current.children[0], str(current.arguments.get("field")))
+        elif current.name == "UpdateFields":
+            current = current.children[0]
+        else:
+            return current.name == "CreateNamedStruct"
+    return False
 
 
 def _stated_field(struct: Expression, name: str) -> Expression | None:
     """The expression that a field of a struct was given, where that is spelt out."""
-    if not isinstance(struct, Call):
-        return None
-    if struct.name == "CreateNamedStruct":
-        return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
-    if struct.name == "UpdateFields":
+    for _ in range(_FAR):
+        if not isinstance(struct, Call):
+            return None
+        if struct.name == "CreateNamedStruct":
+            return dict(zip(_names(struct), struct.children[1::2], strict=False)).get(name)
+        if struct.name != "UpdateFields" or not struct.children:
+            return None
         for child in reversed(struct.children[1:]):
             if isinstance(child, Call) and child.arguments.get("name") == name and child.children:
                 return child.children[0]
-        return _stated_field(struct.children[0], name)
+        struct = struct.children[0]
     return None
 
 
@@ -92,7 +97,7 @@ def any_element(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
 
 def elements_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """Some of the elements, or in another order: as the other arguments decide."""
-    return children[0].taken().and_also(_deciding(children[1:], scope))
+    return children[0].taken().and_also(scope.deciding(children[1:]))
 
 
 def elements_compared(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -102,18 +107,13 @@ def elements_compared(call: Call, children: tuple[Value, ...], scope: Scope) -> 
 
 def elements_but(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """The elements of the first array, as whether they are in the second decides."""
-    return _compared(children[0].taken(), scope).and_also(_deciding(children[1:], scope))
+    return _compared(children[0].taken(), scope).and_also(scope.deciding(children[1:]))
 
 
 def inserted(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``array_insert(items, position, item)``."""
     either = any_of((children[0].taken(), children[-1].taken()), scope.sources)
-    return either.and_also(_deciding(children[1:-1], scope))
-
-
-def picked(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``elt(n, a, b)``: the first decides which of the others it is."""
-    return _chosen(children[:1], children[1:], scope)
+    return either.and_also(scope.deciding(children[1:-1]))
 
 
 def replaced(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -134,29 +134,14 @@ def masking(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     return Value(influence if shows else influence.masked())
 
 
-def common(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """An expression with others taken out that it uses several times, each of which has a number."""
-    numbers = tuple(_common(child) for child in call.children[1:])
-    if _UNNUMBERED not in numbers:
-        return _bound(children[0], numbers, children[1:], scope)
-    any_given = Value(union(child.influence for child in children[1:]))
-    bound = _bound(children[0], (_UNNUMBERED,), (any_given,), scope)
-    return Value(union((bound.influence, any_given.influence)).transformed())  # one of another such expression may be meant
-
-
-def common_reference(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A placeholder, until the expression around it says what it stands for."""
-    return Value(passed(scope.sources.bit(Outer(_common(call)))))
-
-
 def chosen_case(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """Condition, value, condition, value, ..., and the value of ELSE where their number is odd."""
     tests = children[: len(children) // 2 * 2 : 2]
     return _chosen(tests, (*children[1::2], *(children[-1:] if len(children) % 2 else ())), scope)
 
 
-def chosen_if(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """IF: the condition decides which of the two it is."""
+def chosen_by_first(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
+    """IF, ``elt(n, a, b)``: the first decides which of the others it is."""
     return _chosen(children[:1], children[1:], scope)
 
 
@@ -169,23 +154,23 @@ def aggregate(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """The function, then the FILTER clause where there is one."""
     value = _compared(children[0], scope) if call.arguments.get("isDistinct") is True else children[0]
     value = value.through(Influence.aggregated)
-    return value.and_also(_deciding(children[1:], scope))
+    return value.and_also(scope.deciding(children[1:]))
 
 
 def most(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``max_by(value, order)``: the order decides which of the values it is."""
-    return children[0].taken().and_also(_deciding(children[1:], scope, "SORT"))
+    return children[0].taken().and_also(scope.deciding(children[1:], "SORT"))
 
 
 def list_in_order(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """``listagg(value, delimiter) WITHIN GROUP (ORDER BY ...)``."""
     value = union(child.influence for child in children[:2]).transformed()
-    return Value(value).and_also(_deciding(children[2:], scope, "SORT"))
+    return Value(value).and_also(scope.deciding(children[2:], "SORT"))
 
 
 def window(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """The function over the window, then the window: partitions, order and frame."""
-    return children[0].taken().and_also(_deciding(children[1:], scope, "WINDOW"))
+    return children[0].taken().and_also(scope.deciding(children[1:], "WINDOW"))
 
 
 def cast(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
@@ -211,65 +196,6 @@ def parsed(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     return _all_fields(value, schema_fields(schema))
 
 
-def mapped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``transform(items, x -> ...)``, and the map functions: what the lambda makes of each element; how many there are, is the array's."""
-    return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
-
-
-def kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``filter(items, x -> ...)``, ``array_sort``: the elements, as the lambda decides."""
-    return children[0].taken().and_also(_deciding((_applied(call, children, scope),), scope))
-
-
-def zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``zip_with(a, b, (x, y) -> ...)``."""
-    return _as_many(_applied(call, children, scope).taken(), _arguments(call, children), scope)
-
-
-def keys_kept(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``transform_keys``: the map's values under other keys."""
-    made = _applied(call, children, scope)
-    return Value(union((children[0].influence, made.influence)).transformed())
-
-
-def tested(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``exists``, ``forall``: what the lambda says of the elements."""
-    made = Value(_applied(call, children, scope).influence.transformed())
-    return made.and_also(_rest(_arguments(call, children), made, scope))
-
-
-def folded(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """``aggregate(items, zero, (so far, x) -> ..., finish)``: gone through until what has been gathered stays as it is."""
-    items, zero = children[0].taken(), children[1]
-    merge, finish = _lambda(call, 2), _lambda(call, 3)
-    if merge is None or len(merge[1]) < 2:
-        return Value(union(child.influence for child in children).transformed())
-    step = children[2]
-    gathered = zero.taken()
-    for _ in range(_ROUNDS):
-        grown = any_of((zero.taken(), _bound(step, merge[1], (gathered, items), scope).taken()), scope.sources)
-        if _same(grown, gathered):
-            break
-        gathered = grown
-    else:
-        gathered = Value(union((gathered.influence, items.influence)).transformed())
-    made = gathered if finish is None else _bound(children[3], finish[1], (gathered,), scope).taken()
-    return made.and_also(_rest(children[:1], made, scope))
-
-
-def lambda_variable(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A placeholder, until the function around the lambda says what it stands for."""
-    number = call.arguments.get("exprId")
-    if not isinstance(number, int):
-        return Value(passed(scope.sources.generated))
-    return Value(passed(scope.sources.bit(Outer(number))))
-
-
-def body(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """A lambda: its body is the first child, its variables are the others."""
-    return children[0]
-
-
 def entries(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
     """A map made of keys and values in turn: its values' fields are told apart, the keys decide which is found."""
     keys, values = children[::2], children[1::2]
@@ -286,7 +212,7 @@ def arrays_zipped(call: Call, children: tuple[Value, ...], scope: Scope) -> Valu
     arrays = children[: len(children) // 2] if len(call.children) != len(names) else children
     if len(names) != len(arrays) or None in names or len(set(names)) != len(names):
         return Value(union(child.influence for child in children).transformed())
-    made = {str(name): value.taken().and_also(_rest(arrays, value, scope)) for name, value in zip(names, arrays, strict=True)}
+    made = {str(name): value.taken().and_also(scope.rest(arrays, value)) for name, value in zip(names, arrays, strict=True)}
     return struct_of(made)  # the longest array decides how many there are
 
 
@@ -304,121 +230,14 @@ def sql_function(call: Call, children: tuple[Value, ...], scope: Scope) -> Value
 
 
 def _chosen(tests: Iterable[Value], values: Iterable[Value], scope: Scope) -> Value:
-    return any_of((value.taken() for value in values), scope.sources).and_also(_deciding(tests, scope))
-
-
-def _deciding(values: Iterable[Value], scope: Scope, subtype: str = "CONDITIONAL") -> Influence:
-    """What some values come to where they only decide. Literals and generated values decide nothing."""
-    none = scope.sources.none
-    found = []
-    for value in values:
-        bits = value.influence.everything & ~none
-        if bits:
-            found.append(decided_by(bits, subtype, value.influence))  # type: ignore[arg-type]
-    return union(found) if found else NOTHING
+    return any_of((value.taken() for value in values), scope.sources).and_also(scope.deciding(tests))
 
 
 def _compared(value: Value, scope: Scope) -> Value:
     """A value that was told from others by comparing whole ones: each of its fields depends on all of them."""
     if value.fields is None:
         return Value(value.influence.transformed())
-    return Value(value.influence, value.and_also(_deciding((value,), scope)).fields)
-
-
-def _common(expression: Expression) -> int:
-    """The number of a common expression, away from those of columns. Older documents have none."""
-    number = expression.arguments.get("common") if isinstance(expression, Call) else None
-    return _COMMON + number if isinstance(number, int) else _UNNUMBERED
-
-
-def _rest(given: Iterable[Value], made: Value, scope: Scope) -> Influence:
-    """What was given and is not in what was made of it: it decides how much of that there is, if any."""
-    bits = 0
-    for value in given:
-        bits |= value.influence.everything
-    bits &= ~(made.influence.everything | scope.sources.none)
-    return decided_by(bits, "CONDITIONAL") if bits else NOTHING
-
-
-def _as_many(made: Value, given: tuple[Value, ...], scope: Scope) -> Value:
-    """What was made of each element: how many there are, shows in each field, whatever that was made of."""
-    rest = _rest(given, Value(made.influence), scope)
-    fields = None if made.fields is None else {name: _as_many(field, given, scope) for name, field in made.fields.items()}
-    return Value(union((made.influence, rest)), fields)
-
-
-def _arguments(call: Call, children: tuple[Value, ...]) -> tuple[Value, ...]:
-    """The arrays or maps, before the first lambda."""
-    return tuple(child for at, child in enumerate(children) if not _lambda(call, at))
-
-
-def _lambda(call: Call, position: int) -> tuple[Call, tuple[int, ...]] | None:
-    """The lambda at a position, with the numbers of its variables."""
-    found = call.children[position] if position < len(call.children) else None
-    if not isinstance(found, Call) or found.name != "LambdaFunction":
-        return None
-    numbers = tuple(_number(variable) for variable in found.children[1:])
-    return found, numbers
-
-
-def _number(variable_: Expression) -> int:
-    number = variable_.arguments.get("exprId") if isinstance(variable_, Call) else None
-    return number if isinstance(number, int) else -1
-
-
-def _applied(call: Call, children: tuple[Value, ...], scope: Scope) -> Value:
-    """The body of the lambda of a function, its variables bound to the elements of the arrays or maps before it.
-
-    One array and two variables: the second counts. A map's variables are its keys and its values, of two maps the keys and both
-    values. A comparison has twice the same array.
-    """
-    position = next((at for at in range(len(call.children)) if _lambda(call, at)), None)
-    if position is None:
-        return Value(union(child.influence for child in children).transformed())
-    _, numbers = _lambda(call, position) or (None, ())
-    given = tuple(child.taken() for child in children[:position])
-    if call.name == "MapZipWith":
-        keys = Value(union(value.influence for value in given))
-        bound: tuple[Value, ...] = (keys, *given)
-    elif call.name in ("MapFilter", "TransformKeys", "TransformValues"):
-        bound = (Value(given[0].influence.transformed()), given[0])
-    elif call.name == "ArraySort":
-        bound = (given[0], given[0])
-    else:
-        bound = (*given, Value(passed(scope.sources.generated)))
-    return _bound(children[position], numbers, bound, scope)
-
-
-def _bound(value: Value, variables: tuple[int, ...], given: tuple[Value, ...], scope: Scope) -> Value:
-    """A lambda's body with its variables standing for what it is given."""
-    known = dict(zip(variables, given, strict=False))
-    places = {
-        scope.sources.bit(source): known[source.expression_id].at(source.path, scope.sources).influence
-        for source in scope.sources.of(value.everything & scope.sources.outer)
-        if isinstance(source, Outer) and source.expression_id in known
-    }
-    return _put_in(value, known, places, scope) if places else value
-
-
-def _put_in(value: Value, known: Mapping[int, Value], places: Mapping[int, Influence], scope: Scope) -> Value:
-    """As `Value.substituted`, and what is a variable, or a field of one, and no more keeps the structure that it has."""
-    if value.fields is not None:
-        fields = {name: _put_in(field, known, places, scope) for name, field in value.fields.items()}
-        return Value(substitute(value.influence, places), fields)
-    bits = value.influence.identity
-    if bits in places and value.influence == passed(bits):
-        [source] = scope.sources.of(bits)
-        if isinstance(source, Outer):
-            return known[source.expression_id].at(source.path, scope.sources)
-    return value.substituted(places)
-
-
-def _same(one: Value, other: Value) -> bool:
-    if one.influence != other.influence or (one.fields is None) != (other.fields is None):
-        return False
-    if one.fields is None or other.fields is None:
-        return True
-    return tuple(one.fields) == tuple(other.fields) and all(_same(one.fields[name], other.fields[name]) for name in one.fields)
+    return Value(value.influence, value.and_also(scope.deciding((value,))).fields)
 
 
 def fields_stated(call: Call, scope: Scope) -> tuple[str, ...]:
@@ -451,11 +270,11 @@ def schema_fields(schema: object) -> tuple[tuple[str, str], ...]:
     return fields_of(schema.text) if isinstance(schema, DataType) else ()
 
 
-def _all_fields(value: Value, fields: tuple[tuple[str, str], ...]) -> Value:
-    """A value in whose type each field comes from all that the value comes from."""
-    if not fields:
+def _all_fields(value: Value, fields: tuple[tuple[str, str], ...], depth: int = 0) -> Value:
+    """A value in whose type each field comes from all that the value comes from. What lies deeper than is told apart does anyway."""
+    if not fields or depth == DEEPEST:
         return value
-    told: Fields = {name: _all_fields(value, fields_of(data_type)) for name, data_type in fields}
+    told: Fields = {name: _all_fields(value, fields_of(data_type), depth + 1) for name, data_type in fields}
     return Value(value.influence, told)
 
 
@@ -483,7 +302,7 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "ElementAt": element_of,
     "Get": element_of,
     "ArrayInsert": inserted,
-    "Elt": picked,
+    "Elt": chosen_by_first,
     "Mask": masking,
     "TryEval": value_or_null,
     "With": common,
@@ -499,7 +318,7 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "XmlToStructs": parsed,
     "CsvToStructs": parsed,
     "CaseWhen": chosen_case,
-    "If": chosen_if,
+    "If": chosen_by_first,
     "Coalesce": first_that_is_there,
     "NaNvl": first_that_is_there,
     "AggregateExpression": aggregate,
@@ -509,8 +328,8 @@ STRUCTURES: Final[dict[str, Structure]] = {
     "WindowExpression": window,
     "ArrayTransform": mapped,
     "TransformValues": mapped,
-    "MapZipWith": zipped,
-    "ZipWith": zipped,
+    "MapZipWith": mapped,
+    "ZipWith": mapped,
     "ArrayFilter": kept,
     "MapFilter": kept,
     "ArraySort": kept,

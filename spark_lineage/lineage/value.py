@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 from .influence import NOTHING, Bits, Influence, Sources, substitute, union
 
 Fields: TypeAlias = Mapping[str, "Value"]
+DEEPEST: Final = 50
+"""Levels of fields that are told apart; a struct that is deeper has none, and depends on all that goes in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +32,11 @@ class Value:
         for field in (self.fields or {}).values():
             bits |= field.everything
         return bits
+
+    @property
+    def depth(self) -> int:
+        """How many levels of fields it has."""
+        return 1 + max(field.depth for field in self.fields.values()) if self.fields else 0
 
     def parts(self) -> Iterator[Influence]:
         """What bears on it, then on each of its fields."""
@@ -84,7 +91,8 @@ def any_of(values: Iterable[Value], sources: Sources) -> Value:
 
 def struct_of(fields: Fields) -> Value:
     """A struct made of these fields."""
-    return Value(union(field.influence for field in fields.values()).transformed(), fields)
+    influence = union(field.influence for field in fields.values()).transformed()
+    return Value(influence, fields if all(field.depth < DEEPEST for field in fields.values()) else None)
 
 
 def _in_any_case(name: str, fields: Fields) -> Value | None:

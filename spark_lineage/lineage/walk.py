@@ -18,6 +18,8 @@ from .naming import DatasetKey, exact_place, is_absolute
 from .relation import Column, Condition, Relation
 from .scope import Scope
 
+MALFORMED: Final = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
+"""What reading a node or an expression raises that has not the form that its handler or its rule expects."""
 _UNTYPED: Final = Field("", "unknown")
 
 

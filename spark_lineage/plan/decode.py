@@ -122,7 +122,7 @@ def _decode_value(raw: Any, found: _Found) -> Value:
     if isinstance(raw, list):
         return tuple(_decode_value(item, found) for item in raw)
     if "expr" in raw:
-        return Stated(_decode_expression(raw["expr"], found), raw.get("sql"))
+        return Stated(_decode_expression(raw["expr"], found), _text_or_none(raw.get("sql")))
     if isinstance(raw.get("plan"), int):
         reference = PlanRef(raw["plan"], _decode_schema(raw.get("schema") or []).fields)
         found.plans.append(reference.id)
@@ -173,7 +173,7 @@ def _build_expression(raw: Mapping[str, Any], children: tuple[Expression, ...], 
         found.subqueries.append(plan)
         return Subquery(_text(raw["e"]), plan, children, arguments)
     if "l" in raw:
-        return Literal(raw["l"], str(raw.get("t", "unknown")))
+        return Literal(_text_or_none(raw["l"]), str(raw.get("t", "unknown")))
     raise DocumentError(f"an expression has none of the keys a, as, e, l: {sorted(raw)}")
 
 
@@ -199,7 +199,9 @@ def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:
 def decode_stated(raw: Any) -> Stated | None:
     """An expression that is in no plan; None for one of which the document has no more than the text."""
     stated = _object(raw, "expression")
-    return Stated(_decode_expression(stated["expr"], _Found({})), stated.get("sql")) if "expr" in stated else None
+    return (
+        Stated(_decode_expression(stated["expr"], _Found({})), _text_or_none(stated.get("sql"))) if "expr" in stated else None
+    )
 
 
 def decode_fields(raw: Any) -> tuple[Field, ...]:
@@ -214,19 +216,19 @@ def _decode_schema(raw: Any) -> StructSchema:
 def _decode_table(raw: Any) -> CatalogTable:
     table = _object(raw, "table")
     name = tuple(_text(part) for part in table.get("name") or ())
-    return CatalogTable(name, table.get("location"), table.get("provider"), table.get("kind"), table.get("view_text"))
+    return CatalogTable(name, *(_text_or_none(table.get(key)) for key in ("location", "provider", "kind", "view_text")))
 
 
 def _decode_relation(raw: Any) -> FileRelation:
     relation = _object(raw, "relation")
     return FileRelation(
         class_name=_text(relation.get("class")),
-        format=relation.get("format"),
+        format=_text_or_none(relation.get("format")),
         paths=tuple(_text(path) for path in relation.get("paths") or ()),
         options=_text_map(relation.get("options")),
         partition_columns=tuple(_text(column) for column in relation.get("partition_columns") or ()),
         delta=_decode_delta(relation.get("delta")),
-        name=relation.get("name"),
+        name=_text_or_none(relation.get("name")),
         folders=tuple(_text(path) for path in relation.get("folders") or ()),
     )
 
@@ -235,12 +237,12 @@ def _decode_v2table(raw: Any) -> V2Table:
     table = _object(raw, "v2table")
     return V2Table(
         class_name=_text(table.get("class")),
-        name=table.get("name"),
+        name=_text_or_none(table.get("name")),
         properties=_text_map(table.get("properties")),
         delta=_decode_delta(table.get("delta")),
         options=_text_map(table.get("options")),
         paths=tuple(_text(path) for path in table.get("paths") or ()),
-        format=table.get("format"),
+        format=_text_or_none(table.get("format")),
         folders=tuple(_text(path) for path in table.get("folders") or ()),
     )
 
@@ -252,7 +254,7 @@ def _decode_delta(raw: Any) -> DeltaTable | None:
     path, version = delta.get("path"), delta.get("version_at_analysis")
     return DeltaTable(
         path=None if path in (None, "", "null") else _text(path),
-        table_id=delta.get("table_id"),
+        table_id=_text_or_none(delta.get("table_id")),
         version_at_analysis=None if version is None else _integer(version, "version_at_analysis"),
         time_travel=delta.get("time_travel") not in (None, False),
         table_name=tuple(_text(part) for part in delta.get("table_name") or ()),
@@ -262,7 +264,7 @@ def _decode_delta(raw: Any) -> DeltaTable | None:
 
 def _decode_stream(raw: Any) -> StreamSource:
     stream = _object(raw, "stream")
-    return StreamSource(_text(stream.get("class")), stream.get("description"))
+    return StreamSource(_text(stream.get("class")), _text_or_none(stream.get("description")))
 
 
 def _decode_rdd(raw: Any) -> Rdd:
@@ -272,8 +274,8 @@ def _decode_rdd(raw: Any) -> Rdd:
         RddSource(
             _text(source.get("class")),
             tuple(_text(path) for path in source.get("paths") or ()),
-            source.get("url"),
-            source.get("table"),
+            _text_or_none(source.get("url")),
+            _text_or_none(source.get("table")),
             tuple(_text(name) for name in source.get("columns") or ()),
         )
         for source in sources
@@ -316,6 +318,10 @@ def _text(raw: Any) -> str:
     if not isinstance(raw, str):
         raise DocumentError(f"text was expected and {raw!r} found")
     return raw
+
+
+def _text_or_none(raw: Any) -> str | None:
+    return None if raw is None else _text(raw)
 
 
 def _integer(raw: Any, what: str) -> int:

@@ -57,6 +57,12 @@ SQL: dict[str, Case] = {
         "CREATE OR REPLACE FUNCTION orders_of(id BIGINT, country STRING) RETURNS TABLE (amount DOUBLE, label STRING) "
         "RETURN SELECT amount, country FROM orders WHERE customer_id = id",
     ),
+    "limit_variable": _sql("SELECT order_id FROM returned LIMIT least", "DECLARE OR REPLACE VARIABLE least INT DEFAULT 1"),
+    "union_sorted": _sql(
+        "SELECT order_id FROM ((SELECT order_id FROM orders ORDER BY amount) UNION ALL (SELECT order_id FROM returned ORDER BY amount)) LIMIT 9",
+    ),
+    "window_sorted": _sql("SELECT order_id, row_number() OVER (ORDER BY 1) AS n FROM (SELECT * FROM orders ORDER BY amount)"),
+    "distributed": _sql("SELECT order_id, spark_partition_id() AS place FROM (SELECT * FROM orders DISTRIBUTE BY status)"),
     "variable": _sql(
         "SELECT order_id, amount - least AS excess FROM returned WHERE amount > least",
         "DECLARE OR REPLACE VARIABLE least DOUBLE DEFAULT 5",

@@ -103,6 +103,11 @@ CHANGES: dict[str, Case] = {
         "ON t.customer_id = s.customer_id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
         *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 9.0)",
     ),
+    "merge_new_column": statement(
+        "MERGE WITH SCHEMA EVOLUTION INTO totals t USING (SELECT order_id AS customer_id, amount AS total, status AS lastState FROM orders) s "
+        "ON t.customer_id = s.customer_id WHEN NOT MATCHED THEN INSERT *",
+        *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 9.0)",
+    ),
     "merge_struct_field": statement(
         "MERGE INTO placed t USING customers s ON t.id = s.customer_id WHEN MATCHED THEN UPDATE SET address.city = s.name",
         *target("placed", PLACED), "INSERT INTO placed VALUES (1, named_struct('city', 'Lund', 'zip', '22100'))",

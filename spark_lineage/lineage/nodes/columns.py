@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ...plan.expressions import Alias, Attribute, Call, Expression
+from ...plan.expressions import Alias, Attribute, Call, Expression, Literal, Subquery
 from ...plan.expressions import walk as parts_of
 from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Stated
 from ..catalyst import known_as
-from ..influence import NOTHING, passed, union
+from ..influence import NOTHING, Influence, passed, union
 from ..relation import Column, Relation, derived, order_decides
 from ..scope import bare_column
 from ..structures import fields_stated
 from ..value import Value
 from ..value import any_of as any_value
-from ..walk import Walk
+from ..walk import MALFORMED, Walk
 from .handler import Handler
 from .table_functions import python_function, table_function
 
@@ -81,7 +81,7 @@ def expand(node: Node, walk: Walk) -> Relation:
         evaluated = [walk.evaluate(cell.expression, child.columns) for cell in cells]
         parents = tuple({id(parent): parent for one in evaluated for parent in one.parents}.values())
         value = any_value((one.value for one in evaluated), walk.sources)
-        if walk.plan.name_of(expression_id) == _GROUPING_ID:
+        if walk.plan.name_of(expression_id) == _GROUPING_ID and all(isinstance(cell.expression, Literal) for cell in cells):
             value = Value(passed(walk.sources.generated))
         columns[expression_id] = Column.of(value, _texts(cells, walk), node.kind, parents)
     return derived((child,), columns, node.output, datasets=walk.subquery_datasets(node))
@@ -105,7 +105,7 @@ def mixed(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: bo
     `sureness`: the lane (`SURENESS`) that says why: ``opaque``, ``unseen``.
     """
     column = any_of(node, walk, children, **sureness)
-    output = node.output if node.output is not None else _output_of(children)
+    output = node.output if node.output is not None else _made_by(node) or _output_of(children)
     ordered = tuple(condition for child in children for condition in order_decides(child))
     return derived(children, dict.fromkeys(output, column), output, ordered, walk.subquery_datasets(node), order=())
 
@@ -118,9 +118,26 @@ def any_of(node: Node, walk: Walk, children: tuple[Relation, ...], **sureness: b
         below.update(child.columns)
     own = frozenset(node.output or ())
     named = (item.expression for item in node.all_stated() if getattr(item.expression, "id", None) not in own)
-    stated = tuple(walk.evaluate(part, below).influence for expression in named for part in _taken_by(expression))
+    stated = tuple(_influence(part, below, walk) for expression in named for part in _taken_by(expression))
     influence = union((*(parent.influence for parent in parents), *stated)).transformed()
     return Column(influence.only(**sureness), None, node.kind, parents)
+
+
+def _influence(expression: Expression, below: Mapping[int, Column], walk: Walk) -> Influence:
+    """What bears on an expression. Of one without the children that its rule takes, all that it names."""
+    try:
+        return walk.evaluate(expression, below).influence
+    except MALFORMED:
+        parts = tuple(parts_of(expression))
+        named = (walk.evaluate(part, below).influence for part in parts if isinstance(part, Attribute))
+        rows = (walk.relation(part.plan) for part in parts if isinstance(part, Subquery))
+        return union((*named, *(column.influence for relation in rows for column in relation.output_columns())))
+
+
+def _made_by(node: Node) -> tuple[int, ...]:
+    """The columns that a node's expressions give a name; nothing where they give none."""
+    named = [item.expression for item in node.all_stated() if isinstance(item.expression, (Alias, Attribute))]
+    return tuple(one.id for one in named) if any(isinstance(one, Alias) for one in named) else ()
 
 
 def _taken_by(expression: Expression) -> tuple[Expression, ...]:
@@ -132,7 +149,8 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
     """The columns that a list of named expressions gives, by id and in order. A mere rename is the column itself."""
     made: dict[int, Column] = {}
     columns = child.columns
-    sorted_by = union(condition.influence for condition in child.order)
+    sorted_by = union(condition.influence for condition in child.order if not condition.spread)
+    spread_by = union(condition.influence for condition in child.order if condition.spread)
     for item in items:
         expression = item.expression
         if not isinstance(expression, (Alias, Attribute)):
@@ -143,8 +161,10 @@ def made_columns(items: Iterable[Stated], node: Node, child: Relation, walk: Wal
             continue
         evaluated = walk.evaluate(expression, columns)
         value = evaluated.value
-        if sorted_by is not NOTHING and any(isinstance(one, Call) and _depends_on_order(one) for one in parts_of(expression)):
+        if sorted_by is not NOTHING and depends_on_order(item):
             value = value.and_also(sorted_by)
+        if spread_by is not NOTHING and depends_on_order(item, spread=True):
+            value = value.and_also(spread_by)
         made[expression.id] = Column.of(value, stated_sql(item), node.kind, evaluated.parents)
     return made
 
@@ -187,10 +207,26 @@ def generated(generator: Expression, added: tuple[int, ...], columns: Mapping[in
     return anything
 
 
-def _depends_on_order(call: Call) -> bool:
-    """Whether the value may be another one where rows come in another order; of what was never seen, it may."""
-    name = known_as(call.name)
-    return name is None or name in _BY_ORDER
+def depends_on_order(item: Stated, spread: bool = False) -> bool:
+    """Whether the value may be another one where rows come in another order; of what was never seen, it may.
+
+    Rows that a window's own order does not tell apart stay as they come: what counts them depends on that, and a frame of ROWS does.
+    `spread`: the rows lie in other partitions alone. Many repartition before they call a function of their own, for its speed.
+    """
+    for part in parts_of(item.expression):
+        if isinstance(part, Call):
+            name = known_as(part.name)
+            if spread and name == "PythonUDF":
+                continue
+            if name is None or name in _BY_ORDER or (name == "SpecifiedWindowFrame" and _counts_rows(part, item.sql)):
+                return True
+    return False
+
+
+def _counts_rows(frame: Call, sql: str | None) -> bool:
+    """Whether a window's frame ends at a row, rather than at all that are alike. Which of them it is, the SQL alone tells."""
+    bounds = tuple(bound.name if isinstance(bound, Call) else None for bound in frame.children)
+    return bounds != ("UnboundedPreceding", "UnboundedFollowing") and (sql is None or "ROWS BETWEEN" in sql)
 
 
 def _texts(cells: Iterable[Stated], walk: Walk) -> str | None:
@@ -212,8 +248,9 @@ _FIXED: Final = frozenset({"Stack", "JsonTuple"})
 _BY_ORDER: Final = frozenset({
     "AnyValue", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "ApproximatePercentile", "CollectFrequentItems", "CollectList",
     "ComplexTypedAggregateExpression", "DistributedSequenceID", "First", "GenerateIdentityValues", "HistogramNumeric", "HiveUDAFFunction",
-    "KllSketchAggBigint", "KllSketchAggDouble", "KllSketchAggFloat", "Last", "ListAgg", "MaxBy", "MinBy", "Mode", "MonotonicallyIncreasingID",
-    "PandasMode", "PythonUDAF", "PythonUDF", "ScalaAggregator", "ScalaUDAF", "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
+    "KllSketchAggBigint", "KllSketchAggDouble", "KllSketchAggFloat", "Lag", "Last", "Lead", "ListAgg", "MaxBy", "MinBy", "Mode",
+    "MonotonicallyIncreasingID", "NTile", "NthValue", "PandasMode", "PythonUDAF", "PythonUDF", "RowNumber", "ScalaAggregator", "ScalaUDAF",
+    "SimpleTypedAggregateExpression", "SparkPartitionID", "V2Aggregator",
 })  # fmt: skip
 """Functions whose value depends on the order in which rows come, if only where several are as good."""
 

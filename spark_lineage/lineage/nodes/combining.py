@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -12,7 +13,7 @@ from ...plan.nodes import MissingFieldError, Node
 from ...plan.values import Opaque, Stated
 from ..expressions import known_outer
 from ..influence import Influence, Outer, passed, substitute, union, without
-from ..relation import Column, Conditions, Relation, derived, order_decides
+from ..relation import Column, Condition, Conditions, Relation, derived, order_decides
 from ..value import Value, any_of
 from ..walk import Walk
 from .handler import Handler
@@ -81,7 +82,8 @@ def union_all(node: Node, walk: Walk) -> Relation:
         ids = tuple(child.output[position] for child in children)
         parents = tuple(child.columns[item] for child, item in zip(children, ids, strict=True))
         columns[expression_id] = _merged(parents, node, walk, same_type=_have_one_type(ids, walk))
-    return derived(children, columns, output)
+    orders = {id(one): one for child in children for one in child.order}  # each branch keeps its own
+    return derived(children, columns, output, order=tuple(orders.values()))
 
 
 def intersect(node: Node, walk: Walk) -> Relation:
@@ -127,16 +129,19 @@ def loop(node: Node, walk: Walk) -> Relation:
     """A recursive WITH: its rows are those of the anchor, and those that the recursion makes of its own rows, again and again.
 
     The recursion was resolved with placeholders for its own columns. They are put in until nothing changes: sets of sources
-    only grow, so that is after as many rounds as values need to pass through all columns.
+    only grow, so that is after as many rounds as values need to pass through all columns. A plan that Spark made ends sooner than
+    `_ROUNDS` says; in one that takes a field of a field without end, fields are told apart no longer then.
     """
     anchor, recursion = _two(node, walk)
     output = node.output or anchor.output
     parents = tuple(zip(anchor.output_columns(), recursion.output_columns(), strict=True))
     influences = [start.influence for start, _ in parents]
     references = walk.loops.get(node.text("id") or "", [])
-    while True:
+    for round_ in itertools.count():
         known = _known_loop(references, influences, walk)
         grown = [union((start.influence, substitute(step.influence, known))) for start, step in parents]
+        if round_ > _ROUNDS * (1 + len(parents)):
+            grown = [one.transformed() for one in grown]
         if grown == influences:
             break
         influences = grown
@@ -146,6 +151,10 @@ def loop(node: Node, walk: Walk) -> Relation:
     }
     settled = _substituted(recursion, known, walk)
     return derived((anchor, settled), columns, output)
+
+
+_ROUNDS: Final = 8
+"""How often a value may change on its way from one column of a recursion to the next."""
 
 
 def loop_reference(node: Node, walk: Walk) -> Relation:
@@ -211,6 +220,8 @@ def _with_outer(inner: Relation, outer: Relation, taken: Influence, walk: Walk) 
     everything = inner.decisions.everything
     for column in inner.columns.values():
         everything |= column.value.everything
+    for condition in inner.order:
+        everything |= condition.bits
     return _substituted(inner, known_outer(everything, outer.columns, walk.sources, taken), walk, outer.columns)
 
 
@@ -225,11 +236,13 @@ def _substituted(
         for item, column in inner.columns.items()
     }
     none = walk.sources.none
-    conditions = tuple(
-        replace(condition, influence=without(substitute(condition.influence, known), none)) for condition in inner.conditions
-    )
+
+    def settled(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+        return tuple(replace(one, influence=without(substitute(one.influence, known), none)) for one in conditions)
+
     decisions = without(substitute(inner.decisions, known), none)
-    return replace(inner, columns=columns, conditions=Conditions(conditions), decisions=decisions)
+    conditions = Conditions(settled(inner.conditions))
+    return replace(inner, columns=columns, conditions=conditions, decisions=decisions, order=settled(inner.order))
 
 
 def _taken_from(outside: Mapping[int, Column], column: Column, walk: Walk) -> tuple[Column, ...]:

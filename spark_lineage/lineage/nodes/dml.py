@@ -31,15 +31,17 @@ def merge(node: Node, walk: Walk) -> Relation:
     clauses = tuple(_clauses(node))
     keeps = any(not clause.inserts for clause in clauses)
     values: dict[str, list[Column]] = {}
+    spelt: dict[str, str] = {}
     for clause in clauses:
         for name, value in clause.values:
+            spelt.setdefault(name.lower(), name)
             values.setdefault(name.lower(), []).append(_evaluated(value, node, columns, walk))
     made = []
     for expression_id in target.output:
         name = walk.plan.name_of(expression_id)
         previous = (target.columns[expression_id],) if keeps else ()
         made.append((name, _any_of((*previous, *values.pop(name.lower(), ())), node, walk)))
-    made.extend((name, _any_of(added, node, walk)) for name, added in values.items())
+    made.extend((spelt[name], _any_of(added, node, walk)) for name, added in values.items())
     conditions = [walk.condition(stated, "CONDITIONAL", columns) for clause in clauses if (stated := clause.condition)]
     if (on := node.expression("condition")) is not None:
         conditions.insert(0, walk.condition(on, "JOIN", columns))

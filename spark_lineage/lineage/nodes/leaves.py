@@ -222,9 +222,7 @@ def cached(node: Node, walk: Walk) -> Relation:
     """A cached frame: the plan that was cached, column by column."""
     if not node.plans or node.output is None:
         raise MissingFieldError(f"{node.kind} does not say what was cached")
-    inner = walk.relation(node.plans[0])
-    columns = dict(zip(node.output, inner.output_columns(), strict=True))
-    return Relation(columns, node.output, inner.conditions, inner.decisions, inner.datasets)
+    return checkpointed(node, walk.relation(node.plans[0]))
 
 
 def catalog_of(node: Node) -> str | None:

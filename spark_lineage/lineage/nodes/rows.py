@@ -11,6 +11,7 @@ from ...plan.values import CatalogTable, Stated
 from ..influence import numbers
 from ..relation import Relation, derived, order_decides
 from ..walk import Walk
+from .columns import depends_on_order
 from .handler import Handler
 
 
@@ -20,12 +21,13 @@ def unchanged(node: Node, walk: Walk) -> Relation:
 
 
 def filtered(node: Node, walk: Walk) -> Relation:
-    """WHERE, HAVING: the condition decides about every column."""
+    """WHERE, HAVING: the condition decides about every column. It may count rows: ``monotonically_increasing_id() < 10``."""
     condition = node.expression("condition")
     if condition is None:
         raise MissingFieldError(f"{node.kind} has no condition")
     child = walk.child(node)
-    conditions = (walk.condition(condition, "FILTER", child.columns),)
+    ordered = order_decides(child) if depends_on_order(condition) else ()
+    conditions = (walk.condition(condition, "FILTER", child.columns), *ordered)
     return derived((child,), child.columns, child.output, conditions, walk.subquery_datasets(node))
 
 
@@ -39,19 +41,33 @@ def watermarked(node: Node, walk: Walk) -> Relation:
 
 
 def sorted_rows(node: Node, walk: Walk) -> Relation:
-    """ORDER BY: the order of the rows alone, until something depends on it."""
+    """ORDER BY: the order of the rows alone, until something depends on it. SORT BY leaves the rows in the partitions that they are in."""
     child = walk.child(node)
     orders = (walk.condition(order, "SORT", child.columns) for order in node.stated("order"))
     order = tuple(replace(one, order_only=True) for one in orders if one.bits)
-    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), order or child.order)
+    sorted_by = {one.bits for one in order}
+    kept = child.order if not order or node.fields.get("global") is False else ()
+    within = (one for one in kept if one.bits not in sorted_by)
+    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), (*within, *order))
+
+
+def spread_rows(node: Node, walk: Walk) -> Relation:
+    """DISTRIBUTE BY, ``repartition("k")``: which rows lie in one partition, and so which come first. How they lay before counts no more."""
+    child = walk.child(node)
+    spread = (walk.condition(one, "SORT", child.columns) for one in node.stated("partitionExpressions"))
+    order = tuple(replace(one, order_only=True, spread=True) for one in spread if one.bits)
+    kept = (one for one in child.order if not one.spread)
+    return derived((child,), child.columns, child.output, (), walk.subquery_datasets(node), (*kept, *order))
 
 
 def first_rows(node: Node, walk: Walk) -> Relation:
-    """LIMIT, OFFSET, tail, a sample: which rows they are, the order decides."""
+    """LIMIT, OFFSET, tail, a sample: which rows they are, the order decides. How many, may be told by a variable."""
     child = walk.child(node)
-    if not child.order:
+    counts = (walk.condition(count, "FILTER", {}) for count in node.all_stated())
+    conditions = tuple(one for one in (*counts, *order_decides(child)) if one.bits)
+    if not conditions:
         return child
-    return derived((child,), child.columns, child.output, order_decides(child), order=child.order)
+    return derived((child,), child.columns, child.output, conditions, order=child.order)
 
 
 def distinct(node: Node, walk: Walk) -> Relation:
@@ -86,16 +102,16 @@ def view(node: Node, walk: Walk) -> Relation:
 
 
 _UNCHANGED: Final = (
-    "CollectMetrics", "LimitAll", "PipeOperator", "RebalancePartitions", "Repartition", "RepartitionByExpression", "ResolvedHint", "ReturnAnswer",
-    "SQLFunctionNode", "Subquery", "UnresolvedHint", "UnresolvedSubqueryColumnAliases", "UpdateEventTimeWatermarkColumn",
-    "WithWindowDefinition",
+    "CollectMetrics", "LimitAll", "PipeOperator", "Repartition", "ResolvedHint", "ReturnAnswer", "SQLFunctionNode", "Subquery", "UnresolvedHint",
+    "UnresolvedSubqueryColumnAliases", "WithWindowDefinition",
 )  # fmt: skip
 
 HANDLERS: Final[dict[str, Handler]] = {
     **dict.fromkeys(_UNCHANGED, unchanged),
     **dict.fromkeys(("GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"), first_rows),
+    **dict.fromkeys(("RepartitionByExpression", "RebalancePartitions"), spread_rows),
+    **dict.fromkeys(("EventTimeWatermark", "UpdateEventTimeWatermarkColumn"), watermarked),
     "Filter": filtered,
-    "EventTimeWatermark": watermarked,
     "Sort": sorted_rows,
     "Distinct": distinct,
     "Deduplicate": deduplicated,

@@ -130,7 +130,7 @@ def row_level(node: Node, walk: Walk) -> Relation:
     query = walk.query(node)
     names = {field.name for field in fields}
     given = zip(_given(node, walk, query), query.output_columns(), strict=True)
-    columns = tuple((name, column) for name, column in given if name in names)
+    columns = tuple((name, column) for name, column in given if name in names or not names)
     if any(one.kind == "MergeRows" for one in walk.plan.nodes.values()):
         operation = "merge"
     else:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from spark_lineage.lineage.expressions import RULES
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
+from spark_lineage.lineage.structures import STRUCTURES
 from spark_lineage.plan.document import ExecutionDocument, read
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -48,10 +50,8 @@ def node(kind: str, number: int, *children: int, output: tuple[int, ...] | None 
     return {"id": number, "class": name, "children": children, "output": output, "fields": fields}
 
 
-IN = {
-    **node("LogicalRelation", 1, output=(1, 2, 3, 4)),
-    "fields": {"relation": {"relation": {"class": "HadoopFsRelation", "format": "csv", "paths": ["/in"]}}},
-}
+RELATION = {"class": "HadoopFsRelation", "format": "csv", "paths": ["/in"]}
+IN = {**node("LogicalRelation", 1, output=(1, 2, 3, 4)), "fields": {"relation": {"relation": RELATION}}}
 
 
 def of(*nodes: dict[str, Any], names: tuple[str, ...] = ("x",), sql: str = "command") -> tuple[list[str], list[str]]:
@@ -121,6 +121,7 @@ def test_a_node_never_seen_takes_all_that_is_below_it(name: str, told: str) -> N
         (call("Mask", B, ONE, {"l": None, "t": "string"}, ONE, ONE), ["in.b DIRECT TRANSFORMATION"]),
         (call("Mask", B, ONE, A, ONE, ONE), ["in.a DIRECT TRANSFORMATION", "in.b DIRECT TRANSFORMATION"]),
         (call("AggregateExpression", call("CountIf", A)), ["in.a DIRECT AGGREGATION masked"]),
+        (call("AggregateExpression", call("BitmapConstructAgg", call("BitmapBitPosition", A))), ["in.a DIRECT AGGREGATION"]),
         (call("HllSketchEstimate", A), ["in.a DIRECT TRANSFORMATION masked"]),
         (call("ArrayInsert", D, A, C), ["in.a INDIRECT CONDITIONAL", "in.c DIRECT TRANSFORMATION", "in.d DIRECT TRANSFORMATION"]),
         (call("org.apache.spark.sql.hive.HiveGenericUDF", A), ["in.a DIRECT TRANSFORMATION"]),
@@ -241,6 +242,60 @@ def test_a_directory_in_a_format_of_hives_is_where_its_storage_says() -> None:
     )
     assert (told["operation"], told["edges"]) == ("overwrite", ["x <- in.a DIRECT IDENTITY"])
     assert told["datasets"] == ["dir <- in plan"]
+
+
+def test_what_only_decides_stays_as_sure_as_it_was_when_a_field_is_taken() -> None:
+    seen = call("com.acme.Whole", C)
+    chosen = call("If", call("IsNotNull", seen), C, {"l": None, "t": "struct<p:int,q:int>"})
+    edges, _ = value(call("GetStructField", chosen, field="p"))
+    assert edges == ["x <- in.c INDIRECT CONDITIONAL unknown", "x <- in.c.p DIRECT TRANSFORMATION unknown"]
+
+
+def test_how_many_elements_there_are_is_as_sure_as_the_array() -> None:
+    variable = call("NamedLambdaVariable", exprId=90)
+    edges, _ = value(call("ArrayTransform", call("com.acme.Items", D), call("LambdaFunction", ONE, variable)))
+    assert "x <- in.d INDIRECT CONDITIONAL unknown" in edges
+
+
+def test_a_column_that_is_called_like_the_grouping_id_is_one_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLUMNS, "21", ["spark_grouping_id", "int", True])
+    rows = [[{"expr": A}, {"expr": B}], [{"expr": A}, {"expr": {"l": None, "t": "string"}}]]
+    edges, _ = of(IN, node("Expand", 2, 1, output=(21, 12), projections=rows), names=("x", "y"))
+    assert edges == ["x <- in.a DIRECT IDENTITY", "y <- in.b DIRECT IDENTITY"]
+
+
+@pytest.mark.parametrize("children", [(), (A,), (A, A, A, A)])
+def test_an_expression_without_the_children_that_its_rule_takes_loses_no_document(children: tuple[dict[str, Any], ...]) -> None:
+    for name in sorted({*STRUCTURES, *RULES, "PythonUDF"}):
+        edges, _ = value(call("Add", B, {"e": name, "c": list(children)}))
+        assert any(edge.startswith("x <- in.b DIRECT TRANSFORMATION") for edge in edges), name
+
+
+def test_what_a_malformed_expression_names_is_not_lost() -> None:
+    edges, incomplete = value(call("Add", B, call("Cast")))
+    assert edges == [f"x <- in.{name} DIRECT TRANSFORMATION unknown" for name in "abcd"]
+    assert incomplete == ["unknown form of node Project: tuple index out of range"]
+
+
+def test_the_rows_of_a_subquery_in_a_malformed_expression_are_not_lost() -> None:
+    other = {**IN, "id": 5, "output": [13]}
+    broken = call("Add", call("Cast"), {"e": "ScalarSubquery", "plan": 5, "c": []})
+    edges, _ = of(
+        other, node("OneRowRelation", 1), node("Project", 6, 1, projectList=[{"expr": {"as": 11, "n": "x", "c": [broken]}}])
+    )
+    assert edges == ["x <- in.#13 DIRECT TRANSFORMATION unknown"]
+
+
+@pytest.mark.parametrize("columns", [(11,), (11, 99)])
+def test_rows_written_anew_have_edges_though_the_types_of_the_table_are_not_told(columns: tuple[int, ...]) -> None:
+    """Only columns of the table are its own, where its columns are known; what stands beside them is Spark's."""
+    other = {**IN, "id": 5, "output": columns, "fields": {"relation": {"relation": {**RELATION, "paths": ["/t"]}}}}
+    rows = node(
+        "Project", 2, 1, projectList=[{"expr": {"as": 11, "n": "x", "c": [A]}}, {"expr": {"as": 12, "n": "y", "c": [B]}}]
+    )
+    told = _described(IN, rows, other, node("ReplaceData", 6, 2, output=(), table={"plan": 5}))
+    assert "x <- in.a DIRECT IDENTITY" in told["edges"]
+    assert ("y <- in.b DIRECT IDENTITY" in told["edges"]) is (99 in columns)
 
 
 def _described(*nodes: dict[str, Any]) -> dict[str, Any]:
