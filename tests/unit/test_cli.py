@@ -287,6 +287,26 @@ def test_run_says_what_a_shell_says_of_a_command_that_cannot_be_started(tmp_path
     assert process("run", "--set", "nonesuch=1", "--", "true").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--label", "nightly", "--label takes KEY=VALUE, not 'nightly'"),
+        ("--label", "=nightly", "--label takes KEY=VALUE, not '=nightly'"),
+        (
+            "--set",
+            "streams.record=often",
+            "streams.record (from argument) is 'often'; set it to every, or to a number of seconds",
+        ),
+        ("--set", "redact=(", "redact (from argument) has '(', which is no regular expression"),
+    ],
+)
+def test_run_starts_nothing_where_an_option_is_wrong(option: str, value: str, said: str, tmp_path: Path) -> None:
+    result = ask("run", option, value, "--", "touch", str(tmp_path / "started"))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "started").exists()
+
+
 def test_ingest_says_what_there_is_no_inbox_for(store: str) -> None:
     result = ask("ingest", "--store", store)
     assert result.exit_code == 2
