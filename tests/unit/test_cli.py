@@ -229,6 +229,39 @@ def test_no_store_is_exit_code_2_and_says_how_to_name_one() -> None:
     )
 
 
+AS_ANY_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+"""Before a command: root, too, may then only do what the mode of a file says."""
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "said"),
+    [
+        (".", ["runs"], "cannot be looked into: Permission denied. Have this user given the right to read it"),
+        ("executions", ["runs"], "the lineage table executions in "),
+        (".", ["maintain"], "store_info in "),
+        (".", ["ingest"], "cannot be looked into: Permission denied; see to its rights"),
+        ("inbox", ["ingest"], "cannot be read (inbox.json): Permission denied; see to its rights"),
+    ],
+)
+def test_what_may_not_be_read_is_said_to_be_so(
+    closed: str, arguments: list[str], said: str, empty_store: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(empty_store, tmp_path / "store")
+    (folder / "inbox").mkdir(exist_ok=True)
+    (folder / closed).chmod(0o000)
+    try:
+        command = [*AS_ANY_USER, sys.executable, "-m", "spark_lineage.cli", "--store", str(folder)]
+        asked = [subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=120, env=environment())
+                 for words in (arguments, ["doctor"])]  # fmt: skip
+    finally:
+        (folder / closed).chmod(0o700)
+    assert (asked[0].returncode, asked[0].stdout) == (2, "")
+    assert said in asked[0].stderr
+    assert "should not have happened" not in asked[0].stderr
+    assert (asked[1].returncode, asked[1].stderr) == (1, "")
+    assert re.search(r"^problem (store|inbox)", asked[1].stdout, re.MULTILINE)
+
+
 def test_with_debug_the_traceback_is_shown() -> None:
     assert "Traceback" in process("runs", "--debug").stderr
 

@@ -12,7 +12,7 @@ import pytest
 from recorded_jobs import MIDNIGHT, Recorder, churn
 
 import spark_lineage
-from spark_lineage.errors import Ambiguous, NotFound, SchemaVersionError, StoreNotFound
+from spark_lineage.errors import Ambiguous, NotFound, SchemaVersionError, StoreError, StoreNotFound
 from spark_lineage.lineage.schema import schema_of
 from spark_lineage.plan.values import Field
 from spark_lineage.query.lineage import Lineage
@@ -179,6 +179,17 @@ def test_a_place_without_a_store_is_said_to_be_one(tmp_path: Path) -> None:
         spark_lineage.open(tmp_path / "nowhere")
     with pytest.raises(StoreNotFound, match="the folder has none in it"):
         spark_lineage.open(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreNotFound, match="it is no folder"):
+        spark_lineage.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize("table", ["executions", "column_lineage"])
+def test_a_table_that_is_gone_is_not_taken_for_an_empty_one(table: str, recorder: Recorder) -> None:
+    churn(recorder.store)
+    shutil.rmtree(Path(recorder.store.location) / table)
+    with pytest.raises(StoreError, match=f"{table} is not among them: bring .* back from a copy"):
+        spark_lineage.open(recorder.store.location).columns("user_activity_features")
 
 
 def test_another_schema_version_is_refused_as_the_store_does(recorder: Recorder) -> None:
