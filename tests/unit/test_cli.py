@@ -107,21 +107,85 @@ def test_a_tree_tells_each_edge_once_where_it_belongs_best(empty_store: Path, tm
 
 
 def test_on_a_terminal_names_are_short(store: str) -> None:
-    """A real terminal: what rich does is only seen there."""
+    lines = on_a_terminal("downstream", "user_behavior.event_type", "--store", store)
+    assert lines[1] == "└── default.user_activity_features (every column)  deciding: FILTER  event_type  [features]"
+    assert lines[2] == "    ├── default.churn_predictions.user_id  IDENTITY  [churn]"
+
+
+def on_a_terminal(*arguments: str, columns: int = 120) -> list[str]:
+    """The lines of an answer, without colours. A real terminal: what rich does is only seen there."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "spark_lineage.cli", "downstream", "user_behavior.event_type", "--store", store]
-    with subprocess.Popen(
-        command, stdout=theirs, stderr=subprocess.PIPE, env=environment(TERM="xterm", COLUMNS="120")
-    ) as asked:
+    command = [sys.executable, "-m", "spark_lineage.cli", *arguments]
+    shown = environment(TERM="xterm", COLUMNS=str(columns))
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=shown) as asked:
         os.close(theirs)
         said = b""
         while chunk := _read(ours):
             said += chunk
     os.close(ours)
     assert asked.returncode == 0
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
-    assert lines[1] == "└── default.user_activity_features (every column)  deciding: FILTER  event_type  [features]"
-    assert lines[2] == "    ├── default.churn_predictions.user_id  IDENTITY  [churn]"
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()]
+
+
+def test_on_a_terminal_a_wide_table_stays_readable(empty_store: Path, tmp_path: Path) -> None:
+    """A long expression is cut, and told once for all the columns that are in it; a pipe has all of it, in every row."""
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    total = "(" * 199 + " + ".join(f"f{number:03})" for number in range(200))
+    recorder.dataset("/wide", [f"f{number:03}" for number in range(200)])
+    recorder.dataset("/scores", ("score",))
+    edges = [(f"/wide#f{number:03}", "score", "TRANSFORMATION") for number in range(200)]
+    recorder.job("scoring", 1, "/scores", edges, edge_values={"expression": total})
+    lines = on_a_terminal("columns", "scores", "--store", recorder.store.location, columns=160)
+    assert len(lines) == 201
+    assert lines[1].split() == ["score", "int", "wide.f000", "TRANSFORMATION", *shown(total).split(), "scoring"]
+    assert [line.split() for line in lines[2:]] == [
+        [f"wide.f{number:03}", "TRANSFORMATION", "scoring"] for number in range(1, 200)
+    ]
+    piped = ask("columns", "scores", "--store", recorder.store.location).stdout.splitlines()
+    assert {line.split("\t")[4] for line in piped[1:]} == {total}
+
+
+def shown(total: str) -> str:
+    return "(…" + total.lstrip("(")[:78] + "…"
+
+
+def test_what_is_told_of_a_column_says_how_and_by_whom(empty_store: Path, tmp_path: Path) -> None:
+    """Of fields, of rows that are only ordered, of what has no source, and of a table that several jobs append to."""
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    recorder.dataset("/raw", ("id", "at"))
+    recorder.dataset("/t", ("id", "place", "place.city", "made", "made.by", "none"))
+    edges = [("/raw#id", "id", "IDENTITY"), ("/raw#at", "place", "IDENTITY"), ("/raw#at", "made.by", "IDENTITY")]
+    for hour, job in enumerate(("early", "late", "early", "last")):
+        recorder.job(job, hour, "/t", edges, mode="append")
+    recorder.job("ordering", 9, "/t", [("/raw#at", None, "SORT")], mode="append", edge_values={"order_only": True})
+    literal = {"source_kind": "literal", "source_namespace": None, "source_name": None, "source_column": None}
+    recorder.job("making", 10, "/t", [("/raw#at", "none", "IDENTITY")], mode="append", edge_values=literal)
+    told = [line.split("\t") for line in ask("columns", "/t", "--store", recorder.store.location).stdout.splitlines()[1:]]
+    assert [(column, source, how, by) for column, _, source, how, _, by in told] == [
+        ("id", "/raw.id", "IDENTITY", "last and 2 more"),
+        ("place", "/raw.at", "IDENTITY", "last and 2 more"),
+        ("place.city", "(with place)", "", ""),
+        ("made", "(by field)", "", ""),
+        ("made.by", "/raw.at", "IDENTITY", "last and 2 more"),
+        ("none", "a literal", "", "making"),
+        ("(every column)", "/raw (every column)", "", "making"),
+        ("(every column)", "/raw.at", "deciding: SORT, order only", "ordering"),
+    ]
+    at = ["--at", "2026-03-02 09:30", "--store", recorder.store.location]
+    assert ask("upstream", "/t.id", *at).stdout.splitlines()[1:] == [
+        "  /raw.id  IDENTITY  [last and 2 more]",
+        "  decided by",
+        "    /raw.at  SORT, order only",
+    ]
+    assert ask("upstream", "/t.place", *at).stdout.splitlines()[1:] == [
+        "  /raw.at  IDENTITY, deciding: SORT, order only  at  [last, ordering and 2 more]",
+    ]
+    (link,) = (
+        link
+        for link in answer("upstream", "/t.id", "--store", recorder.store.location)["links"]
+        if link["edge_type"] == "DIRECT"
+    )
+    assert (link["executions"], link["last_job_name"], link["jobs"]) == (4, "last", ["last", "early", "late"])
 
 
 def _read(terminal: int) -> bytes:
