@@ -119,6 +119,15 @@ TREES = {
         "    /data/warehouse/returned@1.order_id",
         "    /data/warehouse/returned@1.amount",
     ],
+    ("declared_map_in_pandas", "out.more"): [
+        "  more = made(order_id, amount, status)  MapInPandas",
+        "    /data/warehouse/orders@1.amount",
+    ],
+    ("declared_apply_in_pandas", "out.total"): [
+        "  total = totals(customer_id, amount, status)  FlatMapGroupsInPandas",
+        "    /data/warehouse/orders@1.amount",
+    ],
+    ("declared_map_in_pandas", "out.none"): ["  none = made(order_id, amount, status)  MapInPandas  (generated)"],
     ("clone", "totals_clone.total"): ["  /data/warehouse/totals@1.total"],
     ("literal", "out.text"): ["  text = concat(?, ?)  Project  (a literal)"],
     ("generated", "out.u"): ["  u = uuid()  Project  (generated)"],
