@@ -35,6 +35,8 @@ class Option:
     """Where there is one, the text is this word, spelt as a choice may be, or a number of seconds above 0."""
     most: int = 2**31 - 1
     """The highest number that the bridge takes; 0 is the lowest."""
+    secret: bool = False
+    """Whether its value is not to be told."""
     patterns: bool = False
     """Whether the items of a list are regular expressions."""
 
@@ -84,19 +86,31 @@ OPTIONS: tuple[Option, ...] = (
     Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`.", choices=("keep", "hash", "drop")),
     Option("redact.literals.datasets", "list", (), "Globs of dataset names or locations; where given, literals are redacted in executions that touch one of them."),
     Option("redact.literals.columns", "list", (), "Globs of column names; where given, literals are redacted in expressions that name one of them, and in all texts of such an execution."),
-    Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying."),
+    Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying.", secret=True),
 )  # fmt: skip
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """The options in force, by name."""
 
     values: Mapping[str, Any]
     origins: Mapping[str, str]
     """Where each value came from: argument, spark, environment, lineage.toml or default."""
+
+    def __repr__(self) -> str:
+        """What was set, without the values that are secret: it may end in a log or a notebook."""
+        return f"Settings({', '.join(self.told())})"
+
+    def told(self) -> list[str]:
+        """``name = value (origin)`` of each option that somebody has set, for people."""
+        return [
+            f"{name} = {'(not shown)' if _BY_NAME[name].secret else self.values[name]} ({origin})"
+            for name, origin in self.origins.items()
+            if origin != "default"
+        ]
 
     def __getattr__(self, attribute: str) -> Any:
         for name, value in self.values.items():

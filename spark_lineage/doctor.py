@@ -161,16 +161,8 @@ def _bridge() -> Finding:
     return Finding("bridge", "ok", f"its sources are here ({lines} lines)")
 
 
-_SECRET = ("redact.literals.secret",)
-"""Options whose values are not told: what doctor says is sent to others."""
-
-
 def _configuration(settings: Settings) -> Finding:
-    origins = ", ".join(
-        f"{name} = {'(not shown)' if name in _SECRET else settings.values[name]} ({origin})"
-        for name, origin in settings.origins.items()
-        if origin != "default"
-    )
+    origins = ", ".join(settings.told())
     if not settings.enabled:
         return Finding("configuration", "note", f"lineage is switched off: {origins}", "remove enabled=false to record jobs")
     return Finding("configuration", "ok", origins or "all defaults")

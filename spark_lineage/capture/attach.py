@@ -43,7 +43,7 @@ _parents: list[Attachment] = []
 """In a forked process: its parent's attachments. They are kept, as their end would be told to the JVM on the parent's sockets."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Attachment:
     """A bridge in a SparkContext. `run_id` is the application's run; `folder` its folder in the inbox."""
 
@@ -61,6 +61,10 @@ class Attachment:
     detached: bool = False
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """What a notebook shows of a cell that ends with ``attach(...)``: no options, some are secret."""
+        return f"<lineage of {self.job_name!r}, run {self.run_id}, by way of {self.inbox}>"
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Waits until all that ended is in the inbox and, with an ingester child, in the tables.

@@ -108,6 +108,11 @@ def test_a_period_is_a_word_or_a_number(tmp_path: Path) -> None:
     assert in_force(tmp_path, streams_record=0.5).streams_record == "0.5"
 
 
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    settings = in_force(tmp_path, reads=False, redact_literals_secret="hunter2")
+    assert repr(settings) == "Settings(reads = False (argument), redact.literals.secret = (not shown) (argument))"
+
+
 def test_a_mapping_is_no_list(tmp_path: Path) -> None:
     """Its keys alone would be taken, and its values lost."""
     with pytest.raises(ConfigError, match=r"labels .* which is no list"):
