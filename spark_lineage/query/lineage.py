@@ -117,6 +117,11 @@ class Lineage:
         names = recorded.names(self._tables)
         named, fields = self._named(names, name)
         label = names.label(named.dataset)
+        if named.column is None and not fields.types:
+            raise QueryError(
+                f"no columns of {label} are known, as of a trained model, which has none: `spark-lineage columns {label}` tells "
+                "what it comes from"
+            )
         if named.column is None:
             raise QueryError(
                 f"{name!r} is a dataset: name one column of it, as in {label}.COLUMN; `spark-lineage columns` lists them"

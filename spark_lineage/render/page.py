@@ -156,7 +156,9 @@ class Page:
         numbers = f"{execution.sequence}" if len(alike) == 1 else f"{execution.sequence}-{alike[-1].sequence}"
         times = f"{len(alike)} times, " if len(alike) > 1 else ""
         seconds = sum(one.seconds or 0.0 for one in alike)
-        branch = Branch(f"{numbers}. {execution.operation}", f"{times}{execution.status}, {_number(seconds)} s")
+        branch = Branch(
+            f"{numbers}. {execution.operation}{_batches(alike)}", f"{times}{execution.status}, {_number(seconds)} s"
+        )
         branch.children += [Branch("read  " + self._version(version)) for version in execution.inputs]
         branch.children += [Branch("wrote " + self._version(version)) for version in execution.outputs]
         branch.children += [Branch("incomplete: " + reason) for reason in execution.incomplete_reasons]
@@ -195,7 +197,8 @@ class Page:
 
     def _column_read(self, source: ColumnVersion) -> str:
         at = f"@{', '.join(map(str, source.versions))}" if source.versions else ""
-        return f"{source.label if self.for_people else source.name}{at}.{source.column}"
+        column = f".{source.column}" if source.column else ""  # a trained model is read as a whole
+        return f"{source.label if self.for_people else source.name}{at}{column}"
 
     def _json(self, answer: Any) -> None:
         json.dump(plain(answer), self.stream, indent=2)
@@ -256,6 +259,16 @@ def _runs_of_alike(executions: Iterable[ExecutionSummary]) -> Iterable[Sequence[
         return (execution.operation, *versions)
 
     return [tuple(alike) for _, alike in groupby(executions, key=what)]
+
+
+def _batches(alike: Sequence[ExecutionSummary]) -> str:
+    """Of a streaming query: its name, and which of its batches these are."""
+    first, last = alike[0], alike[-1]
+    if first.batch_id is None or last.batch_id is None:
+        return ""
+    begin = first.batch_id - (first.batches or 1) + 1
+    named = f" {first.stream_name}" if first.stream_name else ""
+    return f"{named}, batch {begin}" if begin == last.batch_id else f"{named}, batches {begin} to {last.batch_id}"
 
 
 def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:

@@ -159,7 +159,8 @@ class Steps:
 
     def _step(self, making: Making) -> Branch:
         if making.sources:
-            return Branch(", ".join(map(self._name, making.sources)))
+            read = [Branch(self._name(source)) for source in making.sources]
+            return read[0] if len(read) == 1 else Branch("any of", children=read)
         named = making.name or "(several columns)"
         text = named if making.expression in (None, making.name) else f"{named} = {cut(making.expression or '', self._longest)}"
         parts = [
