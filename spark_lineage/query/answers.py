@@ -70,6 +70,10 @@ class ExecutionSummary:
     completeness: str
     incomplete_reasons: tuple[str, ...]
     error_message: str | None
+    stream_name: str | None
+    batch_id: int | None
+    """Of a streaming query: the number of the batch; of several `batches`, the last one's."""
+    batches: int | None
     inputs: tuple[DatasetVersion, ...]
     outputs: tuple[DatasetVersion, ...]
 

@@ -205,6 +205,17 @@ def test_show_tells_what_each_execution_read_and_wrote(store: str) -> None:
     assert "job          default/churn" in result.stdout
 
 
+def test_show_tells_which_batches_of_a_stream_an_execution_is(empty_store: Path, tmp_path: Path) -> None:
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    of_stream: dict[str, Any] = {"operation": "stream", "stream_name": "sums", "mode": "append"}
+    for hour, values in enumerate(({"batch_id": 4, "batches": 1}, {"batch_id": 11, "batches": 7})):
+        run = recorder.job("streaming", hour, "/sums", [("/raw#x", "x", "IDENTITY")], **of_stream, **values)
+        told = ask("show", run, "--store", recorder.store.location).stdout
+        assert f"1. stream sums, {('batch 4', 'batches 5 to 11')[hour]}  succeeded, 300.0 s\n" in told
+    (execution,) = answer("show", run, "--store", recorder.store.location)["executions"]
+    assert (execution["stream_name"], execution["batch_id"], execution["batches"]) == ("sums", 11, 7)
+
+
 def test_columns_lists_where_each_comes_from(store: str) -> None:
     lines = ask("columns", "user_activity_features", "--store", store).stdout.splitlines()
     assert lines[1:] == [
