@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from ..config import load
 from ..errors import NotFound, QueryError
@@ -163,6 +163,10 @@ class Lineage:
         return connection
 
     def _walk(self, name: str, forward: bool, depth: int | None, at: At, indirect: Indirect) -> Walk:
+        if depth is not None and depth < 1:
+            raise QueryError(f"depth is {depth}; give the number of edges to go, 1 or more, or None for all")
+        if indirect not in get_args(Indirect):
+            raise QueryError(f"indirect is {indirect!r}; set it to one of {', '.join(get_args(Indirect))}")
         names = recorded.names(self._tables)
         named, fields = self._named(names, name)
         start, spelling = Place("dataset", named.dataset), Spelling()

@@ -60,7 +60,7 @@ def test_the_frame_is_given_back_with_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert declared(scored) == Declared("scored", "s3://bucket/churn", ("spent",))
 
 
-@pytest.mark.parametrize("arguments", [{"columns": ["age"]}, {"columns": ["visits"] * LONGEST}, {"model": None}])
+@pytest.mark.parametrize("arguments", [{"columns": ["age"]}, {"columns": ["visits"] * LONGEST}, {"model": None}, {"model": ""}])
 def test_what_cannot_be_declared_is_logged_and_the_frame_is_as_it_was(
     arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

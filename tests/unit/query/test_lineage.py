@@ -7,12 +7,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recorded_jobs import MIDNIGHT, Recorder, churn
 
 import spark_lineage
-from spark_lineage.errors import Ambiguous, NotFound, SchemaVersionError, StoreError, StoreNotFound
+from spark_lineage.errors import Ambiguous, NotFound, QueryError, SchemaVersionError, StoreError, StoreNotFound
 from spark_lineage.lineage.schema import schema_of
 from spark_lineage.plan.values import Field
 from spark_lineage.query.lineage import Lineage
@@ -206,6 +207,20 @@ def test_a_column_that_is_not_there_is_met_with_near_names(lineage: Lineage) -> 
     with pytest.raises(NotFound, match=r"has no column 'event_typ'\. Near names: event_type"):
         lineage.downstream("user_behavior.event_typ")
     assert lineage.upstream("user_behavior.event_type").links == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"depth": 0}, "depth is 0; give the number of edges to go, 1 or more"),
+        ({"indirect": "hidden"}, "indirect is 'hidden'; set it to one of follow, show, hide"),
+        ({"at": 1_772_000_000}, "1772000000 is no point in time that is understood here"),
+    ],
+)
+def test_what_a_question_cannot_have_is_refused(wrong: dict[str, Any], said: str, lineage: Lineage) -> None:
+    for ask in (lineage.upstream, lineage.downstream):
+        with pytest.raises(QueryError, match=said):
+            ask("churn_predictions", **wrong)
 
 
 def test_columns_are_the_same_in_any_case(recorder: Recorder) -> None:
