@@ -26,7 +26,7 @@ test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed
 	@$(READY) $(PYTEST) tests/spark -m "not soak" $(ARGS)
 
 unit: setup ## only the tests that need no JVM
-	@$(READY) $(PYTEST) tests/unit -m "not soak" $(ARGS)
+	@$(READY) $(PYTEST) --numprocesses=auto --dist=worksteal tests/unit -m "not soak" $(ARGS)
 
 soak: lint ## every test, the long ones and random seeds too, and on Spark 4.0; summary in benchmarks/results/
 	@scripts/setup.sh tests

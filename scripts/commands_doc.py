@@ -22,7 +22,8 @@ Made from `spark_lineage/cli.py` by `make docs`; change it there. [asking.md](as
 Answers go to stdout, everything else to stderr. Exit codes: 0; 1, a check said no (`doctor` found a problem); 2, it could not
 be done, and stderr says why and what next. `run` has the exit code of the command it runs.
 
-On a terminal there are tables and trees with short names. To a pipe a table is tab-separated with one header line and a tree is
+On a terminal there are tables and trees with short names; expressions longer than 80 characters are cut, and one that is the
+same for several sources of a column is told once. To a pipe a table is tab-separated with one header line and a tree is
 indented text, with full names; nothing is cut off, wrapped or coloured. `--json` gives all fields, for programs.
 
 These options may stand before or after the name of the command:

@@ -307,6 +307,9 @@ def run(
     from .capture.launch import launch
 
     call: Call = ctx.obj
+    for label in labels:
+        if not label.partition("=")[0].strip() or "=" not in label:
+            raise click.UsageError(f"--label takes KEY=VALUE, not {label!r}")
     options = _options(others) | {"store": call.store, "inbox": inbox, "job.name": job_name, "labels": labels or None}
     try:
         code = launch(list(command), options)

@@ -9,7 +9,9 @@ Standard library only: this module travels in the zip for ``--py-files``.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +31,14 @@ class Option:
     help: str
     choices: tuple[str, ...] = ()
     """The only values that a text may have, where it is not free; blanks around it and its case do not count."""
+    word_or_seconds: str = ""
+    """Where there is one, the text is this word, spelt as a choice may be, or a number of seconds above 0."""
+    most: int = 2**31 - 1
+    """The highest number that the bridge takes; 0 is the lowest."""
+    secret: bool = False
+    """Whether its value is not to be told."""
+    patterns: bool = False
+    """Whether the items of a list are regular expressions."""
 
     @property
     def spark_conf(self) -> str:
@@ -59,36 +69,48 @@ OPTIONS: tuple[Option, ...] = (
     Option("datasets.deny", "list", (), "Globs of dataset names or locations that are left out."),
     Option("masking.functions", "list", (), "Names of your own functions (UDFs) that show nothing of the values they are given, as hashes do: edges through one of them are marked as masking. Case does not count."),
     Option("reads", "bool", True, "Whether executions that write nothing (collect, show, count) are recorded."),
-    Option("streams.record", "str", "every", "`every`: a micro-batch of a stream is an execution. A number of seconds: one execution stands for the batches of that period that did the same."),
+    Option("streams.record", "str", "every", "`every`: a micro-batch of a stream is an execution. A number of seconds: one execution stands for the batches of that period that did the same.", word_or_seconds="every"),
     Option("plan.max.nodes", "int", 20_000, "Plans with more nodes are left out of the document; targets and versions stay."),
     Option("plan.max.bytes", "int", 33_554_432, "Plans whose document would be larger, before compression, are left out alike."),
     Option("plan.max.seconds", "float", 10.0, "Plans that take longer to walk are left out alike."),
     Option("queue.max", "int", 2_000, "Executions that may wait for the bridge's worker; as it fills, plans, then reads, then headers of writes are given up, and counted."),
-    Option("queue.max.bytes", "int", 0, "Memory that the plans of waiting executions may keep, by estimate; beyond half of it plans are given up. 0: a sixteenth of the driver's heap."),
+    Option("queue.max.bytes", "int", 0, "Memory that the plans of waiting executions may keep, by estimate; beyond half of it plans are given up. 0: a sixteenth of the driver's heap.", most=2**63 - 1),
     Option("stop.wait.seconds", "float", 3.0, "How long `spark.stop()` waits for documents that are not written yet, in its second half without their plans. What is left then is given up, and counted."),
-    Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too."),
+    Option("inbox.max.bytes", "int", 1_073_741_824, "Bound of this application's folder in the inbox. Beyond it reads are given up and plans of writes; beyond a tenth more, writes too.", most=2**63 - 1),
     Option("inbox.mode", "str", "private", "Who may read and take what this driver writes to an inbox on a local disk or HDFS: `private` (its owner alone) or `group`.", choices=("private", "group")),
     Option("executables", "str", "writes", "Which plans are kept in a form that can be run again: `off`, `writes` or `all` (reads too).", choices=("off", "writes", "all")),
     Option("executables.max.bytes", "int", 1_048_576, "Plans that are larger in that form, compressed, are not kept in it."),
     Option("executables.store", "str", "", "Folder or object store URI of the tables that hold them, for rights of their own. Empty: beside the other tables. Set it for the ingester (and `maintain`), too: without it, those of a run that wants this place are left out."),
     Option("executables.key", "str", "", "File with the keys that sign them, an option of who ingests. Empty: `~/.config/spark-lineage/executables.key`, made where it is missing."),
-    Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`."),
+    Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`.", patterns=True),
     Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`.", choices=("keep", "hash", "drop")),
     Option("redact.literals.datasets", "list", (), "Globs of dataset names or locations; where given, literals are redacted in executions that touch one of them."),
     Option("redact.literals.columns", "list", (), "Globs of column names; where given, literals are redacted in expressions that name one of them, and in all texts of such an execution."),
-    Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying."),
+    Option("redact.literals.secret", "str", "", "Key of the hashes (HMAC-SHA-256). Without it values that can be guessed can be found by trying.", secret=True),
 )  # fmt: skip
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """The options in force, by name."""
 
     values: Mapping[str, Any]
     origins: Mapping[str, str]
     """Where each value came from: argument, spark, environment, lineage.toml or default."""
+
+    def __repr__(self) -> str:
+        """What was set, without the values that are secret: it may end in a log or a notebook."""
+        return f"Settings({', '.join(self.told())})"
+
+    def told(self) -> list[str]:
+        """``name = value (origin)`` of each option that somebody has set, for people."""
+        return [
+            f"{name} = {'(not shown)' if _BY_NAME[name].secret else self.values[name]} ({origin})"
+            for name, origin in self.origins.items()
+            if origin != "default"
+        ]
 
     def __getattr__(self, attribute: str) -> Any:
         for name, value in self.values.items():
@@ -148,22 +170,61 @@ def local_path(location: str) -> Path | None:
 
 def _convert(option: Option, raw: Any, origin: str) -> Any:
     try:
-        if option.kind == "bool":
-            if isinstance(raw, bool):
-                return raw
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(raw).strip().lower()]
-        if option.kind == "int":
-            return int(raw)
-        if option.kind == "float":
-            return float(raw)
-        if option.kind == "list":
-            parts = raw.split(",") if isinstance(raw, str) else raw
-            return tuple(str(part).strip() for part in parts if str(part).strip())
-        return _chosen(option, str(raw), origin) if option.choices else str(raw)
+        value = _READ[option.kind](raw)
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"{_place(option, origin)} is {raw!r}, which is no {option.kind}; set it to something like {option.default!r}"
+            f"{_place(option, origin)} is {raw!r}, which is no {option.kind}; set it to something like {_example(option)}"
         ) from error
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 <= value <= option.most:
+        raise ConfigError(f"{_place(option, origin)} is {raw!r}; set it to a number from 0 to {option.most}")
+    if option.choices:
+        return _chosen(option, value, origin)
+    if option.word_or_seconds:
+        return _word_or_seconds(option, value, origin)
+    if option.patterns:
+        _check_patterns(option, value, origin)
+    return value
+
+
+def _bool(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(raw).strip().lower()]
+
+
+def _int(raw: Any) -> int:
+    if isinstance(raw, bool) or (isinstance(raw, float) and not raw.is_integer()):
+        raise ValueError(raw)
+    return int(raw)
+
+
+def _float(raw: Any) -> float:
+    if isinstance(raw, bool) or math.isnan(float(raw)):
+        raise ValueError(raw)
+    return float(raw)
+
+
+def _str(raw: Any) -> str:
+    if isinstance(raw, bool) or not isinstance(raw, (str, os.PathLike, int, float)):
+        raise ValueError(raw)
+    return str(raw)
+
+
+def _list(raw: Any) -> tuple[str, ...]:
+    parts = raw.split(",") if isinstance(raw, str) else list(raw)
+    if isinstance(raw, Mapping) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(raw)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+_READ: dict[str, Callable[[Any], Any]] = {"bool": _bool, "int": _int, "float": _float, "str": _str, "list": _list}
+
+
+def _example(option: Option) -> str:
+    """A value as it is written in all four places."""
+    if option.kind == "bool":
+        return "true or false"
+    return "'a, b'" if option.kind == "list" else repr(option.default)
 
 
 def _chosen(option: Option, text: str, origin: str) -> str:
@@ -172,6 +233,31 @@ def _chosen(option: Option, text: str, origin: str) -> str:
     if value not in option.choices:
         raise ConfigError(f"{_place(option, origin)} is {text!r}; set it to one of {', '.join(option.choices)}")
     return value
+
+
+def _word_or_seconds(option: Option, text: str, origin: str) -> str:
+    word = text.strip().lower()
+    if word == option.word_or_seconds:
+        return word
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise ConfigError(
+            f"{_place(option, origin)} is {text!r}; set it to {option.word_or_seconds}, or to a number of seconds, such as 60"
+        )
+    return text.strip()
+
+
+def _check_patterns(option: Option, patterns: tuple[str, ...], origin: str) -> None:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(
+                f"{_place(option, origin)} has {pattern!r}, which is no regular expression ({error}); mend it, or take it out"
+            ) from error
 
 
 def _place(option: Option, origin: str) -> str:

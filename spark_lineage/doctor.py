@@ -162,25 +162,27 @@ def _bridge() -> Finding:
 
 
 def _configuration(settings: Settings) -> Finding:
-    origins = ", ".join(
-        f"{name} = {settings.values[name]} ({origin})" for name, origin in settings.origins.items() if origin != "default"
-    )
+    origins = ", ".join(settings.told())
     if not settings.enabled:
         return Finding("configuration", "note", f"lineage is switched off: {origins}", "remove enabled=false to record jobs")
     return Finding("configuration", "ok", origins or "all defaults")
 
 
 def _store(location: str) -> Finding:
-    from .store.tables import Store
+    from .store.schemas import TABLES
+    from .store.tables import Store, is_there
 
     path = local_path(location)
     try:
         store = Store.open(location)
+        lost = [name for name in TABLES if not is_there(store.location, name)]
     except StoreNotFound:
         return _absent("store", location, path)
     except LineageError as error:
         return Finding("store", "problem", str(error))
     detail = f"{store.location}, schema version {store.schema_version}"
+    if lost:
+        return Finding("store", "problem", f"{detail}, lacks {', '.join(lost)}", "bring these folders back from a copy")
     if path is not None and (
         closed := [folder for folder in (path, *path.iterdir()) if folder.is_dir() and not os.access(folder, os.W_OK)]
     ):
@@ -219,22 +221,25 @@ def _inbox(location: str) -> Iterator[Finding]:
     from .inbox.folder import open_inbox
 
     path = local_path(location)
-    if path is not None and not path.exists():
-        yield _absent("inbox", location, path)
-        return
-    if path is not None and not (path / "inbox.json").exists():  # opening it would make one
-        yield Finding(
-            "inbox", "problem", f"{location} is no inbox: it holds no inbox.json", "name the folder that the jobs write to"
-        )
-        return
     try:
+        if path is not None and not path.exists():
+            yield _absent("inbox", location, path)
+            return
+        if path is not None and not (path / "inbox.json").exists():  # opening it would make one
+            yield Finding(
+                "inbox", "problem", f"{location} is no inbox: it holds no inbox.json", "name the folder that the jobs write to"
+            )
+            return
         inbox = open_inbox(location)
         try:
             yield from (look(inbox) for look in _LOOKS)
         finally:
             inbox.close()
-    except (InboxError, OSError) as error:
+    except InboxError as error:
         yield Finding("inbox", "problem", str(error))
+    except OSError as error:
+        advice = "have this user given the right to read and write there"
+        yield Finding("inbox", "problem", f"{location} cannot be looked into: {error.strerror or error}", advice)
 
 
 def _backlog(inbox: InboxFolder) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -16,6 +17,7 @@ LONGEST: Final = 3_900
 """Characters that a document keeps of an alias."""
 
 _MARK: Final = "spark_lineage_declares:"
+_QUALIFIER: Final = re.compile(f"`{_MARK}[^`]*`\\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ def alias_of(declared: Declared) -> str:
     if len(alias) > LONGEST:
         raise ValueError(f"{len(declared.columns)} columns are too many to be named; select them and name none")
     return alias
+
+
+def without_marks(sql: str) -> str:
+    """SQL in which columns are not named by such an alias: nobody wrote it, and the model may be one that is not recorded."""
+    return _QUALIFIER.sub("", sql) if _MARK in sql else sql
 
 
 def declared_by(alias: str) -> Declared | None:

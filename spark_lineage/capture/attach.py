@@ -24,7 +24,7 @@ from typing import Any
 
 from .. import __version__, faults
 from ..config import Settings, load
-from ..errors import AttachError, ConfigError, LineageError
+from ..errors import AttachError, LineageError
 from ..rights import make_folder
 from . import child, declared, identity, orchestrators, shipped
 from .bridge_options import bridge_options
@@ -43,7 +43,7 @@ _parents: list[Attachment] = []
 """In a forked process: its parent's attachments. They are kept, as their end would be told to the JVM on the parent's sockets."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Attachment:
     """A bridge in a SparkContext. `run_id` is the application's run; `folder` its folder in the inbox."""
 
@@ -61,6 +61,10 @@ class Attachment:
     detached: bool = False
     failure: str | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """What a notebook shows of a cell that ends with ``attach(...)``: no options, some are secret."""
+        return f"<lineage of {self.job_name!r}, run {self.run_id}, by way of {self.inbox}>"
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Waits until all that ended is in the inbox and, with an ingester child, in the tables.
@@ -314,25 +318,10 @@ def _make_folder(inbox: str, run_id: str, group: bool) -> str:
     return folder
 
 
-def _check_period(text: str) -> None:
-    """Raises ConfigError for a `streams.record` that is neither `every` nor a number of seconds."""
-    if text.strip().lower() == "every":
-        return
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        raise ConfigError(
-            f"spark.lineage.streams.record is {text!r}; set it to `every`, or to the seconds of a period, such as 60"
-        )
-
-
 def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: str, folder: str, caveat: str) -> Any:
     context = spark.sparkContext
     jvm = context._jvm
     options = jvm.java.util.HashMap()
-    _check_period(settings.streams_record)
     values = {
         "run_id": run_id,
         "folder": folder,

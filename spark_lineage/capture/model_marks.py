@@ -47,6 +47,8 @@ def _declared(
     kind: Literal["trained", "scored"], frame: DataFrame, model: str | os.PathLike[str], columns: Sequence[str]
 ) -> DataFrame:
     try:
+        if not os.fspath(model):
+            raise ValueError("it has no name; give the file or folder that it is saved as, or a URI")
         named = (columns,) if isinstance(columns, str) else tuple(columns)
         absent = [name for name in named if name.lower() not in {known.lower() for known in frame.columns}]
         if absent:

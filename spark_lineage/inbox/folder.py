@@ -260,7 +260,9 @@ class LocalInbox(InboxFolder):
         if create:
             with _told(self.location, "cannot be made"):
                 make_folder(root, shared=False)
-        if not root.is_dir():
+        with _told(self.location, "cannot be looked into"):
+            there = root.is_dir()
+        if not there:
             raise InboxError(f"there is no inbox at {root}; name the folder that the jobs write to (option `inbox`)")
         self._shared = is_shared(root)
         self.inbox_id = self.identity(create)

@@ -37,9 +37,11 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The outputs in their order, None for one of which nothing was declared; and what decides about all of them."""
+    """The outputs in their order, None for one of which nothing was declared; the names of the inputs that each was declared to
+    come from; and what decides about all of them."""
 
     outputs: tuple[Value | None, ...]
+    inputs: tuple[tuple[str, ...], ...]
     rows: Influence
 
 
@@ -67,7 +69,9 @@ def fitted(declaration: Declaration, outputs: Iterable[str], inputs: Mapping[str
     made = {key: _made(declaration, keys[key], inputs, sources) for key in keys}
     rows = made.pop(ROWS, EMPTY).influence
     every = made.get(EVERY)
-    return Fitted(tuple(made.get(output.lower(), every) for output in outputs), rows)
+    stated = {key: declaration.columns[spelt] for key, spelt in keys.items()}
+    named = tuple(stated.get(output.lower(), stated.get(EVERY, ())) for output in outputs)
+    return Fitted(tuple(made.get(output.lower(), every) for output in outputs), named, rows)
 
 
 def passed_to(declaration: Declaration, call: Call, children: tuple[Value, ...], sources: Sources) -> dict[str, Value]:

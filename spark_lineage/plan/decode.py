@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DocumentError
+from ..model_marks import without_marks
 from .expressions import Alias, Attribute, Call, Expression, Literal, Subquery
+from .lambda_text import with_lambdas
 from .nodes import LEFT_OUT, Node, Plan
 from .types import fields_of
 from .values import (
@@ -122,7 +124,7 @@ def _decode_value(raw: Any, found: _Found) -> Value:
     if isinstance(raw, list):
         return tuple(_decode_value(item, found) for item in raw)
     if "expr" in raw:
-        return Stated(_decode_expression(raw["expr"], found), _text_or_none(raw.get("sql")))
+        return _decode_stated(raw, found)
     if isinstance(raw.get("plan"), int):
         reference = PlanRef(raw["plan"], _decode_schema(raw.get("schema") or []).fields)
         found.plans.append(reference.id)
@@ -196,12 +198,16 @@ def _stated(arguments: Mapping[str, Value]) -> tuple[Expression, ...]:
     return tuple(flat)
 
 
+def _decode_stated(raw: Mapping[str, Any], found: _Found) -> Stated:
+    """An expression, with its text as a person would write it."""
+    expression, sql = _decode_expression(raw["expr"], found), _text_or_none(raw.get("sql"))
+    return Stated(expression, None if sql is None else with_lambdas(without_marks(sql), expression))
+
+
 def decode_stated(raw: Any) -> Stated | None:
     """An expression that is in no plan; None for one of which the document has no more than the text."""
     stated = _object(raw, "expression")
-    return (
-        Stated(_decode_expression(stated["expr"], _Found({})), _text_or_none(stated.get("sql"))) if "expr" in stated else None
-    )
+    return _decode_stated(stated, _Found({})) if "expr" in stated else None
 
 
 def decode_fields(raw: Any) -> tuple[Field, ...]:

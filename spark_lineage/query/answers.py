@@ -70,6 +70,10 @@ class ExecutionSummary:
     completeness: str
     incomplete_reasons: tuple[str, ...]
     error_message: str | None
+    stream_name: str | None
+    batch_id: int | None
+    """Of a streaming query: the number of the batch; of several `batches`, the last one's."""
+    batches: int | None
     inputs: tuple[DatasetVersion, ...]
     outputs: tuple[DatasetVersion, ...]
 
@@ -143,7 +147,8 @@ class Node:
 class Link:
     """An edge of a walk, from `source` to `target` (ids of nodes), as the last of `executions` executions made it.
 
-    `certainty` and `order_only` are those of the table ``column_lineage``. `distance` counts the edges from the start, from 1.
+    `jobs` are those of all these executions, the last one's first. `certainty` and `order_only` are those of the table
+    ``column_lineage``. `distance` counts the edges from the start, from 1.
     """
 
     source: str
@@ -160,6 +165,7 @@ class Link:
     last_run_id: str
     last_job_name: str | None
     last_at: datetime
+    jobs: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

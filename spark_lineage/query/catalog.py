@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NotFound
@@ -28,24 +29,92 @@ def summary(tables: Tables, names: Names, key: Key) -> DatasetSummary:
     return found
 
 
-def schema(tables: Tables, key: Key) -> dict[str, tuple[str, bool]]:
-    """Path -> data type and nullability, in the order of the dataset's last known schema; empty where none is known."""
+@dataclass(frozen=True)
+class Fields:
+    """The columns of a dataset's last known schema, and the fields within; none where no schema is known.
+
+    Paths are those of lineage, which looks through arrays and maps: ``items.price`` is stored as ``items.element.price``.
+    """
+
+    types: dict[str, tuple[str, bool]]
+    """Path -> data type and nullability, in the order of the schema."""
+    stored: dict[str, str]
+    """The path as the schema has it, in lower case -> the path."""
+
+    def path(self, column: str) -> str:
+        """The path that somebody means who may spell it as the schema does."""
+        return self.stored.get(column.lower(), column)
+
+    def lacks(self, column: str) -> bool:
+        """Whether there can be no such field: it would lie in a plain value, or in a struct whose fields are known."""
+        wanted = column.lower()
+        known = {path.lower(): data_type for path, (data_type, _) in self.types.items()}
+        if any(path == wanted or path.startswith(wanted + ".") for path in known):
+            return False
+        above = max((path for path in known if wanted.startswith(path + ".")), key=len, default=None)
+        if above is None:
+            return False
+        return any(path.startswith(above + ".") for path in known) or not _may_hold_fields(known[above])
+
+
+def schema(tables: Tables, key: Key) -> Fields:
     rows = tables.rows("datasets", ("namespace", "name", "schema_hash", "last_seen_at"), {"name": {key[1]}})
     seen = sorted((last or 0, hashed) for namespace, name, hashed, last in rows if (namespace, name) == key and hashed)
     if not seen:
-        return {}
-    fields = tables.rows("schemas", ("schema_hash", "fields"), {"schema_hash": {seen[-1][1]}})
-    return {
-        field["path"]: (field["data_type"], field["nullable"])
-        for hashed, recorded in fields
-        if hashed == seen[-1][1]
-        for field in sorted(recorded or (), key=lambda field: field["ordinal"])
-    }
+        return Fields({}, {})
+    schemas = tables.rows("schemas", ("schema_hash", "fields"), {"schema_hash": {seen[-1][1]}})
+    recorded = next((fields for hashed, fields in schemas if hashed == seen[-1][1]), None)
+    ordered = sorted(recorded or (), key=lambda field: field["ordinal"])
+    stored = _looked_through({field["path"]: field["data_type"] for field in ordered})
+    types: dict[str, tuple[str, bool]] = {}
+    for field in ordered:
+        types.setdefault(stored[field["path"]], (field["data_type"], field["nullable"]))
+    return Fields(types, {path.lower(): found for path, found in stored.items()})
+
+
+def _looked_through(stored: dict[str, str]) -> dict[str, str]:
+    """Path as stored -> path without the elements of arrays and the keys and values of maps that lie on it."""
+    found: dict[str, str] = {}
+    for path in stored:
+        above = next((path[:dot] for dot in _dots(path) if path[:dot] in found), None)
+        if above is None:
+            found[path] = path
+            continue
+        rest, data_type = path[len(above) + 1 :], stored[above].lower()
+        while (step := rest.partition("."))[2] and step[0] in _WITHIN.get(data_type.partition("<")[0], ()):
+            rest, data_type = step[2], _inner(data_type, step[0])
+        found[path] = f"{found[above]}.{rest}"
+    return found
+
+
+_WITHIN = {"array": ("element",), "map": ("key", "value")}
+
+
+def _inner(data_type: str, step: str) -> str:
+    """The type of an array's element, or of a map's key or value."""
+    inside = data_type.partition("<")[2].removesuffix(">")
+    if step == "element":
+        return inside
+    depth = 0
+    for position, mark in enumerate(inside):
+        depth += (mark in "<(") - (mark in ">)")
+        if mark == "," and depth == 0:
+            return inside[:position] if step == "key" else inside[position + 1 :]
+    return inside
+
+
+def _dots(path: str) -> Iterator[int]:
+    """Where a path may end, the longest beginning first."""
+    return (position for position in range(len(path) - 1, 0, -1) if path[position] == ".")
+
+
+def _may_hold_fields(data_type: str) -> bool:
+    return "<" in data_type or data_type in ("variant", "udt")
 
 
 def known_columns(tables: Tables, key: Key) -> list[str]:
     """The columns of the last schema, and all that an edge leads to or comes from."""
-    columns = dict.fromkeys(schema(tables, key))
+    columns = dict.fromkeys(schema(tables, key).types)
     for side in ("target", "source"):
         wanted = (f"{side}_namespace", f"{side}_name", f"{side}_column")
         rows = tables.rows("column_lineage", wanted, {f"{side}_name": {key[1]}})

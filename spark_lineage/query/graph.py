@@ -27,12 +27,14 @@ Reach = Literal["start", "direct", "indirect", "inferred"]
 
 
 class Step(NamedTuple):
-    """An edge that a walk took: by how many executions it was made, the last of them, and how far from the start it ends."""
+    """An edge that a walk took: by how many executions it was made, the last of them, how far from the start it ends, and the
+    jobs that made it, the one of the last first."""
 
     edge: Edge
     last: Write
     executions: int
     distance: int
+    jobs: tuple[str, ...]
 
 
 def upstream(
@@ -223,15 +225,15 @@ class _Steps:
     def add(self, edge: Edge, position: int, write: Write, distance: int) -> None:
         folded = self._found.get(edge)
         if folded is None:
-            self._found[edge] = _Folded(write, {position}, distance)
+            self._found[edge] = _Folded(write, {position: write}, distance)
             return
-        folded.positions.add(position)
+        folded.writes[position] = write
         folded.distance = min(folded.distance, distance)
         if write.effective_at > folded.last.effective_at:
             folded.last = write
 
     def all(self) -> list[Step]:
-        steps = [Step(edge, found.last, len(found.positions), found.distance) for edge, found in self._found.items()]
+        steps = [Step(edge, found.last, len(found.writes), found.distance, found.jobs()) for edge, found in self._found.items()]
         return sorted(steps, key=_order)
 
 
@@ -254,8 +256,13 @@ def _order(step: Step) -> tuple[object, ...]:
 @dataclass(slots=True)
 class _Folded:
     last: Write
-    positions: set[int]
+    writes: dict[int, Write]
+    """By their positions in the history."""
     distance: int
+
+    def jobs(self) -> tuple[str, ...]:
+        latest = sorted(self.writes.values(), key=lambda write: (write is not self.last, -write.effective_at))
+        return tuple(dict.fromkeys(write.job_name for write in latest if write.job_name is not None))
 
 
 class _Readers:

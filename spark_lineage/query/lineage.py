@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from ..config import load
 from ..errors import NotFound, QueryError
@@ -79,16 +80,15 @@ class Lineage:
     def columns(self, name: str, at: At = None) -> DatasetColumns:
         """The columns of a dataset, or the one of ``dataset.column``, and where each comes from as of `at` (one edge back)."""
         names = recorded.names(self._tables)
-        named = names.column(name)
+        named, fields = self._named(names, name)
         key = named.dataset
         if named.column is not None:
-            self._check_column(names, named)
+            self._check_column(names, named, fields)
         when = microseconds(moment(at))
         start = Place("all_columns", key)
-        fields = catalog.schema(self._tables, key)
-        history, edges = self._lineage(start, _spelt(key, fields), forward=False, one_edge=True)
+        history, edges = self._lineage(start, _spelt(key, fields.types), forward=False, one_edge=True)
         steps = upstream(history, edges, start, when, depth=1)
-        order = dict.fromkeys([*fields, *(step.edge.target.column for step in steps if step.edge.target.column)])
+        order = dict.fromkeys([*fields.types, *(step.edge.target.column for step in steps if step.edge.target.column)])
         if named.column is not None:
             wanted = Place("column", key, named.column.lower())
             steps = [step for step in steps if covers(_lower(step.edge.target), wanted)]
@@ -103,7 +103,7 @@ class Lineage:
             columns=tuple(
                 ColumnSources(path=path, data_type=data_type, nullable=nullable, links=tuple(into.get(path, ())))
                 for path in order
-                for data_type, nullable in (fields.get(path, (None, None)),)
+                for data_type, nullable in (fields.types.get(path, (None, None)),)
             ),
             every_column=tuple(into.get(None, ())),
             nodes=nodes_of(names, start, steps, forward=False),
@@ -115,13 +115,18 @@ class Lineage:
         Raises `NotFound` also where that write's plan was not stored.
         """
         names = recorded.names(self._tables)
-        named = names.column(name)
+        named, fields = self._named(names, name)
         label = names.label(named.dataset)
+        if named.column is None and not fields.types:
+            raise QueryError(
+                f"no columns of {label} are known, as of a trained model, which has none: `spark-lineage columns {label}` tells "
+                "what it comes from"
+            )
         if named.column is None:
             raise QueryError(
                 f"{name!r} is a dataset: name one column of it, as in {label}.COLUMN; `spark-lineage columns` lists them"
             )
-        self._check_column(names, named)
+        self._check_column(names, named, fields)
         when = microseconds(moment(at))
         history = recorded.history(self._tables)
         writes = [history.writes[position] for position in history.in_force(named.dataset, when)]
@@ -158,11 +163,17 @@ class Lineage:
         return connection
 
     def _walk(self, name: str, forward: bool, depth: int | None, at: At, indirect: Indirect) -> Walk:
+        if depth is not None and depth < 1:
+            raise QueryError(f"depth is {depth}; give the number of edges to go, 1 or more, or None for all")
+        if indirect not in get_args(Indirect):
+            raise QueryError(f"indirect is {indirect!r}; set it to one of {', '.join(get_args(Indirect))}")
         names = recorded.names(self._tables)
-        named = names.column(name)
+        named, fields = self._named(names, name)
         start, spelling = Place("dataset", named.dataset), Spelling()
         if named.column is not None:
-            spelling = _spelt(named.dataset, catalog.schema(self._tables, named.dataset))
+            if fields.lacks(named.column):
+                self._check_column(names, named, fields)
+            spelling = _spelt(named.dataset, fields.types)
             start = Place("column", named.dataset, spelling.of(named.dataset, named.column))
         when = microseconds(moment(at))
         history, edges = self._lineage(start, spelling, forward, one_edge=depth == 1 and not forward)
@@ -172,7 +183,7 @@ class Lineage:
         else:
             steps = upstream(history, edges, start, when, depth, indirect)
         if named.column is not None and not any(_is_of(step.edge, start) for step in steps):
-            self._check_column(names, named)
+            self._check_column(names, named, fields)
         return walk_of(names, start, steps, forward, from_microseconds(when), depth, indirect, in_force)
 
     def _lineage(self, start: Place, spelling: Spelling, forward: bool, one_edge: bool = False) -> tuple[History, LineageEdges]:
@@ -185,12 +196,22 @@ class Lineage:
         targets = {start.dataset} if one_edge else reachable(start.dataset, (edge for _, edge in between), forward)
         return history, LineageEdges(recorded.column_edges(self._tables, targets, spelling), between)
 
-    def _check_column(self, names: Names, named: Named) -> None:
+    def _named(self, names: Names, name: str) -> tuple[Named, catalog.Fields]:
+        """What is named, with a column as lineage spells it; and the dataset's fields."""
+        named = names.column(name)
+        fields = catalog.schema(self._tables, named.dataset)
+        return replace(named, column=fields.path(named.column) if named.column is not None else None), fields
+
+    def _check_column(self, names: Names, named: Named, fields: catalog.Fields) -> None:
         """Raises `NotFound` for a column that the dataset never had, as far as is recorded."""
         known = catalog.known_columns(self._tables, named.dataset)
         assert named.column is not None
         wanted = Place("column", named.dataset, named.column.lower())
-        if known and not any(covers(Place("column", named.dataset, column.lower()), wanted) for column in known):
+        places = [Place("column", named.dataset, column.lower()) for column in known]
+        there = any(covers(place, wanted) for place in places)
+        if there and fields.lacks(named.column):  # it was another column once, as edges tell
+            there = any(place.column == wanted.column or _lies_in(place, wanted) for place in places)
+        if known and not there:
             label = names.label(named.dataset)
             raise NotFound(f"{label} has no column {named.column!r}{near_columns(named.column, known)}")
 
@@ -205,6 +226,10 @@ def _spelt(dataset: Key, columns: Iterable[str]) -> Spelling:
 
 def _lower(place: Place) -> Place:
     return place if place.column is None else place._replace(column=place.column.lower())
+
+
+def _lies_in(field: Place, struct: Place) -> bool:
+    return field.column is not None and field.column.startswith(f"{struct.column}.")
 
 
 def _is_of(edge: Edge, column: Place) -> bool:

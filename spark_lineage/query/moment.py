@@ -29,6 +29,8 @@ def moment(value: str | date | datetime | None, now: datetime | None = None) -> 
         return _utc(value)
     if isinstance(value, date):
         return _end_of(value)
+    if not isinstance(value, str):
+        raise _not_understood(value)
     return _from_text(value.strip().lower(), value, now)
 
 
@@ -57,7 +59,11 @@ def _from_text(text: str, original: str, now: datetime) -> datetime:
             return _end_of(date.fromisoformat(text))
         return _utc(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
-        raise QueryError(f"{original!r} is no point in time that is understood here; write it like one of: {FORMS}") from None
+        raise _not_understood(original) from None
+
+
+def _not_understood(value: object) -> QueryError:
+    return QueryError(f"{value!r} is no point in time that is understood here; write it like one of: {FORMS}")
 
 
 def _utc(value: datetime) -> datetime:

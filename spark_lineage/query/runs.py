@@ -23,6 +23,7 @@ _RUN = (
 _EXECUTION = (
     "execution_id", "run_id", "job_name", "sequence", "operation", "status", "started_at", "ended_at", "description", "call_site",
     "statement", "rows_written", "completeness", "incomplete_reasons", "error_message",
+    "stream_name", "batch_id", "batches",
 )  # fmt: skip
 _VERSION = ("execution_id", "namespace", "name", "alias", "delta_version", "version_basis", "fingerprint")
 

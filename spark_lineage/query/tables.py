@@ -7,6 +7,7 @@ Neither pyarrow nor DuckDB is imported: importing `pyarrow.dataset` alone costs 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from ..config import local_path
@@ -26,7 +27,7 @@ class Tables(Protocol):
     """Whatever rows of the lineage tables can be read from."""
 
     def rows(self, table: str, columns: Sequence[str], where: Where | None = None) -> list[tuple[Any, ...]]:
-        """The rows of `table`, each a tuple in the order of `columns`; none where there is no such table yet.
+        """The rows of `table`, each a tuple in the order of `columns`.
 
         Times are integers, microseconds since the epoch in UTC. `where` may let through more than it says.
         """
@@ -39,10 +40,8 @@ class DeltaTables:
         """Raises `StoreNotFound` where `location` holds no lineage tables, `SchemaVersionError`, `StoreError`."""
         path = local_path(location)
         self.location = location.rstrip("/") if path is None else str(path.absolute())
-        if path is not None and not (path / "store_info" / "_delta_log").is_dir():
-            raise StoreNotFound(
-                _not_found(location, "there is no such folder" if not path.is_dir() else "the folder has none in it")
-            )
+        if path is not None:
+            _check_folder(location, path)
         versions = [version for (version,) in self.rows("store_info", ("schema_version",))]
         if not versions:
             raise StoreNotFound(_not_found(location, "nothing was written there yet"))
@@ -50,7 +49,8 @@ class DeltaTables:
             self._refuse_other_version()
 
     def rows(self, table: str, columns: Sequence[str], where: Where | None = None) -> list[tuple[Any, ...]]:
-        """As `Tables.rows`. Raises `StoreError` where the table is there and cannot be read."""
+        """As `Tables.rows`. Raises `StoreError` where the table cannot be read, or is gone: a store has all of its tables from
+        its first day on, so that one without rows is no answer about one that is not there."""
         from deltalake import DeltaTable, QueryBuilder
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -60,10 +60,17 @@ class DeltaTables:
             selected = ", ".join(_selected(column, there) for column in columns)
             query = f"SELECT {selected} FROM t{_condition(where or {})}"
             batch = QueryBuilder().register("t", delta).execute(query).read_all()
-        except TableNotFoundError:
-            return []
+        except TableNotFoundError as error:
+            if table == "store_info":
+                return []
+            raise StoreError(
+                f"{self.location} holds lineage tables, but {table} is not among them: bring {self.location}/{table} back from "
+                "a copy, or name another store with --store or SPARK_LINEAGE_STORE"
+            ) from error
         except (DeltaError, OSError, ValueError) as error:
-            raise StoreError(f"the lineage table {table} in {self.location} cannot be read: {error}") from error
+            from ..store.tables import unreadable
+
+            raise unreadable(self.location, f"the lineage table {table}", error) from error
         return list(zip(*(batch.column(n).to_pylist() for n in range(len(columns))), strict=True))
 
     def _refuse_other_version(self) -> None:
@@ -96,6 +103,20 @@ def _quoted(text: str) -> str:
 
 def _is_time(data_type: object) -> bool:
     return getattr(data_type, "type", "") in ("timestamp", "timestamp_ntz")
+
+
+def _check_folder(location: str, path: Path) -> None:
+    """Raises `StoreNotFound`, and `StoreError` for a folder that may not be looked into: deltalake takes it for an empty one."""
+    try:
+        if (path / "store_info" / "_delta_log").is_dir():
+            return
+    except OSError as error:
+        raise StoreError(
+            f"{location} cannot be looked into: {error.strerror or error}. Have this user given the right to read it, or name "
+            "another store with --store or SPARK_LINEAGE_STORE"
+        ) from error
+    what = "the folder has none in it" if path.is_dir() else "it is no folder" if path.exists() else "there is no such folder"
+    raise StoreNotFound(_not_found(location, what))
 
 
 def _not_found(location: str, what: str) -> str:

@@ -52,8 +52,9 @@ def links_of(steps: Sequence[Step]) -> tuple[Link, ...]:
             last_run_id=last.run_id,
             last_job_name=last.job_name,
             last_at=from_microseconds(last.effective_at),
+            jobs=jobs,
         )
-        for edge, last, executions, distance in steps
+        for edge, last, executions, distance, jobs in steps
     )
 
 
@@ -62,7 +63,7 @@ def nodes_of(
 ) -> tuple[Node, ...]:
     """The start, then each place of the steps once, nearest first."""
     distances = {start: 0}
-    for edge, _, _, distance in steps:
+    for edge, _, _, distance, _ in steps:
         near, far = (edge.source, edge.target) if forward else (edge.target, edge.source)
         distances.setdefault(near, distance - 1)
         distances.setdefault(far, distance)

@@ -312,6 +312,11 @@ def create_tables(location: str) -> None:
     """Make what is missing of the tables, `store_info` last: once it is there, all are. Any number may do so at once."""
     path = local_path(location)
     try:
+        if DeltaTable.is_deltatable(location):
+            raise StoreError(
+                f"{location} is a Delta table, whose VACUUM would remove lineage tables within it; name another folder with --store "
+                "or SPARK_LINEAGE_STORE"
+            )
         if path is not None:
             path.mkdir(parents=True, exist_ok=True)
         for table in TABLES.values():

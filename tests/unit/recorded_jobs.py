@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from spark_lineage.model import ColumnEdge, Dataset, DatasetEdge, Execution, Input, Output, Run, Schema, SchemaField
@@ -44,9 +45,11 @@ class Recorder:
         mode: str = "overwrite",
         inferred: Sequence[str] = (),
         status: str = "succeeded",
+        edge_values: Mapping[str, Any] = MappingProxyType({}),
         **execution_values: Any,
     ) -> str:
-        """One run that writes `target`; `edges` are (source dataset#column, target column, subtype). The run's id."""
+        """One run that writes `target`; `edges` are (source dataset#column, target column, subtype), with `edge_values` besides.
+        The run's id."""
         number = self.executions = self.executions + 1
         run_id = f"0195{number:04x}-0000-7000-8000-000000000000"
         execution_id, lineage_id = f"{run_id}:0", f"lineage {job_name} {len(edges)} {'+'.join(sorted(str(e) for e in edges))}"
@@ -77,7 +80,8 @@ class Recorder:
             None,
         )
         self.store.append("dataset_lineage", [_between(lineage_id, target, s, s in inferred) for s in sources], None)
-        self.store.append("column_lineage", [_edge(lineage_id, n, target, *edge) for n, edge in enumerate(edges)], None)
+        told = [replace(_edge(lineage_id, n, target, *edge), **edge_values) for n, edge in enumerate(edges)]
+        self.store.append("column_lineage", told, None)
         self.store.append(
             "inputs",
             [

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "model_marks": set(),
     "model": set(),
-    "plan": {"errors", "model"},
+    "plan": {"errors", "model", "model_marks"},
     "lineage": {"errors", "model", "plan", "model_marks"},
     "inbox": FOUNDATION | {"model"},
     "store": FOUNDATION | {"model"},

@@ -107,21 +107,85 @@ def test_a_tree_tells_each_edge_once_where_it_belongs_best(empty_store: Path, tm
 
 
 def test_on_a_terminal_names_are_short(store: str) -> None:
-    """A real terminal: what rich does is only seen there."""
+    lines = on_a_terminal("downstream", "user_behavior.event_type", "--store", store)
+    assert lines[1] == "└── default.user_activity_features (every column)  deciding: FILTER  event_type  [features]"
+    assert lines[2] == "    ├── default.churn_predictions.user_id  IDENTITY  [churn]"
+
+
+def on_a_terminal(*arguments: str, columns: int = 120) -> list[str]:
+    """The lines of an answer, without colours. A real terminal: what rich does is only seen there."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "spark_lineage.cli", "downstream", "user_behavior.event_type", "--store", store]
-    with subprocess.Popen(
-        command, stdout=theirs, stderr=subprocess.PIPE, env=environment(TERM="xterm", COLUMNS="120")
-    ) as asked:
+    command = [sys.executable, "-m", "spark_lineage.cli", *arguments]
+    shown = environment(TERM="xterm", COLUMNS=str(columns))
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=shown) as asked:
         os.close(theirs)
         said = b""
         while chunk := _read(ours):
             said += chunk
     os.close(ours)
     assert asked.returncode == 0
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
-    assert lines[1] == "└── default.user_activity_features (every column)  deciding: FILTER  event_type  [features]"
-    assert lines[2] == "    ├── default.churn_predictions.user_id  IDENTITY  [churn]"
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()]
+
+
+def test_on_a_terminal_a_wide_table_stays_readable(empty_store: Path, tmp_path: Path) -> None:
+    """A long expression is cut, and told once for all the columns that are in it; a pipe has all of it, in every row."""
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    total = "(" * 199 + " + ".join(f"f{number:03})" for number in range(200))
+    recorder.dataset("/wide", [f"f{number:03}" for number in range(200)])
+    recorder.dataset("/scores", ("score",))
+    edges = [(f"/wide#f{number:03}", "score", "TRANSFORMATION") for number in range(200)]
+    recorder.job("scoring", 1, "/scores", edges, edge_values={"expression": total})
+    lines = on_a_terminal("columns", "scores", "--store", recorder.store.location, columns=160)
+    assert len(lines) == 201
+    assert lines[1].split() == ["score", "int", "wide.f000", "TRANSFORMATION", *shown(total).split(), "scoring"]
+    assert [line.split() for line in lines[2:]] == [
+        [f"wide.f{number:03}", "TRANSFORMATION", "scoring"] for number in range(1, 200)
+    ]
+    piped = ask("columns", "scores", "--store", recorder.store.location).stdout.splitlines()
+    assert {line.split("\t")[4] for line in piped[1:]} == {total}
+
+
+def shown(total: str) -> str:
+    return "(…" + total.lstrip("(")[:78] + "…"
+
+
+def test_what_is_told_of_a_column_says_how_and_by_whom(empty_store: Path, tmp_path: Path) -> None:
+    """Of fields, of rows that are only ordered, of what has no source, and of a table that several jobs append to."""
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    recorder.dataset("/raw", ("id", "at"))
+    recorder.dataset("/t", ("id", "place", "place.city", "made", "made.by", "none"))
+    edges = [("/raw#id", "id", "IDENTITY"), ("/raw#at", "place", "IDENTITY"), ("/raw#at", "made.by", "IDENTITY")]
+    for hour, job in enumerate(("early", "late", "early", "last")):
+        recorder.job(job, hour, "/t", edges, mode="append")
+    recorder.job("ordering", 9, "/t", [("/raw#at", None, "SORT")], mode="append", edge_values={"order_only": True})
+    literal = {"source_kind": "literal", "source_namespace": None, "source_name": None, "source_column": None}
+    recorder.job("making", 10, "/t", [("/raw#at", "none", "IDENTITY")], mode="append", edge_values=literal)
+    told = [line.split("\t") for line in ask("columns", "/t", "--store", recorder.store.location).stdout.splitlines()[1:]]
+    assert [(column, source, how, by) for column, _, source, how, _, by in told] == [
+        ("id", "/raw.id", "IDENTITY", "last and 2 more"),
+        ("place", "/raw.at", "IDENTITY", "last and 2 more"),
+        ("place.city", "(with place)", "", ""),
+        ("made", "(by field)", "", ""),
+        ("made.by", "/raw.at", "IDENTITY", "last and 2 more"),
+        ("none", "a literal", "", "making"),
+        ("(every column)", "/raw (every column)", "", "making"),
+        ("(every column)", "/raw.at", "deciding: SORT, order only", "ordering"),
+    ]
+    at = ["--at", "2026-03-02 09:30", "--store", recorder.store.location]
+    assert ask("upstream", "/t.id", *at).stdout.splitlines()[1:] == [
+        "  /raw.id  IDENTITY  [last and 2 more]",
+        "  decided by",
+        "    /raw.at  SORT, order only",
+    ]
+    assert ask("upstream", "/t.place", *at).stdout.splitlines()[1:] == [
+        "  /raw.at  IDENTITY, deciding: SORT, order only  at  [last, ordering and 2 more]",
+    ]
+    (link,) = (
+        link
+        for link in answer("upstream", "/t.id", "--store", recorder.store.location)["links"]
+        if link["edge_type"] == "DIRECT"
+    )
+    assert (link["executions"], link["last_job_name"], link["jobs"]) == (4, "last", ["last", "early", "late"])
 
 
 def _read(terminal: int) -> bytes:
@@ -139,6 +203,17 @@ def test_show_tells_what_each_execution_read_and_wrote(store: str) -> None:
         f"  wrote {PREDICTIONS}@1, 7 rows, overwrite",
     ]
     assert "job          default/churn" in result.stdout
+
+
+def test_show_tells_which_batches_of_a_stream_an_execution_is(empty_store: Path, tmp_path: Path) -> None:
+    recorder = Recorder(Store.open(shutil.copytree(empty_store, tmp_path / "store")))
+    of_stream: dict[str, Any] = {"operation": "stream", "stream_name": "sums", "mode": "append"}
+    for hour, values in enumerate(({"batch_id": 4, "batches": 1}, {"batch_id": 11, "batches": 7})):
+        run = recorder.job("streaming", hour, "/sums", [("/raw#x", "x", "IDENTITY")], **of_stream, **values)
+        told = ask("show", run, "--store", recorder.store.location).stdout
+        assert f"1. stream sums, {('batch 4', 'batches 5 to 11')[hour]}  succeeded, 300.0 s\n" in told
+    (execution,) = answer("show", run, "--store", recorder.store.location)["executions"]
+    assert (execution["stream_name"], execution["batch_id"], execution["batches"]) == ("sums", 11, 7)
 
 
 def test_columns_lists_where_each_comes_from(store: str) -> None:
@@ -229,6 +304,39 @@ def test_no_store_is_exit_code_2_and_says_how_to_name_one() -> None:
     )
 
 
+AS_ANY_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+"""Before a command: root, too, may then only do what the mode of a file says."""
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "said"),
+    [
+        (".", ["runs"], "cannot be looked into: Permission denied. Have this user given the right to read it"),
+        ("executions", ["runs"], "the lineage table executions in "),
+        (".", ["maintain"], "store_info in "),
+        (".", ["ingest"], "cannot be looked into: Permission denied; see to its rights"),
+        ("inbox", ["ingest"], "cannot be read (inbox.json): Permission denied; see to its rights"),
+    ],
+)
+def test_what_may_not_be_read_is_said_to_be_so(
+    closed: str, arguments: list[str], said: str, empty_store: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(empty_store, tmp_path / "store")
+    (folder / "inbox").mkdir(exist_ok=True)
+    (folder / closed).chmod(0o000)
+    try:
+        command = [*AS_ANY_USER, sys.executable, "-m", "spark_lineage.cli", "--store", str(folder)]
+        asked = [subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=120, env=environment())
+                 for words in (arguments, ["doctor"])]  # fmt: skip
+    finally:
+        (folder / closed).chmod(0o700)
+    assert (asked[0].returncode, asked[0].stdout) == (2, "")
+    assert said in asked[0].stderr
+    assert "should not have happened" not in asked[0].stderr
+    assert (asked[1].returncode, asked[1].stderr) == (1, "")
+    assert re.search(r"^problem (store|inbox)", asked[1].stdout, re.MULTILINE)
+
+
 def test_with_debug_the_traceback_is_shown() -> None:
     assert "Traceback" in process("runs", "--debug").stderr
 
@@ -285,6 +393,26 @@ def test_run_says_what_a_shell_says_of_a_command_that_cannot_be_started(tmp_path
     assert process("run").returncode == 2
     assert process("run", "--set", "plan.max.nodes=many", "--", "true").returncode == 2
     assert process("run", "--set", "nonesuch=1", "--", "true").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--label", "nightly", "--label takes KEY=VALUE, not 'nightly'"),
+        ("--label", "=nightly", "--label takes KEY=VALUE, not '=nightly'"),
+        (
+            "--set",
+            "streams.record=often",
+            "streams.record (from argument) is 'often'; set it to every, or to a number of seconds",
+        ),
+        ("--set", "redact=(", "redact (from argument) has '(', which is no regular expression"),
+    ],
+)
+def test_run_starts_nothing_where_an_option_is_wrong(option: str, value: str, said: str, tmp_path: Path) -> None:
+    result = ask("run", option, value, "--", "touch", str(tmp_path / "started"))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "started").exists()
 
 
 def test_ingest_says_what_there_is_no_inbox_for(store: str) -> None:

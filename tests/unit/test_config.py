@@ -61,6 +61,20 @@ def test_kinds_of_values(tmp_path: Path) -> None:
         ('[redact]\nliteral = "hash"', {}, r"no such option 'redact.literal'"),
         ('[store]\nplace = "/x"', {}, r"no such option 'store.place'"),
         ("[inbox]", {}, r"'inbox' is an empty table"),
+        ("store = true", {}, r"store \(from lineage.toml\) is True, which is no str; set it to something like './lineage'"),
+        ('store = ["a", "b"]', {}, r"which is no str"),
+        ("labels = 5", {}, r"labels \(from lineage.toml\) is 5, which is no list; set it to something like 'a, b'"),
+        ("labels = [5]", {}, r"which is no list"),
+        ("[plan.max]\nnodes = true", {}, r"plan.max.nodes \(from lineage.toml\) is True, which is no int"),
+        ("[plan.max]\nnodes = 2.7", {}, r"is 2.7, which is no int"),
+        ("", {"SPARK_LINEAGE_PLAN_MAX_NODES": "-1"}, r"is '-1'; set it to a number from 0 to "),
+        ("", {"SPARK_LINEAGE_PLAN_MAX_BYTES": "4294967296"}, r"is '4294967296'; set it to a number from 0 to 2147483647"),
+        ("", {"SPARK_LINEAGE_EXIT_WAIT_SECONDS": "nan"}, r"which is no float"),
+        ("", {"SPARK_LINEAGE_EXIT_WAIT_SECONDS": "inf"}, r"is 'inf'; set it to a number from 0 to "),
+        ("", {"SPARK_LINEAGE_READS": "perhaps"}, r"set it to something like true or false"),
+        ("", {"SPARK_LINEAGE_STREAMS_RECORD": "sometimes"}, r"is 'sometimes'; set it to every, or to a number of seconds"),
+        ("", {"SPARK_LINEAGE_STREAMS_RECORD": "-5"}, r"is '-5'; set it to every, or to a number of seconds"),
+        ("", {"SPARK_LINEAGE_REDACT": "token, ("}, r"SPARK_LINEAGE_REDACT \(from environment\) has '\(', which is no regular expression"),
         ("", {"SPARK_LINEAGE_CONFIG": "/no/such/file.toml"}, r"names /no/such/file.toml, and there is no such file"),
     ],
 )  # fmt: skip
@@ -86,6 +100,23 @@ def test_a_choice_is_one_of_those_that_there_are(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"spark.lineage.{name} \(from spark\) is '{value}'; set it to one of "):
             in_force(tmp_path, spark={"spark.lineage." + name: value})
     assert all(option.default in option.choices for option in OPTIONS if option.choices)
+
+
+def test_a_period_is_a_word_or_a_number(tmp_path: Path) -> None:
+    assert in_force(tmp_path, "[streams]\nrecord = 60").streams_record == "60"
+    assert in_force(tmp_path, spark={"spark.lineage.streams.record": " Every "}).streams_record == "every"
+    assert in_force(tmp_path, streams_record=0.5).streams_record == "0.5"
+
+
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    settings = in_force(tmp_path, reads=False, redact_literals_secret="hunter2")
+    assert repr(settings) == "Settings(reads = False (argument), redact.literals.secret = (not shown) (argument))"
+
+
+def test_a_mapping_is_no_list(tmp_path: Path) -> None:
+    """Its keys alone would be taken, and its values lost."""
+    with pytest.raises(ConfigError, match=r"labels .* which is no list"):
+        in_force(tmp_path, labels={"team": "a"})
 
 
 def test_an_argument_that_is_no_option(tmp_path: Path) -> None:

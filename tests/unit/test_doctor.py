@@ -120,6 +120,18 @@ def test_a_store_is_opened_and_its_version_told(store: Path) -> None:
     assert look("store", store).status == "problem"
 
 
+def test_a_table_that_is_gone_is_a_problem(store: Path) -> None:
+    shutil.rmtree(store / "column_lineage")
+    found = look("store", store)
+    assert (found.status, found.detail.partition("lacks ")[2]) == ("problem", "column_lineage")
+
+
+def test_a_secret_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_LINEAGE_REDACT_LITERALS_SECRET", "hunter2")
+    assert "redact.literals.secret = (not shown) (environment)" in look("configuration").detail
+    assert not [finding for finding in examine() if "hunter2" in finding.detail + finding.advice]
+
+
 def test_a_bad_option_is_told_and_ends_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_LINEAGE_PLAN_MAX_NODES", "many")
     found = examine()

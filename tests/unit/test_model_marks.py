@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import spark_lineage
-from spark_lineage.model_marks import LONGEST, Declared, alias_of, declared_by
+from spark_lineage.model_marks import LONGEST, Declared, alias_of, declared_by, without_marks
 
 # What the bridge takes for a name, and leaves as it is where literals are redacted (Literals.java).
 WORD = r"[A-Za-z_][\w.\-/:$]*"
@@ -60,7 +60,7 @@ def test_the_frame_is_given_back_with_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert declared(scored) == Declared("scored", "s3://bucket/churn", ("spent",))
 
 
-@pytest.mark.parametrize("arguments", [{"columns": ["age"]}, {"columns": ["visits"] * LONGEST}, {"model": None}])
+@pytest.mark.parametrize("arguments", [{"columns": ["age"]}, {"columns": ["visits"] * LONGEST}, {"model": None}, {"model": ""}])
 def test_what_cannot_be_declared_is_logged_and_the_frame_is_as_it_was(
     arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,3 +70,11 @@ def test_what_cannot_be_declared_is_logged_and_the_frame_is_as_it_was(
     assert "the job is not affected" in caplog.text
     rows: Any = {"visits": [1]}
     assert spark_lineage.scored(rows, model="/m") is rows
+
+
+def test_an_expression_names_columns_as_the_program_does() -> None:
+    alias = alias_of(Declared("scored", "s3://models/née/churn-1.pkl", ("score",)))
+    assert (
+        without_marks(f"(`{alias}`.score + coalesce(`{alias}`.`a b`, o.`{alias}x`))")
+        == f"(score + coalesce(`a b`, o.`{alias}x`))"
+    )

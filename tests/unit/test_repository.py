@@ -119,24 +119,43 @@ def test_tables_in_documents_have_a_header_and_rows_as_wide(document: Path) -> N
 
 def test_the_checks_of_commands_can_fail() -> None:
     assert what_is_wrong_with(["runs", "--json"]) is None
+    assert what_is_wrong_with(["--store", "s", "runs"]) is None
     assert what_is_wrong_with(["rnus"]) == "there is no such command"
     assert what_is_wrong_with(["runs", "--colour"]) == "runs has no option --colour"
+    written = ["make demo  # now", "spark-lineage show 0195a3f2", "spark-lineage runs", "spark-lineage doctor"]
+    assert (
+        list(
+            shell_lines_of(
+                "```sh\nmake demo  # now\n```\n```\nspark-lineage runs    what ran\n$ spark-lineage show 0195a3f2\nrun\n```\n`spark-lineage doctor`"
+            )
+        )
+        == written
+    )
     assert not leads_somewhere(ROOT / "README.md", "docs/nowhere.md")
     assert not leads_somewhere(ROOT / "README.md", "docs/configuration.md#no-such-heading")
 
 
 def shell_lines(document: Path) -> Iterator[str]:
-    """The commands in a document's fenced shell blocks; in blocks with output, the lines after a dollar sign."""
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    return shell_lines_of(document.read_text(encoding="utf-8"))
+
+
+def shell_lines_of(text: str) -> Iterator[str]:
+    """The commands in a document's fenced shell blocks; in blocks with output, the lines after a dollar sign; in lists of
+    commands, what stands before the remark; and those within a sentence."""
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         joined = block.replace("\\\n", " ").splitlines()
         if language in ("sh", "shell", "bash"):
             yield from (line.strip() for line in joined if line.strip() and not line.startswith("#"))
         if language in ("console", "text", ""):
             yield from (line[2:].strip() for line in joined if line.startswith("$ "))
+            yield from (re.split(r"\s{2,}", line)[0] for line in joined if line.startswith(("spark-lineage ", "make ")))
+    yield from (command for command in re.findall(r"`(spark-lineage [^`]+)`", without_code(text)) if "..." not in command)
 
 
 def what_is_wrong_with(words: list[str]) -> str | None:
     """None when the group and the named command know the options; arguments are not looked at."""
+    while words[:1] in (["--store"], ["--json"], ["--debug"]):  # these may stand before the command
+        words = words[2 if words[0] == "--store" else 1 :]
     if not words or words[0] in ("--version", "--help"):
         return None
     command = cli.commands.get(words[0])
@@ -149,6 +168,37 @@ def what_is_wrong_with(words: list[str]) -> str | None:
         if word.startswith("--") and word.split("=")[0] not in options | {"--help"}:
             return f"{words[0]} has no option {word.split('=')[0]}"
     return None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_options_columns_and_files_in_documents_exist(document: Path) -> None:
+    assert what_is_named_and_is_not(document.read_text(encoding="utf-8")) == []
+
+
+def test_the_check_of_names_can_fail() -> None:
+    there = "`spark.lineage.reads`, `runs.status`, `test_cli.py`, `tests/unit`, SPARK_LINEAGE_READS"
+    gone = ["spark.lineage.read", "SPARK_LINEAGE_READ", "runs.state", "test_clis.py", "scripts/no.py"]
+    named = f"{there} `spark.lineage.read=1`, `runs.state`, `test_clis.py`, `scripts/no.py`, SPARK_LINEAGE_READ"
+    assert sorted(what_is_named_and_is_not(named)) == sorted(gone)
+
+
+def what_is_named_and_is_not(text: str) -> list[str]:
+    """Options, environment variables, columns of the tables and files of the project that a text names and that are not there."""
+    options = {option.name for option in config.OPTIONS}
+    variables = {option.env for option in config.OPTIONS} | {f"SPARK_LINEAGE_{name}" for name in ("CONFIG", "KAFKA", "ORACLE")}
+    gone = [
+        found
+        for found in re.findall(r"spark\.lineage\.[a-z.]*[a-z]", text)
+        if found.removeprefix("spark.lineage.") not in options
+    ]
+    gone += [found for found in re.findall(r"SPARK_LINEAGE_[A-Z_]*[A-Z]", text) if found not in variables]
+    for table, column in re.findall(r"`(\w+)\.(\w+)`", text):
+        if table in TABLES and column not in TABLES[table].arrow.names and f"{table}.{column}" not in options:
+            gone.append(f"{table}.{column}")
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    gone += [found for found in re.findall(r"`(test_\w+\.py)`", text) if found not in tests]
+    paths = re.findall(r"`((?:tests|benchmarks|scripts|jobs|docs|spark_lineage)/[\w/.-]*)`", text)
+    return gone + [path for path in paths if not (ROOT / path).exists()]
 
 
 def make_targets() -> set[str]:

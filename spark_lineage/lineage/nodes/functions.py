@@ -13,7 +13,7 @@ from ...plan.values import Stated
 from ..declared import UnfitError, declaration_of, fitted
 from ..influence import Influence
 from ..relation import Column, Condition, Relation, derived, order_decides
-from ..value import Value, any_of
+from ..value import any_of
 from ..walk import Walk
 from .columns import any_of as any_column
 from .columns import mixed
@@ -78,11 +78,11 @@ def _as_declared(node: Node, keys: tuple[Condition, ...], children: tuple[Relati
     declaration = None if function is None else declaration_of(function)
     if declaration is None or node.output is None:
         return None
-    given: dict[str, list[Value]] = {}
+    given: dict[str, list[Column]] = {}
     for child in children:
         for item, column in zip(child.output, child.output_columns(), strict=True):
-            given.setdefault(walk.plan.name_of(item).lower(), []).append(column.value)
-    inputs = {name: any_of(values, walk.sources) for name, values in given.items()}
+            given.setdefault(walk.plan.name_of(item).lower(), []).append(column)
+    inputs = {name: any_of((column.value for column in columns), walk.sources) for name, columns in given.items()}
     try:
         names = (walk.plan.name_of(item) for item in node.output)
         found = fitted(declaration, names, inputs, walk.sources)
@@ -92,11 +92,17 @@ def _as_declared(node: Node, keys: tuple[Condition, ...], children: tuple[Relati
     anything = any_column(node, walk, children, opaque=True)
     masks = function is not None and walk.scope.is_mask(function)
     columns = {}
-    for item, value in zip(node.output, found.outputs, strict=True):
-        column = anything if value is None else Column.of(value, _text(node), node.kind, anything.parents)
+    for item, value, named in zip(node.output, found.outputs, found.inputs, strict=True):
+        column = anything if value is None else Column.of(value, _text(node), node.kind, _named(given, named))
         columns[item] = column.holding(column.value.through(Influence.masked)) if masks else column
     conditions = (*keys, walk.deciding(found.rows, "FILTER", _text(node)))
     return derived(children, columns, node.output, conditions, walk.subquery_datasets(node), order=())
+
+
+def _named(given: dict[str, list[Column]], names: tuple[str, ...]) -> tuple[Column, ...]:
+    """The columns of these names, or those that hold the fields which paths lead to."""
+    found = [given.get(name.lower()) or given[name.partition(".")[0].lower()] for name in names]
+    return tuple(column for columns in found for column in columns)
 
 
 def _function(node: Node) -> Call | None:

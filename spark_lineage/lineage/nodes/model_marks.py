@@ -60,16 +60,16 @@ def _scored(declared: Declared, child: Relation, walk: Walk) -> Relation:
     """What the model computed comes from the model as a whole, beside what the plan tells."""
     number = len(walk.readings)
     walk.readings.append(Reading(walk.naming.of_path(declared.model, FORMAT), declared=True))
-    model = passed(walk.sources.bit(Source("column", number))).transformed().only(declared=True)
+    model = Column(passed(walk.sources.bit(Source("column", number))).transformed().only(declared=True))
     columns = dict(child.columns)
     for item in _named(declared, child, walk):
         columns[item] = _and_also(columns[item], model)
     return derived((child,), columns, child.output, datasets=1 << number)
 
 
-def _and_also(column: Column, model: Influence) -> Column:
-    value: Value = column.value.through(Influence.transformed).and_also(model)
-    return Column.of(value, column.expression, "scored", (column,))
+def _and_also(column: Column, model: Column) -> Column:
+    value: Value = column.value.through(Influence.transformed).and_also(model.influence)
+    return Column.of(value, column.expression, "scored", (column, model))
 
 
 def _named(declared: Declared, child: Relation, walk: Walk) -> tuple[int, ...]:

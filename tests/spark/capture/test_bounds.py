@@ -284,7 +284,7 @@ def test_branches_that_differ_stay_apart(spark: Any, capture: Any) -> None:
     union = next(node for node in first["analyzed"]["nodes"] if node["class"].endswith(".Union"))
     assert (len(union["children"]), union["copies"]) == (2, 1)
     nodes = [node for node in second["analyzed"]["nodes"] if node["class"].endswith(".Union")]
-    assert all(len(node["children"]) == 1 for node in nodes)
+    assert [len(node["children"]) for node in nodes] == [1]
 
 
 @pytest.mark.soak

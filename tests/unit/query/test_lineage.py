@@ -7,12 +7,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recorded_jobs import MIDNIGHT, Recorder, churn
 
 import spark_lineage
-from spark_lineage.errors import Ambiguous, NotFound, SchemaVersionError, StoreNotFound
+from spark_lineage.errors import Ambiguous, NotFound, QueryError, SchemaVersionError, StoreError, StoreNotFound
 from spark_lineage.lineage.schema import schema_of
 from spark_lineage.plan.values import Field
 from spark_lineage.query.lineage import Lineage
@@ -88,6 +89,53 @@ def test_a_dot_in_a_columns_name_makes_it_no_field_of_another(recorder: Recorder
     assert found.columns == 4
 
 
+@pytest.fixture
+def baskets(recorder: Recorder) -> Lineage:
+    """A dataset with structs in arrays and maps, and one column that was a struct once."""
+    schema = schema_of([
+        Field("id", "int"),
+        Field("items", "array<array<struct<price:double,element:struct<x:int>>>>"),
+        Field("spots", "map<struct<k:int,l:int>,struct<City:string>>"),
+        Field("open", "map<string,string>"),
+        Field("was", "string"),
+    ])  # fmt: skip
+    assert schema is not None
+    recorder.store.append("schemas", [schema], None)
+    recorder.dataset("/lake/baskets", schema_hash=schema.schema_hash)
+    recorder.dataset("/lake/raw", ("price", "city"))
+    fields = [("/lake/raw#price", "items.price"), ("/lake/raw#city", "spots.City"), ("/lake/raw#city", "was.city")]
+    recorder.job("first", 1, "/lake/baskets", [(source, target, "IDENTITY") for source, target in fields])
+    return spark_lineage.open(recorder.store.location)
+
+
+def test_fields_within_arrays_and_maps_are_those_of_lineage(baskets: Lineage) -> None:
+    """A schema spells them out, ``items.element.price``; lineage and questions look through arrays and maps."""
+    assert [(column.path, column.data_type, len(column.links)) for column in baskets.columns("baskets").columns] == [
+        ("id", "int", 0),
+        ("items", "array<array<struct<price:double,element:struct<x:int>>>>", 0),
+        ("items.price", "double", 1),
+        ("items.element", "struct<x:int>", 0),
+        ("items.element.x", "int", 0),
+        ("spots", "map<struct<k:int,l:int>,struct<City:string>>", 0),
+        ("spots.k", "int", 0),
+        ("spots.l", "int", 0),
+        ("spots.City", "string", 1),
+        ("open", "map<string,string>", 0),
+        ("was", "string", 0),
+        ("was.city", None, 1),
+    ]
+    for spelt in ("items.price", "items.element.element.price", "spots.value.city", "was.city"):
+        assert [node.name for node in baskets.upstream(f"baskets.{spelt}").nodes] == ["/lake/baskets", "/lake/raw"]
+
+
+@pytest.mark.parametrize("column", ["id.x", "items.cost", "items.element.cost", "spots.town", "was.town"])
+def test_a_field_that_cannot_be_there_is_met_as_a_column_is(column: str, baskets: Lineage) -> None:
+    for ask in (baskets.columns, baskets.upstream, baskets.downstream, baskets.explain):
+        with pytest.raises(NotFound, match=f"has no column '{column}'"):
+            ask(f"baskets.{column}")
+    assert baskets.upstream("baskets.open.anything").links == ()
+
+
 def test_columns_come_with_their_sources(lineage: Lineage) -> None:
     answer = lineage.columns("user_activity_features")
     assert [(c.path, c.data_type, [(link.source, link.subtype) for link in c.links]) for c in answer.columns] == [
@@ -161,6 +209,20 @@ def test_a_column_that_is_not_there_is_met_with_near_names(lineage: Lineage) -> 
     assert lineage.upstream("user_behavior.event_type").links == ()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"depth": 0}, "depth is 0; give the number of edges to go, 1 or more"),
+        ({"indirect": "hidden"}, "indirect is 'hidden'; set it to one of follow, show, hide"),
+        ({"at": 1_772_000_000}, "1772000000 is no point in time that is understood here"),
+    ],
+)
+def test_what_a_question_cannot_have_is_refused(wrong: dict[str, Any], said: str, lineage: Lineage) -> None:
+    for ask in (lineage.upstream, lineage.downstream):
+        with pytest.raises(QueryError, match=said):
+            ask("churn_predictions", **wrong)
+
+
 def test_columns_are_the_same_in_any_case(recorder: Recorder) -> None:
     for name in ("/lake/raw", "/lake/u"):
         recorder.dataset(name)
@@ -179,6 +241,17 @@ def test_a_place_without_a_store_is_said_to_be_one(tmp_path: Path) -> None:
         spark_lineage.open(tmp_path / "nowhere")
     with pytest.raises(StoreNotFound, match="the folder has none in it"):
         spark_lineage.open(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreNotFound, match="it is no folder"):
+        spark_lineage.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize("table", ["executions", "column_lineage"])
+def test_a_table_that_is_gone_is_not_taken_for_an_empty_one(table: str, recorder: Recorder) -> None:
+    churn(recorder.store)
+    shutil.rmtree(Path(recorder.store.location) / table)
+    with pytest.raises(StoreError, match=f"{table} is not among them: bring .* back from a copy"):
+        spark_lineage.open(recorder.store.location).columns("user_activity_features")
 
 
 def test_another_schema_version_is_refused_as_the_store_does(recorder: Recorder) -> None:

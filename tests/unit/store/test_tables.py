@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake import Transaction as DeltaTransaction
@@ -96,6 +97,15 @@ class TestOpen:
             monkeypatch.setenv(key, value)
         with pytest.raises(StoreError, match=r"s3://bucket/lineage cannot be read: .*Connection refused"):
             Store.open("s3://bucket/lineage", create=True)
+
+
+def test_a_table_of_data_is_no_place_for_a_store(tmp_path: Path) -> None:
+    """Its VACUUM deletes all files below it that are not its own."""
+    write_deltalake(tmp_path / "orders", pa.table({"id": [1]}))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=r"orders is a Delta table, .* name another folder"):
+        Store.open(tmp_path / "orders", create=True)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 NO_OBJECT_STORE = {

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .query.answers import (
+from ..query.answers import (
     ColumnVersion,
     DatasetColumns,
     DatasetSummary,
@@ -22,24 +20,23 @@ from .query.answers import (
     ExecutionSummary,
     Explanation,
     Link,
-    Making,
     Node,
-    Operator,
     RunDetail,
     RunSummary,
     Walk,
     plain,
 )
+from .trees import Branch, Drawing, Steps
+from .words import by, cut, how, time, where_told
 
 if TYPE_CHECKING:
-    from .doctor import Finding
-    from .ingest import IngestReport
-    from .store.maintain import MaintenanceReport
-    from .store.migrate import Migration
+    from ..doctor import Finding
+    from ..ingest import IngestReport
+    from ..store.maintain import MaintenanceReport
+    from ..store.migrate import Migration
 
-SEE_ABOVE = "  (see above)"
 LONGEST_EXPRESSION = 80
-"""Characters of an expression in a tree on a terminal."""
+"""Characters of an expression on a terminal."""
 
 
 class Page:
@@ -49,6 +46,7 @@ class Page:
         self.stream = stream or sys.stdout
         self.as_json = as_json
         self.for_people = not as_json and self.stream.isatty()
+        self._longest = LONGEST_EXPRESSION if self.for_people else None
 
     def runs(self, runs: Sequence[RunSummary]) -> None:
         if self.as_json:
@@ -72,7 +70,7 @@ class Page:
             return self._json(datasets)
         header = ("dataset", "format", "version", "columns", "writes", "reads", "last written", "by job", "location")
         rows = [
-            (self._name(d), d.format, d.version, d.columns, d.writes, d.reads, _time(d.last_written_at), d.last_job, d.location)
+            (self._name(d), d.format, d.version, d.columns, d.writes, d.reads, time(d.last_written_at), d.last_job, d.location)
             for d in datasets
         ]
         return self._table(header, rows, empty="no datasets are recorded yet")
@@ -81,27 +79,26 @@ class Page:
         if self.as_json:
             return self._json(answer)
         nodes = {node.id: node for node in answer.nodes}
+        linked = [column.path for column in answer.columns if column.links]
         header = ("column", "type", "from", "how", "expression", "by job")
         rows: list[tuple[Any, ...]] = [
-            (column.path, column.data_type, *self._link_cells(link, nodes))
+            (column.path, column.data_type, *self._link_cells(link, nodes, column.path, linked))
             for column in answer.columns
             for link in column.links or (None,)
         ]
         rows += [("(every column)", None, *self._link_cells(link, nodes)) for link in answer.every_column]
-        return self._table(header, rows, empty="no columns of it are recorded")
+        return self._table(header, _told_once(rows) if self.for_people else rows, empty="no columns of it are recorded")
 
     def walk(self, walk: Walk) -> None:
         if self.as_json:
             return self._json(walk)
-        self._tree(_Drawing(walk, self._node, LONGEST_EXPRESSION if self.for_people else None).branch())
+        self._tree(Drawing(walk, self._node, self._longest).branch())
         return None
 
     def explanation(self, answer: Explanation) -> None:
         if self.as_json:
             return self._json(answer)
-        self._tree(
-            _Steps(answer, self._column_read, LONGEST_EXPRESSION if self.for_people else None).branch(self._explained(answer))
-        )
+        self._tree(Steps(answer, self._column_read, self._longest).branch(self._explained(answer)))
         if answer.other_writes:
             count, write, put = (answer.other_writes, "writes", "are") if answer.other_writes > 1 else (1, "write", "is")
             self._line(f"{count} earlier {write} of it {put} in force as well; --at asks as of an earlier time")
@@ -151,7 +148,7 @@ class Page:
         run_id = run.short_id if self.for_people else run.run_id
         failed = f" ({run.failed_executions} failed)" if run.failed_executions else ""
         outputs = ", ".join(run.outputs)
-        return (run_id, run.job_name, run.status, _time(run.started_at), _number(run.seconds), f"{run.executions}{failed}", run.rows_written, outputs)  # fmt: skip
+        return (run_id, run.job_name, run.status, time(run.started_at), _number(run.seconds), f"{run.executions}{failed}", run.rows_written, outputs)  # fmt: skip
 
     def _execution(self, alike: Sequence[ExecutionSummary]) -> Branch:
         """One execution, or several in a row that did the same: the parts of a model, the batches of a loop."""
@@ -159,7 +156,9 @@ class Page:
         numbers = f"{execution.sequence}" if len(alike) == 1 else f"{execution.sequence}-{alike[-1].sequence}"
         times = f"{len(alike)} times, " if len(alike) > 1 else ""
         seconds = sum(one.seconds or 0.0 for one in alike)
-        branch = Branch(f"{numbers}. {execution.operation}", f"{times}{execution.status}, {_number(seconds)} s")
+        branch = Branch(
+            f"{numbers}. {execution.operation}{_batches(alike)}", f"{times}{execution.status}, {_number(seconds)} s"
+        )
         branch.children += [Branch("read  " + self._version(version)) for version in execution.inputs]
         branch.children += [Branch("wrote " + self._version(version)) for version in execution.outputs]
         branch.children += [Branch("incomplete: " + reason) for reason in execution.incomplete_reasons]
@@ -184,17 +183,22 @@ class Page:
         name = node.label if self.for_people else f"{node.name}.{node.column}" if node.column else node.name
         return f"{name} (every column)" if node.kind == "all_columns" else name
 
-    def _link_cells(self, link: Link | None, nodes: dict[str, Node]) -> tuple[Any, ...]:
+    def _link_cells(
+        self, link: Link | None, nodes: dict[str, Node], path: str = "", linked: Sequence[str] = ()
+    ) -> tuple[Any, ...]:
         if link is None:
-            return ("(nothing recorded)", None, None, None)
-        return (self._node(nodes[link.source]), _how([link]), link.expression, link.last_job_name)
+            return (where_told(path, linked), None, None, None)
+        node = nodes[link.source]
+        expression = cut(link.expression, self._longest) if link.expression else None
+        return (self._node(node), how([link], node), expression, by([link]))
 
     def _explained(self, answer: Explanation) -> str:
         return f"{answer.label if self.for_people else answer.name}.{answer.column}"
 
     def _column_read(self, source: ColumnVersion) -> str:
         at = f"@{', '.join(map(str, source.versions))}" if source.versions else ""
-        return f"{source.label if self.for_people else source.name}{at}.{source.column}"
+        column = f".{source.column}" if source.column else ""  # a trained model is read as a whole
+        return f"{source.label if self.for_people else source.name}{at}{column}"
 
     def _json(self, answer: Any) -> None:
         json.dump(plain(answer), self.stream, indent=2)
@@ -206,9 +210,8 @@ class Page:
     def _table(self, header: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
         if self.for_people:
             return self._rich_table(header, rows, empty)
-        self._line("\t".join(header))
-        for row in rows:
-            self._line("\t".join(_cell(value) for value in row))
+        for row in (header, *rows):  # as many tabs in each: an empty cell at the end is one
+            self.stream.write("\t".join(_cell(value) for value in row) + "\n")
         return None
 
     def _rich_table(self, header: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
@@ -237,182 +240,13 @@ class Page:
         Console(file=self.stream, highlight=False).print(branch.rich())
 
 
-@dataclass
-class Branch:
-    """A line of a tree, with a remark, and what hangs below it."""
-
-    text: str
-    remark: str = ""
-    children: list[Branch] = field(default_factory=list)
-
-    def lines(self, indent: str = "") -> Iterable[str]:
-        yield f"{indent}{self.text}{'  ' + self.remark if self.remark else ''}"
-        for child in self.children:
-            yield from child.lines(indent + "  ")
-
-    def rich(self) -> Any:
-        from rich.text import Text
-        from rich.tree import Tree
-
-        tree = Tree(Text(self.text).append("  " + self.remark if self.remark else "", style="dim"), guide_style="dim")
-        for child in self.children:
-            tree.children.append(child.rich())
-        return tree
-
-
-class _Drawing:
-    """A walk as a tree. Each place is opened once, where it comes first; after that it says so."""
-
-    def __init__(self, walk: Walk, name: Callable[[Node], str], longest_expression: int | None) -> None:
-        from .query.edges import Place, covers
-
-        self._covers = covers
-        self._name = name
-        self._longest = longest_expression
-        self._walk = walk
-        self._forward = walk.direction == "downstream"
-        self._nodes = {node.id: node for node in walk.nodes}
-        self._places = {
-            node.id: Place(node.kind, (node.namespace or "", node.name) if node.name else None, node.column)
-            for node in walk.nodes
-        }
-        self._onward: dict[object, list[Link]] = {}
-        for link in walk.links:
-            near = self._places[link.source if self._forward else link.target]
-            self._onward.setdefault(near.dataset, []).append(link)
-
-    def branch(self) -> Branch:
-        root = Branch(self._name(self._walk.nodes[0]), f"{self._walk.direction}, as of {_time(self._walk.at)}")
-        opened: dict[str, Branch] = {}
-        drawn: set[Link] = set()
-        waiting = [(self._walk.start, root)]
-        while waiting:
-            node_id, branch = waiting.pop()
-            first = opened.setdefault(node_id, branch)
-            if first is branch:
-                waiting += reversed(self._open(node_id, branch, drawn))
-            elif first.children:
-                branch.remark += SEE_ABOVE
-        if not root.children:
-            root.children.append(Branch("nothing recorded " + ("derives from it" if self._forward else "leads to it")))
-        return root
-
-    def _open(self, node_id: str, branch: Branch, drawn: set[Link]) -> list[tuple[str, Branch]]:
-        """Hangs on what the place leads to; gives what is to be opened in its turn."""
-        far: dict[str, list[Link]] = {}
-        place = self._places[node_id]
-        for link in self._onward.get(place.dataset, ()) if place.dataset else ():
-            near, other = (link.source, link.target) if self._forward else (link.target, link.source)
-            if near == other != node_id:  # a column kept by a MERGE, say: told where that column is opened
-                continue
-            if not self._covers(self._places[near], place):
-                continue
-            if link not in drawn:
-                drawn.add(link)
-                far.setdefault(other, []).append(link)
-            elif link.edge_type != "INDIRECT":
-                branch.remark = branch.remark.removesuffix(SEE_ABOVE) + SEE_ABOVE
-        deciding = Branch("decided by")
-        children = []
-        for other, links in far.items():
-            if self._walk.indirect == "show" and all(link.edge_type == "INDIRECT" for link in links):
-                kinds = ", ".join(dict.fromkeys(link.subtype or "" for link in links))
-                (branch if self._forward else deciding).children.append(Branch(self._name(self._nodes[other]), kinds))
-                continue
-            child = Branch("itself" if other == node_id else self._name(self._nodes[other]), self._remark(other, links))
-            branch.children.append(child)
-            if other != node_id:
-                children.append((other, child))
-        branch.children += [deciding] if deciding.children else []
-        return children
-
-    def _remark(self, other: str, links: list[Link]) -> str:
-        parts = [_how(links)]
-        expressions = (link.expression for link in links if link.expression and link.subtype not in (None, "IDENTITY"))
-        if expression := next(expressions, None):
-            cut = self._longest is not None and len(expression) > self._longest
-            parts.append(f"{expression[: self._longest]}…" if cut else expression)
-        if job := links[0].last_job_name:
-            parts.append(f"[{job}]")
-        if not self._nodes[other].in_force:
-            parts.append("(overwritten since)")
-        return "  ".join(part for part in parts if part)
-
-
-class _Steps:
-    """How a column was made, as a tree: what it was made from hangs below it, behind the operators that decided about the rows
-    on the way. Each column is opened once, where it comes first; after that it says so."""
-
-    def __init__(self, answer: Explanation, name: Callable[[ColumnVersion], str], longest: int | None) -> None:
-        self._answer = answer
-        self._name = name
-        self._longest = longest
-        self._makings = {making.number: making for making in answer.makings}
-
-    def branch(self, column: str) -> Branch:
-        answer = self._answer
-        target = self._makings[answer.target]
-        version = "" if answer.version is None else f" version {answer.version}"
-        job = f" by [{answer.job_name}]" if answer.job_name else ""
-        root = Branch(column, f"{answer.operation}{version}{job}, {_time(answer.written_at)}, execution {answer.execution_id}")
-        opened: dict[int, Branch] = {}
-        waiting = [(target, root)]
-        while waiting:
-            making, branch = waiting.pop()
-            if opened.setdefault(making.number, branch) is not branch:
-                branch.remark += SEE_ABOVE if making.inputs else ""
-                continue
-            children = []
-            for taken in making.inputs:
-                found = self._makings.get(taken.number)
-                child = Branch("(left out: the plan has too many columns)") if found is None else self._step(found)
-                self._behind(branch, taken.through).children.append(child)
-                children += [(found, child)] if found is not None else []
-            waiting += reversed(children)
-        return root
-
-    def _behind(self, branch: Branch, through: Sequence[Operator]) -> Branch:
-        """Where a column hangs that rows came with through these operators; columns that came the same way share it."""
-        for operator in through:
-            text = f"through {operator.kind}"
-            remark = self._cut(operator.description)
-            same = (child for child in branch.children if (child.text, child.remark) == (text, remark))
-            found = next(same, None)
-            if found is None:
-                found = Branch(text, remark)
-                branch.children.append(found)
-            branch = found
-        return branch
-
-    def _step(self, making: Making) -> Branch:
-        if making.sources:
-            return Branch(", ".join(map(self._name, making.sources)))
-        named = making.name or "(several columns)"
-        text = named if making.expression in (None, making.name) else f"{named} = {self._cut(making.expression or '')}"
-        parts = [making.kind, f"by {self._cut(making.keys)}" if making.keys else "", _END.get(making.source_kind or "", "")]
-        parts.append(f"where {self._cut(making.condition)}" if making.condition else "")
-        return Branch(text, "  ".join(part for part in parts if part))
-
-    def _cut(self, text: str) -> str:
-        return text if self._longest is None or len(text) <= self._longest else f"{text[: self._longest]}…"
-
-
-_END = {"literal": "(a literal)", "generated": "(generated)", "unknown": "(unknown)"}
-
-
-def _how(links: Sequence[Link]) -> str:
-    """The kinds of edges, and what is to be said of them; ``deciding`` comes before those that pass no value on."""
-    direct = dict.fromkeys(link.subtype for link in links if link.edge_type == "DIRECT" and link.subtype)
-    indirect = dict.fromkeys(link.subtype for link in links if link.edge_type == "INDIRECT" and link.subtype)
-    marks = list(direct)
-    if indirect:
-        marks.append("deciding: " + ", ".join(indirect))
-    marks += [sure for sure in ("declared", "inferred", "opaque", "unknown") if any(link.certainty == sure for link in links)]
-    if indirect and all(link.order_only for link in links):
-        marks.append("order only")
-    if all(link.masking for link in links):
-        marks.append("masked")
-    return ", ".join(marks)
+def _told_once(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows, without the column's name, type and expression where the row above has the same of the same column."""
+    told = list(rows[:1])
+    for above, row in pairwise(rows):
+        same = above[:2] == row[:2]
+        told.append(("", "", row[2], row[3], "" if row[4] == above[4] else row[4], row[5]) if same else row)
+    return told
 
 
 def _runs_of_alike(executions: Iterable[ExecutionSummary]) -> Iterable[Sequence[ExecutionSummary]]:
@@ -425,6 +259,16 @@ def _runs_of_alike(executions: Iterable[ExecutionSummary]) -> Iterable[Sequence[
         return (execution.operation, *versions)
 
     return [tuple(alike) for _, alike in groupby(executions, key=what)]
+
+
+def _batches(alike: Sequence[ExecutionSummary]) -> str:
+    """Of a streaming query: its name, and which of its batches these are."""
+    first, last = alike[0], alike[-1]
+    if first.batch_id is None or last.batch_id is None:
+        return ""
+    begin = first.batch_id - (first.batches or 1) + 1
+    named = f" {first.stream_name}" if first.stream_name else ""
+    return f"{named}, batch {begin}" if begin == last.batch_id else f"{named}, batches {begin} to {last.batch_id}"
 
 
 def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
@@ -440,8 +284,8 @@ def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
         ("parent", " ".join(part for part in (detail.parent_job_name, run.parent_run_id) if part)),
         ("status", run.status),
         ("error", run.error.splitlines()[0] if run.error else None),
-        ("started", _time(run.started_at)),
-        ("ended", f"{_time(run.ended_at)} ({_number(run.seconds)} s)" if run.ended_at else None),
+        ("started", time(run.started_at)),
+        ("ended", f"{time(run.ended_at)} ({_number(run.seconds)} s)" if run.ended_at else None),
         ("by", " on ".join(part for part in (run.user_name, detail.host) if part)),
         ("entry point", " ".join(part for part in (detail.entry_point, *detail.arguments) if part)),
         ("code", code),
@@ -451,10 +295,6 @@ def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(detail.labels.items()))),
         ("missing", f"{detail.documents_missing} documents never came" if detail.documents_missing else None),
     ]
-
-
-def _time(value: datetime | None) -> str:
-    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _number(value: float | None) -> str:
