@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument, read
 from spark_lineage.query.answers import Explanation
+from spark_lineage.query.explain import StoredPlan
 from spark_lineage.query.lineage import Lineage
-from spark_lineage.render import Page
+from spark_lineage.render import Branch, Page
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import Store
 
@@ -214,3 +216,46 @@ def test_every_field_of_a_stored_column_is_asked_for() -> None:
 
     told = {field.name for field in fields(Making)}
     assert {field.name for field in fields(PlanColumn)} - told == {"column", "target"}
+
+
+def test_a_column_is_followed_through_thousands_of_operators() -> None:
+    """As a loop of `withColumn` and `filter` makes them: what is kept and looked at grows with the plan, not with its square."""
+    count = 3_000
+    operators = [
+        {
+            "id": number,
+            "inputs": [number - 1] if number else [],
+            "kind": "Filter" if number % 2 else "Project",
+            "description": "x",
+            "fields": [],
+        }
+        for number in range(count)
+    ]
+    makers = range(count - 2, -1, -2)
+    columns = [
+        {"column": place, "operator": number, "inputs": [place + 1] if number else [], "target": None if place else "c"}
+        for place, number in enumerate(makers)
+    ]
+    tracemalloc.start()
+    plan = StoredPlan(operators, columns)
+    between = [
+        plan.between(row["operator"], plan.columns[item]["operator"])  # type: ignore[index]
+        for row in plan.reached(0)
+        for item in row["inputs"]
+    ]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [[one.kind for one in some] for some in between] == [["Filter"]] * (len(columns) - 1)
+    assert peak < 20 << 20, f"{peak >> 20} MiB"
+
+
+def test_a_tree_may_be_deeper_than_calls_may_be() -> None:
+    root = branch = Branch("0")
+    for number in range(1, 3_000):
+        branch.children += [Branch(str(number), "deeper"), Branch("beside")]
+        branch = branch.children[0]
+    lines = list(root.lines())
+    assert lines[:3] == ["0", "  1  deeper", "    2  deeper"]
+    assert lines[-1] == "  beside"
+    tree = root.rich()
+    assert [str(child.label) for child in tree.children] == ["1  deeper", "beside"]
