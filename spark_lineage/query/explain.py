@@ -34,9 +34,13 @@ class StoredPlan:
         """What is written to the column, or to the struct that it is a field of."""
         wanted = column.lower()
         found = [row for row in (self.columns or {}).values() if row["target"] is not None and _holds(row["target"], wanted)]
-        place = " ".join(dataset)
-        exact = (row for row in found if self.operators.get(row["operator"], {}).get("description") == place)
-        return next(exact, found[0] if found else None)
+        return next((row for row in found if self._is_written_to(row, dataset)), None)
+
+    def _is_written_to(self, row: Mapping[str, Any], dataset: Key) -> bool:
+        """An operator's description says where it writes to; that of a plan inside this one is not there."""
+        if row["operator"] in self.operators:
+            return bool(self.operators[row["operator"]]["description"] == " ".join(dataset))
+        return any((source["namespace"], source["name"]) == dataset for source in row["sources"] or ())
 
     def reached(self, number: int) -> Iterator[Mapping[str, Any]]:
         """The columns that one was made from, itself first, each once."""
@@ -138,7 +142,7 @@ class Explained:
             condition=row["condition"],
             keys=_keys(self.plan.operators.get(row["operator"])),
             source_kind=row["source_kind"],
-            sources=tuple(self._source(source) for source in row["sources"] or ()),
+            sources=tuple(self._source(source) for source in row["sources"] or () if row["target"] is None),
             inputs=tuple(
                 Taken(number=number, through=self.plan.between(row["operator"], operator)) for number, operator in inputs
             ),

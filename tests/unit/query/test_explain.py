@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import sys
 import tracemalloc
@@ -160,6 +161,37 @@ def test_of_several_writes_in_force_it_is_the_last(asked: Callable[..., Lineage]
     assert lines[-1].startswith("1 earlier write of it is in force as well")
     before = lineage.explain("totals.total", at="2026-01-01 00:01:30")
     assert (before.operation, before.other_writes) == ("merge", 0)
+
+
+def with_a_second_folder(source: int) -> Records:
+    """The batch of a stream that writes `order_id` into two folders: into the second one from the column of that number."""
+    raw = json.loads((TESTS / "plans" / "foreach_batch_several" / "plan.json").read_bytes())
+    first = raw["nested"][0]
+    second = json.loads(json.dumps(first).replace("/data/batch_files", "/data/second_files")) | {"sql_id": 60}
+    project = next(node for node in second["analyzed"]["nodes"] if node["class"].endswith(".Project"))
+    project["fields"]["projectList"] = [{"expr": {"as": 9000, "n": "order_id", "c": [{"a": source}]}}]
+    second["analyzed"]["attributes"]["9000"] = ["order_id", "bigint", True]
+    raw["nested"] = [first, second]
+    raw["writes"] = [one | {"sql_id": 60, "path": "file:/data/second_files"} for one in raw["writes"][:1]] + raw["writes"][:1]
+    document = read(json.dumps(raw).encode())
+    assert isinstance(document, ExecutionDocument)
+    return records_of_execution(document, RunContext(job_name="job"))
+
+
+def test_what_a_batch_writes_into_several_tables_is_told_apart(store: Store) -> None:
+    put(store, with_a_second_folder(source=3019))
+    lineage = spark_lineage.open(store.location)
+    read_from = {
+        folder: {one.column for making in lineage.explain(f"/data/{folder}.order_id").makings for one in making.sources}
+        for folder in ("batch_files", "second_files")
+    }
+    assert read_from == {"batch_files": {"order_id"}, "second_files": {"amount"}}
+
+
+def test_a_function_of_batches_that_was_changed_makes_another_plan() -> None:
+    (before,), (after,) = with_a_second_folder(source=3019).plans, with_a_second_folder(source=3018).plans
+    assert before.columns != after.columns
+    assert before.plan_id != after.plan_id
 
 
 def test_a_write_that_changes_no_value_explains_none(asked: Callable[..., Lineage]) -> None:
