@@ -80,7 +80,7 @@ final class ExpressionWriter {
         if (!(named instanceof Attribute) && size < 20000) {
             int mark = out.mark();
             try {
-                String sql = redacting ? Blank.without(named, literals, columns.madeNames) : named.sql();
+                String sql = redacting ? Blank.without(named, literals, columns.madeNames) : Blank.named(named, columns.madeNames);
                 out.comma().key("sql").string(Reflect.cut(redaction.text(sql), SQL_LIMIT));
             } catch (RuntimeException e) {
                 out.reset(mark);
@@ -111,9 +111,9 @@ final class ExpressionWriter {
 
     private void literal(Json out, Literal literal) {
         Object value = literal.value();
-        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(literal.toString());
+        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(columns.name(literal.toString()));
         out.open('{').key("l").string(Reflect.cut(text, 200));
-        out.comma().key("t").string(literal.dataType().catalogString()).close('}');
+        out.comma().key("t").string(columns.type(literal.dataType())).close('}');
     }
 
     private void general(Json out, Expression expression) {
@@ -185,7 +185,7 @@ final class ExpressionWriter {
         int mark = out.mark();
         try {
             out.key(name);
-            plans.value(out, value, 0);
+            plans.value(out, value instanceof String ? columns.name((String) value) : value, 0);
             out.comma();
         } catch (RuntimeException e) {
             PlanWriter.rethrowOver(e);
@@ -211,13 +211,13 @@ final class ExpressionWriter {
                 out.key("fields").open('[');
                 StructField[] fields = struct(expression.dataType()).fields();
                 for (int i = 0; i < fields.length; i++) {
-                    out.string(fields[i].name()).comma();
+                    out.string(columns.name(fields[i].name())).comma();
                 }
                 out.close(']').comma();
             } else {
                 int ordinal = ((Number) Reflect.call(expression, "ordinal")).intValue();
                 DataType from = ((Expression) expression.children().head()).dataType();
-                out.field("field", struct(from).fields()[ordinal].name());
+                out.field("field", columns.name(struct(from).fields()[ordinal].name()));
             }
         } catch (Exception e) {
             out.reset(mark);
