@@ -40,6 +40,9 @@ final class ExpressionWriter {
     private final Literals literals;
     private final HashMap commons = new HashMap();
     private boolean redacting;
+    private Object lastFunction;
+    private String lastName;
+    private String lastDeclared;
 
     ExpressionWriter(PlanWriter plans, Columns columns, Budget budget, Redaction redaction) {
         this.plans = plans;
@@ -241,6 +244,16 @@ final class ExpressionWriter {
         return (StructType) (type instanceof ArrayType ? ((ArrayType) type).elementType() : type);
     }
 
+    /** As Declared.of, which looks through all that is sent to the workers: once for a function that is used for many columns. */
+    private String declared(Object function, String name) {
+        if (function == null || function != lastFunction || !String.valueOf(name).equals(lastName)) {
+            lastDeclared = Declared.of(function, name);
+            lastFunction = function;
+            lastName = String.valueOf(name);
+        }
+        return lastDeclared;
+    }
+
     /**
      * The class of a Scala function: it tells Spark ML's own from a user's. What was declared of a Python function. The name of a
      * SQL function.
@@ -254,7 +267,7 @@ final class ExpressionWriter {
             }
         } else if (kind.startsWith("PythonUD")) {
             String name = Reflect.text(Reflect.tryCall(expression, "name"));
-            String declared = Declared.of(Reflect.tryCall(expression, "func"), name);
+            String declared = declared(Reflect.tryCall(expression, "func"), name);
             if (declared != null) {
                 out.field("declared", declared);
             }
