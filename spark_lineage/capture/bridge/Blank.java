@@ -127,7 +127,7 @@ final class Blank extends AbstractPartialFunction {
     private Object field(Object value) {
         if (value instanceof GetStructField && !madeNames.isEmpty()) {
             GetStructField taken = (GetStructField) value;
-            Object name = madeNames.get(Reflect.tryCall(taken, "extractFieldName"));
+            String name = (String) madeNames.get(Reflect.tryCall(taken, "extractFieldName"));
             return name == null ? null : new GetStructField(taken.child(), taken.ordinal(), scala.Option.apply(name));
         }
         if (value instanceof GetArrayStructFields && !madeNames.isEmpty()) {
