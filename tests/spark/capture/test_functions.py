@@ -152,7 +152,7 @@ def test_what_another_function_or_class_declared_is_not_taken_for_its_own(captur
         "FROM shop_orders, LATERAL numbers_of(status, amount)"
     )
     found = certainties(capture, rows, "out")
-    assert {one.partition(" <- ")[0] for one in found} == {"a", "b", "piece"}
+    assert {one.partition(" <- ")[0] for one in found} >= {"a", "b", "piece"}
     assert [one for one in found if one.endswith("declared")] == []
 
 
