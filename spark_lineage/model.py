@@ -257,7 +257,8 @@ class PlanColumn:
     `operator` is the id of the operator that made it, None for one of a plan that ran inside this one; `kind` is that operator's.
     `inputs` are the numbers of the columns that it was made from; one that is not there was left out, since the plan is too large.
     `expression` and `condition` have no literals: what made it, and what decided about it beside that. A column that was made from
-    no other says why in `source_kind`, and in `sources` which columns of datasets it is.
+    no other says why in `source_kind`, and in `sources` which columns of datasets it is; one that such a plan
+    writes, which column that is.
     """
 
     column: int

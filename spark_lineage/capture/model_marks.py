@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..model_marks import Declared, alias_of
+from .redaction import Redaction
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,6 +28,7 @@ def trained(frame: DataFrame, model: str | os.PathLike[str], columns: Sequence[s
 
     `model` is the file or folder that the model is saved as, or a URI. `columns` are the features and the label, all columns of
     the frame by default. Never raises for what it is given: what cannot be declared is logged, and the frame given back as it is.
+    What it is given back under is an alias of its own: one that it had (``t.visits``) is to be put on again.
 
         rows = spark_lineage.trained(features.select(*FEATURES, "churned"), model="models/churn.pkl").toPandas()
         classifier.fit(rows[FEATURES], rows["churned"])
@@ -60,5 +62,5 @@ def _declared(
 
 
 def _place(model: str) -> str:
-    """The path as other processes see it; a URI is one already."""
-    return model if _URI.match(model) else os.path.normpath(Path.cwd() / model)
+    """The path as other processes see it; a URI is one already. Without a password: the bridge cannot read what it is put into."""
+    return Redaction().address(model) if _URI.match(model) else os.path.normpath(Path.cwd() / model)

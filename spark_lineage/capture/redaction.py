@@ -46,7 +46,11 @@ class Redaction:
 
     def plain(self, text: str) -> str:
         """The text with the secrets in it replaced."""
-        return re.sub(self.urls, rf"\g<1>{REPLACEMENT}", re.sub(self.text, rf"\g<1>{REPLACEMENT}", text))
+        return self.address(re.sub(self.text, rf"\g<1>{REPLACEMENT}", text))
+
+    def address(self, location: str) -> str:
+        """A path or URI without the password that it may have; the rest names a dataset, and stays as it is."""
+        return re.sub(self.urls, rf"\g<1>{REPLACEMENT}", location)
 
     def failure(self, error: BaseException, literals: str) -> str:
         """What is written of an uncaught exception. Its message may hold any value of the data: where `literals`, the policy

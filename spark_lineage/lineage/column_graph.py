@@ -132,6 +132,7 @@ class _Graph:
             name=path,
             inputs=(self._number(column, maker),),
             target=path,
+            sources=() if inside else (PlanSource(namespace=written.target.key[0], name=written.target.key[1], column=path),),
         )
 
     def _number(self, column: Column, consumer: _Maker) -> int:

@@ -26,7 +26,8 @@ _MAKING: Final = ("Aggregate", "Expand", "Generate", "Project", "Window")
 def plan_of(walk: Walk, allowed: Callable[[DatasetRef], bool] = lambda dataset: True) -> PlanRecord:
     """A plan under the name that its content has: the same for each run of the same code.
 
-    Datasets that are not `allowed` have no name in it. What the columns say follows from the operators, so that these alone make the name; unless they leave open which column is meant.
+    Datasets that are not `allowed` have no name in it. What the columns say follows from the operators, so that these alone make the name; unless they
+    leave open which column is meant, or other plans ran inside this one, whose operators are not kept.
     """
     numbered = {node_id: number for number, node_id in enumerate(walk.plan.nodes)}
     definitions = {node.text("id"): node.id for node in walk.plan.nodes.values() if node.kind == "CTERelationDef"}
@@ -39,7 +40,7 @@ def plan_of(walk: Walk, allowed: Callable[[DatasetRef], bool] = lambda dataset: 
     graph = graph_of(walk, numbered, allowed)
     if not graph.whole:
         walk.reason(f"{REASON}the plan has more columns than are kept for following them step by step")
-    if graph.columns and not _tells_columns_apart(walk, operators):
+    if graph.columns and (walk.inner or not _tells_columns_apart(walk, operators)):
         sources = [[(source.namespace, source.name, source.column) for source in one.sources] for one in graph.columns]
         content.append([[one.operator, one.name, one.expression, one.inputs] for one in graph.columns] + sources)
     return PlanRecord(plan_id=content_id(content), operators=operators, columns=graph.columns)

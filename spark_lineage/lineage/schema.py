@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..model import Schema, SchemaField
+from ..plan.types import parts_of
 from ..plan.values import Field
 from .edges import content_id
 
@@ -39,7 +40,7 @@ def _below(path: str, data_type: str, depth: int) -> Iterator[tuple[str, str, bo
     kind, bracket, rest = data_type.partition("<")
     if not bracket or not data_type.endswith(">"):
         return
-    parts = _split(rest[:-1])
+    parts = parts_of(rest[:-1]) or ()
     if kind == "struct":
         for part in parts:
             name, colon, inner = part.partition(":")
@@ -50,17 +51,3 @@ def _below(path: str, data_type: str, depth: int) -> Iterator[tuple[str, str, bo
     elif kind == "map" and len(parts) == 2:
         yield from _below(f"{path}.key", parts[0], depth + 1)
         yield from _below(f"{path}.value", parts[1], depth + 1)
-
-
-def _split(text: str) -> list[str]:
-    """At the commas that no bracket encloses: ``a:int,b:decimal(3,1),c:map<int,int>``."""
-    parts, depth, start = [], 0, 0
-    for position, mark in enumerate(text):
-        if mark in "<(":
-            depth += 1
-        elif mark in ">)":
-            depth -= 1
-        elif mark == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]

@@ -16,21 +16,21 @@ def fields_of(data_type: str) -> tuple[tuple[str, str], ...]:
     text = data_type.strip()
     while text.startswith(_CONTAINERS) and text.endswith(">"):
         inner = text[text.index("<") + 1 : -1]
-        parts = _split(inner)
+        parts = parts_of(inner)
         if parts is None or len(parts) != (1 if text.startswith("array<") else 2):
             return ()
         text = parts[-1].strip()
     if not text.startswith("struct<") or not text.endswith(">"):
         return ()
-    parts = _split(text[len("struct<") : -1])
+    parts = parts_of(text[len("struct<") : -1])
     named = [part.partition(":") for part in parts or ()]
     if any(not name or not separator or not inner for name, separator, inner in named):
         return ()
     return tuple((name, inner) for name, _, inner in named)
 
 
-def _split(text: str) -> list[str] | None:
-    """At the commas that are in no brackets. None where the brackets do not match."""
+def parts_of(text: str) -> list[str] | None:
+    """What stands between commas that no bracket encloses: ``a:int,b:decimal(3,1),c:map<int,int>``. None where brackets do not match."""
     parts, depth, start = [], 0, 0
     for position, character in enumerate(text):
         if character in "<(":

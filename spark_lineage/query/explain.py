@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -29,15 +29,18 @@ class StoredPlan:
         self.operators = {row["id"]: row for row in operators}
         self.columns = None if columns is None else {row["column"]: row for row in columns}
         self.between = lru_cache(maxsize=None)(self._between)
-        self._below = lru_cache(maxsize=None)(self._reached_from)
 
     def target(self, dataset: Key, column: str) -> Mapping[str, Any] | None:
         """What is written to the column, or to the struct that it is a field of."""
         wanted = column.lower()
         found = [row for row in (self.columns or {}).values() if row["target"] is not None and _holds(row["target"], wanted)]
-        place = " ".join(dataset)
-        exact = (row for row in found if self.operators.get(row["operator"], {}).get("description") == place)
-        return next(exact, found[0] if found else None)
+        return next((row for row in found if self._is_written_to(row, dataset)), None)
+
+    def _is_written_to(self, row: Mapping[str, Any], dataset: Key) -> bool:
+        """An operator's description says where it writes to; that of a plan inside this one is not there."""
+        if row["operator"] in self.operators:
+            return bool(self.operators[row["operator"]]["description"] == " ".join(dataset))
+        return any((source["namespace"], source["name"]) == dataset for source in row["sources"] or ())
 
     def reached(self, number: int) -> Iterator[Mapping[str, Any]]:
         """The columns that one was made from, itself first, each once."""
@@ -56,18 +59,35 @@ class StoredPlan:
         """The operators on any way from one down to another that may decide about rows, the uppermost first."""
         if upper is None or lower is None or upper not in self.operators:
             return ()
-        found = (self.operators[item] for item in sorted(self._below(upper), reverse=True) if item not in (upper, lower))
-        return tuple(_told(row) for row in found if row["kind"] not in _PASSING and lower in self._below(row["id"]))
+        # An operator has a higher number than what it takes, so that nothing below `lower` needs to be looked at.
+        least = lower if self._ordered else min(self.operators)
+        below = _closure(upper, lambda item: (one for one in self.operators[item]["inputs"] or () if one >= least))
+        ways = below & _closure(lower, lambda item: (one for one in self._takers.get(item, ()) if one in below))
+        found = (self.operators[item] for item in sorted(ways, reverse=True) if item not in (upper, lower))
+        return tuple(_told(row) for row in found if row["kind"] not in _PASSING)
 
-    def _reached_from(self, operator: int) -> frozenset[int]:
-        seen, queue = {operator}, deque([operator])
-        while queue:
-            new = [
-                item for item in self.operators[queue.popleft()]["inputs"] or () if item in self.operators and item not in seen
-            ]
-            seen.update(new)
-            queue.extend(new)
-        return frozenset(seen)
+    @cached_property
+    def _takers(self) -> dict[int, list[int]]:
+        """The operators that take each."""
+        takers: dict[int, list[int]] = {}
+        for number, row in self.operators.items():
+            for item in row["inputs"] or ():
+                takers.setdefault(item, []).append(number)
+        return takers
+
+    @cached_property
+    def _ordered(self) -> bool:
+        """False where a recursive query takes itself."""
+        return all(item < number for number, row in self.operators.items() for item in row["inputs"] or ())
+
+
+def _closure(start: int, following: Callable[[int], Iterable[int]]) -> set[int]:
+    seen, queue = {start}, deque([start])
+    while queue:
+        new = set(following(queue.popleft())) - seen
+        seen |= new
+        queue.extend(new)
+    return seen
 
 
 class Explained:
@@ -122,7 +142,7 @@ class Explained:
             condition=row["condition"],
             keys=_keys(self.plan.operators.get(row["operator"])),
             source_kind=row["source_kind"],
-            sources=tuple(self._source(source) for source in row["sources"] or ()),
+            sources=tuple(self._source(source) for source in row["sources"] or () if row["target"] is None),
             inputs=tuple(
                 Taken(number=number, through=self.plan.between(row["operator"], operator)) for number, operator in inputs
             ),

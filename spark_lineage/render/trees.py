@@ -22,19 +22,28 @@ class Branch:
     remark: str = ""
     children: list[Branch] = field(default_factory=list)
 
-    def lines(self, indent: str = "") -> Iterable[str]:
-        yield f"{indent}{self.text}{'  ' + self.remark if self.remark else ''}"
-        for child in self.children:
-            yield from child.lines(indent + "  ")
+    def lines(self) -> Iterable[str]:
+        """In a loop, as a column may come through thousands of steps."""
+        waiting = [("", self)]
+        while waiting:
+            indent, branch = waiting.pop()
+            yield f"{indent}{branch.text}{'  ' + branch.remark if branch.remark else ''}"
+            waiting += ((indent + "  ", child) for child in reversed(branch.children))
 
     def rich(self) -> Any:
         from rich.text import Text
         from rich.tree import Tree
 
-        tree = Tree(Text(self.text).append("  " + self.remark if self.remark else "", style="dim"), guide_style="dim")
-        for child in self.children:
-            tree.children.append(child.rich())
-        return tree
+        def drawn(branch: Branch) -> Tree:
+            return Tree(Text(branch.text).append("  " + branch.remark if branch.remark else "", style="dim"), guide_style="dim")
+
+        root = drawn(self)
+        waiting = [(self, root)]
+        while waiting:
+            branch, tree = waiting.pop()
+            tree.children += map(drawn, branch.children)
+            waiting += zip(branch.children, tree.children, strict=True)
+        return root
 
 
 class Drawing:

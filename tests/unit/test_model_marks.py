@@ -60,6 +60,14 @@ def test_the_frame_is_given_back_with_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert declared(scored) == Declared("scored", "s3://bucket/churn", ("spent",))
 
 
+def test_a_password_in_the_address_of_a_model_is_not_declared() -> None:
+    """The alias is in the plan, where no redaction can read it."""
+    frame: Any = Frame()
+    trained = declared(spark_lineage.trained(frame, model="https://user:hunter2@models.example/churn"))
+    assert trained is not None
+    assert trained.model == "https://user:*********(redacted)@models.example/churn"
+
+
 @pytest.mark.parametrize("arguments", [{"columns": ["age"]}, {"columns": ["visits"] * LONGEST}, {"model": None}, {"model": ""}])
 def test_what_cannot_be_declared_is_logged_and_the_frame_is_as_it_was(
     arguments: dict[str, Any], caplog: pytest.LogCaptureFixture

@@ -20,6 +20,9 @@ final class Ahead {
      */
     private final AtomicBoolean stopped;
     private int seen;
+    /** The queue as it stood when it was last looked at; from `at` on it was not given yet. */
+    private Object[] copied = new Object[0];
+    private int at;
 
     /** `queue` is the name of the queue. Where this Spark keeps it otherwise nothing is seen ahead. */
     Ahead(SparkContext context, String queue) {
@@ -40,18 +43,21 @@ final class Ahead {
         stopped = flag;
     }
 
-    /** The next event that was not seen yet; null when there is none. They stay in the queue. */
+    /**
+     * The next event that was not seen yet; null when there is none. They stay in the queue. All are copied at once: each step of an
+     * iterator locks the queue, and Spark's own threads wait for that lock.
+     */
     SparkListenerEvent next() {
-        int position = 0;
-        Iterator all = events == null ? java.util.Collections.EMPTY_LIST.iterator() : events.iterator();
-        while (all.hasNext()) {
-            Object event = all.next();
-            if (position++ == seen) {
-                seen++;
-                return event instanceof SparkListenerEvent ? (SparkListenerEvent) event : null;
-            }
+        if (at == copied.length && events != null) {
+            copied = events.toArray();
+            at = Math.min(seen, copied.length);
         }
-        return null;
+        if (at == copied.length) {
+            return null;
+        }
+        seen++;
+        Object event = copied[at++];
+        return event instanceof SparkListenerEvent ? (SparkListenerEvent) event : null;
     }
 
     /** Whether there is another one, or one comes before the queue stops or a pause later; at most until the deadline. */

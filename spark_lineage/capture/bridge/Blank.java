@@ -6,8 +6,11 @@ import java.util.Map;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.GetArrayStructFields;
+import org.apache.spark.sql.catalyst.expressions.GetStructField;
 import org.apache.spark.sql.catalyst.expressions.In;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.types.StructField;
 import scala.Function1;
 import scala.runtime.AbstractPartialFunction;
 
@@ -24,6 +27,11 @@ final class Blank extends AbstractPartialFunction {
     /** Its SQL, literals taken out where they are to be, in names that Spark made too. */
     static String sql(Expression expression, Literals literals, Map madeNames) {
         return isIn(expression, literals) ? without(expression, literals, madeNames) : expression.sql();
+    }
+
+    /** Its SQL, literals taken out of the names that Spark made of other expressions alone. Throws what `sql` throws. */
+    static String named(Expression expression, Map madeNames) {
+        return (madeNames.isEmpty() ? expression : (Expression) expression.transform(new Blank(null, madeNames))).sql();
     }
 
     /** Its SQL without literals; null where that cannot be told. */
@@ -86,17 +94,21 @@ final class Blank extends AbstractPartialFunction {
     }
 
     public boolean isDefinedAt(Object value) {
-        return value instanceof Literal && ((Literal) value).value() != null || isVariable(value) || holdsValues(value) || isMade(value);
+        return literals != null && (isLiteral(value) || isVariable(value) || holdsValues(value)) || isMade(value) || isMadeKey(value) || field(value) != null;
+    }
+
+    private static boolean isLiteral(Object value) {
+        return value instanceof Literal && ((Literal) value).value() != null;
     }
 
     public Object applyOrElse(Object value, Function1 otherwise) {
-        if (value instanceof Literal && ((Literal) value).value() != null) {
+        if (literals != null && isLiteral(value)) {
             return marker(value.toString());
         }
-        if (isVariable(value)) {
+        if (literals != null && isVariable(value)) {
             return marker(((Expression) value).sql());
         }
-        if (holdsValues(value)) {
+        if (literals != null && holdsValues(value)) {
             Expression child = (Expression) ((Expression) value).children().head();
             Object values = scala.jdk.javaapi.CollectionConverters.asScala(Collections.singletonList(marker(value.toString()))).toList();
             return new In(child, (scala.collection.immutable.Seq) values);
@@ -104,11 +116,37 @@ final class Blank extends AbstractPartialFunction {
         if (isMade(value)) {
             return ((Attribute) value).withName((String) madeNames.get(((Attribute) value).name()));
         }
-        return otherwise.apply(value);
+        if (isMadeKey(value)) {
+            return text((String) madeNames.get(value.toString()));
+        }
+        Object field = field(value);
+        return field == null ? otherwise.apply(value) : field;
+    }
+
+    /** The taking of a field whose name was made, by the name that stands for it; null for anything else. */
+    private Object field(Object value) {
+        if (value instanceof GetStructField && !madeNames.isEmpty()) {
+            GetStructField taken = (GetStructField) value;
+            String name = (String) madeNames.get(Reflect.tryCall(taken, "extractFieldName"));
+            return name == null ? null : new GetStructField(taken.child(), taken.ordinal(), scala.Option.apply(name));
+        }
+        if (value instanceof GetArrayStructFields && !madeNames.isEmpty()) {
+            GetArrayStructFields taken = (GetArrayStructFields) value;
+            StructField field = taken.field();
+            String name = (String) madeNames.get(field.name());
+            return name == null ? null : new GetArrayStructFields(taken.child(),
+                new StructField(name, field.dataType(), field.nullable(), field.metadata()), taken.ordinal(), taken.numFields(), taken.containsNull());
+        }
+        return null;
     }
 
     private boolean isMade(Object value) {
         return value instanceof Attribute && madeNames.containsKey(((Attribute) value).name());
+    }
+
+    /** The name of a field as `struct(*)` gives it, a literal. */
+    private boolean isMadeKey(Object value) {
+        return value instanceof Literal && madeNames.containsKey(value.toString());
     }
 
     /** A variable's SQL has the value that it holds. */
@@ -123,8 +161,11 @@ final class Blank extends AbstractPartialFunction {
     }
 
     private Literal marker(String value) {
-        String text = literals.quoted(value);
-        return new Literal(org.apache.spark.unsafe.types.UTF8String.fromString(text.substring(1, text.length() - 1)),
-            org.apache.spark.sql.types.StringType$.MODULE$);
+        String quoted = literals.quoted(value);
+        return text(quoted.substring(1, quoted.length() - 1));
+    }
+
+    private static Literal text(String value) {
+        return new Literal(org.apache.spark.unsafe.types.UTF8String.fromString(value), org.apache.spark.sql.types.StringType$.MODULE$);
     }
 }

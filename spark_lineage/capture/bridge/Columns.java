@@ -7,6 +7,9 @@ import java.util.Map;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -37,7 +40,7 @@ final class Columns {
         StructField[] fields = schema.fields();
         out.open('[');
         for (int i = 0; i < fields.length; i++) {
-            out.open('[').string(name(fields[i].name())).comma().string(fields[i].dataType().catalogString()).comma();
+            out.open('[').string(name(fields[i].name())).comma().string(type(fields[i].dataType())).comma();
             out.raw(fields[i].nullable() ? "true" : "false").close(']').comma();
         }
         out.close(']');
@@ -59,12 +62,36 @@ final class Columns {
         return made == null ? name : made;
     }
 
+    /** A type's text, with the names of its fields as they are written. */
+    String type(DataType type) {
+        return (madeNames.isEmpty() ? type : renamed(type)).catalogString();
+    }
+
+    private DataType renamed(DataType type) {
+        if (type instanceof ArrayType) {
+            return new ArrayType(renamed(((ArrayType) type).elementType()), ((ArrayType) type).containsNull());
+        }
+        if (type instanceof MapType) {
+            MapType map = (MapType) type;
+            return new MapType(renamed(map.keyType()), renamed(map.valueType()), map.valueContainsNull());
+        }
+        if (!(type instanceof StructType)) {
+            return type;
+        }
+        StructField[] fields = ((StructType) type).fields();
+        StructField[] result = new StructField[fields.length];
+        for (int i = 0; i < fields.length; i++) {
+            result[i] = new StructField(name(fields[i].name()), renamed(fields[i].dataType()), fields[i].nullable(), fields[i].metadata());
+        }
+        return new StructType(result);
+    }
+
     long attribute(Attribute attribute) {
         long id = number(attribute.exprId());
         Long key = Long.valueOf(id);
         if (!attributes.containsKey(key)) {
             Json text = new Json();
-            text.open('[').string(name(attribute.name())).comma().string(attribute.dataType().catalogString()).comma();
+            text.open('[').string(name(attribute.name())).comma().string(type(attribute.dataType())).comma();
             text.raw(attribute.nullable() ? "true" : "false").close(']');
             attributes.put(key, text.toString());
         }
@@ -74,7 +101,7 @@ final class Columns {
     /** What an alias gives: the types of computed columns are known from it alone. `literals` where they are to be kept out, else null. */
     void given(Alias alias, Literals literals) {
         define(alias.exprId());
-        String made = literals == null ? null : Blank.madeName(alias, literals, madeNames);
+        String made = literals == null && madeNames.isEmpty() ? null : Blank.madeName(alias, literals, madeNames);
         if (made != null) {
             madeNames.put(alias.name(), made);
         }

@@ -9,14 +9,18 @@ import java.util.Map;
  * which are in the pickled command as they are; or, for a function that workers import and whose command has its name alone,
  * what Python told the bridge.
  *
- * A command begins with the function, and cloudpickle writes a function's attributes before anything else that belongs to it. So a
- * text that comes after the state of a function ("__kwdefaults__") may be of another function, which the first one calls; that one
- * counts only if it has the name that Spark knows this function by.
+ * A command begins with the function, and cloudpickle names what sets a function's state (SETTER) for the first time where that of
+ * the first function begins: with its attributes, ours before the others. A text anywhere else is of another function, which the first
+ * one calls or holds, and counts only if it has the name that Spark knows this function by. Of a class the name is there too; before
+ * its attributes come the classes that it extends.
  */
 final class Declared {
     private static final Charset LATIN = Charset.forName("ISO-8859-1");
     private static final String BEGIN = "<spark-lineage ";
-    private static final String STATE = "__kwdefaults__";
+    private static final String ATTRIBUTE = "__SPARK_LINEAGE__";
+    private static final String SETTER = "_function_setstate";
+    /** Bytes at the most from the setter's name to our attribute: a few opcodes, and the head of a frame. */
+    private static final int NEAR = 40;
     private static final String PICKLER = "cloudpickle";
     /** Bytes of a command that are looked at: a longer one is a broadcast, in which there is nothing to see anyway. */
     private static final int LONGEST_COMMAND = 1 << 20;
@@ -61,28 +65,30 @@ final class Declared {
         }
         String from = text(command, module);
         String what = text(command, called);
-        if (from.endsWith(PICKLER) && (what.equals("_make_function") || what.equals("_make_skeleton_class"))) {
-            return inside(command, name);
+        if (from.endsWith(PICKLER) && what.equals("_make_function")) {
+            int state = command.indexOf(SETTER);
+            int own = state < 0 ? -1 : command.indexOf(ATTRIBUTE, state);
+            return inside(command, name, own >= 0 && own - state - SETTER.length() <= NEAR);
+        }
+        if (from.endsWith(PICKLER) && what.equals("_make_skeleton_class")) {
+            String itself = className(command, called);
+            String first = content(command, command.indexOf(BEGIN));
+            return inside(command, name, itself != null && first != null && first.startsWith(named(itself)));
         }
         synchronized (TEXTS) {
             return (String) TEXTS.get(utf8(from) + ":" + utf8(what));
         }
     }
 
-    /** The text in a function or class that is in the command whole. */
-    private static String inside(String command, String name) {
+    /** The text in a function or class that is in the command whole: the first one where that is its own. */
+    private static String inside(String command, String name, boolean own) {
         int at = command.indexOf(BEGIN);
-        if (at < 0) {
-            return null;
-        }
-        int state = command.indexOf(STATE);
-        if (state < 0 || at < state) {
+        if (own) {
             return content(command, at);
         }
-        String own = "{\"name\":\"" + name + "\",";
         while (at >= 0 && !"<lambda>".equals(name)) {
             String found = content(command, at);
-            if (found != null && found.startsWith(own)) {
+            if (found != null && found.startsWith(named(name))) {
                 return found;
             }
             at = command.indexOf(BEGIN, at + BEGIN.length());
@@ -90,10 +96,22 @@ final class Declared {
         return null;
     }
 
+    private static String named(String name) {
+        return "{\"name\":\"" + name + "\",";
+    }
+
+    /** The name of a class that is made: the text behind the module and the name of its own class. Null where it is not there. */
+    private static String className(String command, int making) {
+        int module = making + 2 + command.charAt(making + 1) + 4;
+        int type = isText(command, module) ? after(command, module) : -1;
+        int name = type < 0 ? -1 : type + 2 + command.charAt(type + 1) + 3;
+        return name > 0 && isText(command, name) ? text(command, name) : null;
+    }
+
     /** What a text at this place holds, by the length that it says itself. */
     private static String content(String text, int at) {
         int end = text.indexOf('>', at);
-        if (!text.startsWith(BEGIN, at) || end < 0 || end > at + BEGIN.length() + 6) {
+        if (at < 0 || !text.startsWith(BEGIN, at) || end < 0 || end > at + BEGIN.length() + 6) {
             return null;
         }
         try {

@@ -40,6 +40,9 @@ final class ExpressionWriter {
     private final Literals literals;
     private final HashMap commons = new HashMap();
     private boolean redacting;
+    private Object lastFunction;
+    private String lastName;
+    private String lastDeclared;
 
     ExpressionWriter(PlanWriter plans, Columns columns, Budget budget, Redaction redaction) {
         this.plans = plans;
@@ -80,7 +83,7 @@ final class ExpressionWriter {
         if (!(named instanceof Attribute) && size < 20000) {
             int mark = out.mark();
             try {
-                String sql = redacting ? Blank.without(named, literals, columns.madeNames) : named.sql();
+                String sql = redacting ? Blank.without(named, literals, columns.madeNames) : Blank.named(named, columns.madeNames);
                 out.comma().key("sql").string(Reflect.cut(redaction.text(sql), SQL_LIMIT));
             } catch (RuntimeException e) {
                 out.reset(mark);
@@ -111,9 +114,9 @@ final class ExpressionWriter {
 
     private void literal(Json out, Literal literal) {
         Object value = literal.value();
-        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(literal.toString());
+        String text = value == null ? null : redacting ? literals.value(literal.toString()) : redaction.text(columns.name(literal.toString()));
         out.open('{').key("l").string(Reflect.cut(text, 200));
-        out.comma().key("t").string(literal.dataType().catalogString()).close('}');
+        out.comma().key("t").string(columns.type(literal.dataType())).close('}');
     }
 
     private void general(Json out, Expression expression) {
@@ -185,7 +188,7 @@ final class ExpressionWriter {
         int mark = out.mark();
         try {
             out.key(name);
-            plans.value(out, value, 0);
+            plans.value(out, value instanceof String ? columns.name((String) value) : value, 0);
             out.comma();
         } catch (RuntimeException e) {
             PlanWriter.rethrowOver(e);
@@ -211,13 +214,13 @@ final class ExpressionWriter {
                 out.key("fields").open('[');
                 StructField[] fields = struct(expression.dataType()).fields();
                 for (int i = 0; i < fields.length; i++) {
-                    out.string(fields[i].name()).comma();
+                    out.string(columns.name(fields[i].name())).comma();
                 }
                 out.close(']').comma();
             } else {
                 int ordinal = ((Number) Reflect.call(expression, "ordinal")).intValue();
                 DataType from = ((Expression) expression.children().head()).dataType();
-                out.field("field", struct(from).fields()[ordinal].name());
+                out.field("field", columns.name(struct(from).fields()[ordinal].name()));
             }
         } catch (Exception e) {
             out.reset(mark);
@@ -241,6 +244,16 @@ final class ExpressionWriter {
         return (StructType) (type instanceof ArrayType ? ((ArrayType) type).elementType() : type);
     }
 
+    /** As Declared.of, which looks through all that is sent to the workers: once for a function that is used for many columns. */
+    private String declared(Object function, String name) {
+        if (function == null || function != lastFunction || !String.valueOf(name).equals(lastName)) {
+            lastDeclared = Declared.of(function, name);
+            lastFunction = function;
+            lastName = String.valueOf(name);
+        }
+        return lastDeclared;
+    }
+
     /**
      * The class of a Scala function: it tells Spark ML's own from a user's. What was declared of a Python function. The name of a
      * SQL function.
@@ -254,7 +267,7 @@ final class ExpressionWriter {
             }
         } else if (kind.startsWith("PythonUD")) {
             String name = Reflect.text(Reflect.tryCall(expression, "name"));
-            String declared = Declared.of(Reflect.tryCall(expression, "func"), name);
+            String declared = declared(Reflect.tryCall(expression, "func"), name);
             if (declared != null) {
                 out.field("declared", declared);
             }

@@ -44,21 +44,32 @@ final class Filled {
                 continue;
             }
             boolean identity = metadata.contains(IDENTITY);
-            if (identity || metadata.contains(GENERATED) || metadata.contains(DEFAULT)) {
+            String generated = identity ? null : text(metadata, GENERATED);
+            String preset = identity || generated != null ? null : text(metadata, DEFAULT);
+            if (identity || generated != null || preset != null) {
                 found = found == null ? new Filled() : found;
-                found.add(fields[i].name(), metadata, identity);
+                found.add(fields[i].name(), identity, generated, preset);
             }
         }
         return found;
     }
 
-    private void add(String column, Metadata metadata, boolean isIdentity) {
+    /** Null where there is none: anybody may put anything of that name into a column's metadata. */
+    private static String text(Metadata metadata, String key) {
+        try {
+            return metadata.contains(key) ? metadata.getString(key) : null;
+        } catch (ClassCastException e) {
+            return null;
+        }
+    }
+
+    private void add(String column, boolean isIdentity, String expression, String preset) {
         if (isIdentity) {
             identity.add(column);
-        } else if (metadata.contains(GENERATED)) {
-            generated.put(column, metadata.getString(GENERATED));
+        } else if (expression != null) {
+            generated.put(column, expression);
         } else {
-            defaults.put(column, metadata.getString(DEFAULT));
+            defaults.put(column, preset);
         }
     }
 

@@ -299,7 +299,7 @@ final class PlanWriter {
             columns.schema(out.open('{').key("schema"), (StructType) value);
             out.close('}');
         } else if (value instanceof DataType) {
-            out.open('{').key("type").string(((DataType) value).catalogString()).close('}');
+            out.open('{').key("type").string(columns.type((DataType) value)).close('}');
         } else if (value instanceof scala.collection.Map) {
             map(out, (scala.collection.Map) value);
         } else if (value instanceof java.util.Map) {

@@ -115,6 +115,47 @@ def test_functions_and_classes_registered_under_another_name(capture: Capture) -
     assert certainties(capture, rows, "out") == ["piece <- status declared", "price <- amount declared"]
 
 
+def test_what_another_function_or_class_declared_is_not_taken_for_its_own(capture: Capture) -> None:
+    """One that it holds in an attribute or an annotation, and one that it extends: they stand in its pickle before the rest of it."""
+    from pyspark.sql.functions import udf, udtf
+
+    @lineage(["amount"])
+    def priced(amount: float, status: str) -> float:
+        return amount
+
+    def holding(amount: float, status: str) -> float:
+        return amount + len(status)
+
+    holding.helper = priced  # type: ignore[attr-defined]
+
+    def annotated(amount: float, status: priced) -> float:  # type: ignore[valid-type]
+        return amount + len(status)
+
+    annotated.__annotations__["status"] = priced
+
+    @lineage({"piece": ["text"]})
+    class Pieces:
+        def eval(self, text: str, number: float) -> Any:
+            yield (text,)
+
+    class Numbers(Pieces):
+        def eval(self, text: str, number: float) -> Any:
+            yield (str(number),)
+
+    spark = capture.spark
+    orders(capture).createOrReplaceTempView("shop_orders")
+    spark.udf.register("holding_it", udf(holding, "double", useArrow=False))
+    spark.udf.register("annotated_by_it", udf(annotated, "double", useArrow=False))
+    spark.udtf.register("numbers_of", udtf(Numbers, returnType="piece string"))
+    rows = spark.sql(
+        "SELECT holding_it(amount, status) AS a, annotated_by_it(amount, status) AS b, piece "
+        "FROM shop_orders, LATERAL numbers_of(status, amount)"
+    )
+    found = certainties(capture, rows, "out")
+    assert {one.partition(" <- ")[0] for one in found} >= {"a", "b", "piece"}
+    assert [one for one in found if one.endswith("declared")] == []
+
+
 def test_declared_functions_run_with_lineage_off(capture: Capture, module: Any) -> None:
     from pyspark.sql.functions import udf
 

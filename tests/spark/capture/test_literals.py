@@ -49,6 +49,8 @@ PLACES = (
     "DECLARE OR REPLACE VARIABLE secret STRING DEFAULT '{c}'",
     "SET VAR secret = '{c} once more'",
     "SELECT name = secret AS known FROM {table} WHERE name <> secret",
+    "SELECT s, s.* FROM (SELECT struct(*) AS s FROM (SELECT name = '{c}', id FROM {table}))",
+    "SELECT inline(arrays_zip(*)), to_json(struct(*)) FROM (SELECT array('{c}'), array(id) FROM {table})",
 )  # fmt: skip
 
 
@@ -237,6 +239,23 @@ def test_only_expressions_that_name_a_column(spark: Any, table: str, tmp_path: P
     assert _where(filtered) == [] == _where(made)
     assert "12345" in json.dumps(filtered["analyzed"]), "an expression without such a column keeps its values"
     assert "12345" not in filtered["statement"], "a text does not say to which column a value belongs"
+
+
+def test_a_name_made_of_such_an_expression_is_without_its_values_wherever_it_stands(
+    spark: Any, table: str, tmp_path: Path
+) -> None:
+    from pyspark.sql import functions as sql
+
+    spark_lineage.attach(
+        spark, inbox=str(tmp_path / "inbox"), ingest="none", redact_literals="drop", redact_literals_columns="name", strict=True
+    )  # fmt: skip
+    made = spark.sql(f"SELECT id, name = '{CANARY}' FROM {table}")
+    name = made.columns[1]
+    nested = made.select("*", sql.struct("*").alias("s"), sql.array(sql.struct("*")).alias("a"))
+    nested.select("*", ~nested[name], nested["s"][name], nested["a"].getField(name)).collect()
+    spark_lineage.detach(spark)
+    (document,) = executions(tmp_path / "inbox")
+    assert _where(document) == []
 
 
 def test_a_write_is_resolved_without_its_literals(spark: Any, table: str, tmp_path: Path) -> None:

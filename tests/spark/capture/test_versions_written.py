@@ -182,6 +182,17 @@ def test_a_commit_outside_of_any_execution_does_not_mark_the_next_write(spark: A
     assert write["incomplete"] == []
 
 
+def test_metadata_that_only_looks_like_a_default_costs_no_commit(spark: Any, capture: Capture) -> None:
+    from pyspark.sql import functions as sql
+
+    rows = spark.range(3).select(sql.col("id").alias("id", metadata={"CURRENT_DEFAULT": 5}))
+    rows.write.format("delta").save(str(capture.data / "t"))
+    (recorded,) = capture.executions()
+    (commit,) = recorded["commits"]
+    assert (commit["version"], commit["basis"]) == (0, "exact")
+    assert "defaults" not in commit
+
+
 def test_a_multi_insert_whose_second_target_fails_keeps_the_first(spark: Any, capture: Capture) -> None:
     for name in ("one", "two"):
         spark.range(0).selectExpr("id", "0 AS v").write.format("delta").save(str(capture.data / name))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,8 +21,9 @@ from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument, read
 from spark_lineage.query.answers import Explanation
+from spark_lineage.query.explain import StoredPlan
 from spark_lineage.query.lineage import Lineage
-from spark_lineage.render import Page
+from spark_lineage.render import Branch, Page
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import Store
 
@@ -179,6 +182,37 @@ def test_of_several_writes_in_force_it_is_the_last(asked: Callable[..., Lineage]
     assert (before.operation, before.other_writes) == ("merge", 0)
 
 
+def with_a_second_folder(source: int) -> Records:
+    """The batch of a stream that writes `order_id` into two folders: into the second one from the column of that number."""
+    raw = json.loads((TESTS / "plans" / "foreach_batch_several" / "plan.json").read_bytes())
+    first = raw["nested"][0]
+    second = json.loads(json.dumps(first).replace("/data/batch_files", "/data/second_files")) | {"sql_id": 60}
+    project = next(node for node in second["analyzed"]["nodes"] if node["class"].endswith(".Project"))
+    project["fields"]["projectList"] = [{"expr": {"as": 9000, "n": "order_id", "c": [{"a": source}]}}]
+    second["analyzed"]["attributes"]["9000"] = ["order_id", "bigint", True]
+    raw["nested"] = [first, second]
+    raw["writes"] = [one | {"sql_id": 60, "path": "file:/data/second_files"} for one in raw["writes"][:1]] + raw["writes"][:1]
+    document = read(json.dumps(raw).encode())
+    assert isinstance(document, ExecutionDocument)
+    return records_of_execution(document, RunContext(job_name="job"))
+
+
+def test_what_a_batch_writes_into_several_tables_is_told_apart(store: Store) -> None:
+    put(store, with_a_second_folder(source=3019))
+    lineage = spark_lineage.open(store.location)
+    read_from = {
+        folder: {one.column for making in lineage.explain(f"/data/{folder}.order_id").makings for one in making.sources}
+        for folder in ("batch_files", "second_files")
+    }
+    assert read_from == {"batch_files": {"order_id"}, "second_files": {"amount"}}
+
+
+def test_a_function_of_batches_that_was_changed_makes_another_plan() -> None:
+    (before,), (after,) = with_a_second_folder(source=3019).plans, with_a_second_folder(source=3018).plans
+    assert before.columns != after.columns
+    assert before.plan_id != after.plan_id
+
+
 def test_a_write_that_changes_no_value_explains_none(asked: Callable[..., Lineage]) -> None:
     assert asked("merge", "optimize").explain("totals.total").operation == "merge"
 
@@ -238,3 +272,46 @@ def test_every_field_of_a_stored_column_is_asked_for() -> None:
 
     told = {field.name for field in fields(Making)}
     assert {field.name for field in fields(PlanColumn)} - told == {"column", "target"}
+
+
+def test_a_column_is_followed_through_thousands_of_operators() -> None:
+    """As a loop of `withColumn` and `filter` makes them: what is kept and looked at grows with the plan, not with its square."""
+    count = 3_000
+    operators = [
+        {
+            "id": number,
+            "inputs": [number - 1] if number else [],
+            "kind": "Filter" if number % 2 else "Project",
+            "description": "x",
+            "fields": [],
+        }
+        for number in range(count)
+    ]
+    makers = range(count - 2, -1, -2)
+    columns = [
+        {"column": place, "operator": number, "inputs": [place + 1] if number else [], "target": None if place else "c"}
+        for place, number in enumerate(makers)
+    ]
+    tracemalloc.start()
+    plan = StoredPlan(operators, columns)
+    between = [
+        plan.between(row["operator"], plan.columns[item]["operator"])  # type: ignore[index]
+        for row in plan.reached(0)
+        for item in row["inputs"]
+    ]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [[one.kind for one in some] for some in between] == [["Filter"]] * (len(columns) - 1)
+    assert peak < 20 << 20, f"{peak >> 20} MiB"
+
+
+def test_a_tree_may_be_deeper_than_calls_may_be() -> None:
+    root = branch = Branch("0")
+    for number in range(1, 3_000):
+        branch.children += [Branch(str(number), "deeper"), Branch("beside")]
+        branch = branch.children[0]
+    lines = list(root.lines())
+    assert lines[:3] == ["0", "  1  deeper", "    2  deeper"]
+    assert lines[-1] == "  beside"
+    tree = root.rich()
+    assert [str(child.label) for child in tree.children] == ["1  deeper", "beside"]
