@@ -6,6 +6,7 @@ make docs        or: python scripts/commands_doc.py
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,9 +18,9 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 HEAD = """\
 # Commands
 
-Made from `spark_lineage/cli.py` by `make docs`; change it there. [asking.md](asking.md) says what the answers mean.
+Made from `spark_lineage/cli` by `make docs`; change it there. [asking.md](asking.md) says what the answers mean.
 
-Answers go to stdout, everything else to stderr. Exit codes: 0; 1, a check said no (`doctor` found a problem); 2, it could not
+Answers go to stdout, everything else to stderr. Exit codes: 0; 1, a check said no (`doctor` found a problem, `snapshot verify` a difference); 2, it could not
 be done, and stderr says why and what next. `run` has the exit code of the command it runs.
 
 On a terminal there are tables and trees with short names; expressions longer than 80 characters are cut, and one that is the
@@ -34,18 +35,28 @@ SHARED = ("store", "as_json", "debug", "json")
 
 def document() -> str:
     """The whole text of docs/commands.md."""
-    everywhere = {
-        option.name: option for command in main.commands.values() for option in options(command) if option.name in SHARED
-    }
+    commands = dict(sorted(commands_of(main)))
+    everywhere = {option.name: option for command in commands.values() for option in options(command) if option.name in SHARED}
     parts = [HEAD, table(list(everywhere.values()))]
-    parts += [section(name, command) for name, command in sorted(main.commands.items())]
+    parts += [section(name, command) for name, command in commands.items()]
     return "".join(parts)
+
+
+def commands_of(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """The commands by their whole names; those of a group below the first follow it."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from commands_of(command, f"{before}{name} ")
 
 
 def section(name: str, command: click.Command) -> str:
     own = [option for option in options(command) if option.name not in SHARED]
     shared = [f"`--{option.name}`" for option in options(command) if option.name in SHARED]
-    usage = " ".join(("spark-lineage", name, *(["[OPTIONS]"] if own or shared else []), *map(argument, arguments(command))))
+    own_commands = ["COMMAND"] if isinstance(command, click.Group) else []
+    usage = " ".join(
+        ("spark-lineage", name, *own_commands, *(["[OPTIONS]"] if own or shared else []), *map(argument, arguments(command)))
+    )
     text = inspect.cleandoc(command.help or "")
     takes = f"\nTakes {', '.join(shared)}.\n" if shared else ""
     return f"\n## {name}\n\n```\n{usage}\n```\n\n{text}\n{takes}{chr(10) + table(own) if own else ''}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,12 +27,15 @@ from ..query.answers import (
     Walk,
     plain,
 )
+from .progress import Progress, progress
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
 if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
+    from ..model import Snapshot
+    from ..snapshot.taking import Verified
     from ..store.maintain import MaintenanceReport
     from ..store.migrate import Migration
 
@@ -134,6 +138,57 @@ class Page:
             for t in report.tables
         ]
         return self._table(header, rows, empty="there are no tables")
+
+    def progress(self, doing: str) -> AbstractContextManager[Progress]:
+        """How far a long command is, on stderr; called with the bytes that are done and those in all."""
+        return progress(doing)
+
+    def snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        if self.as_json:
+            return self._json(snapshots)
+        header = ("dataset", "version", "committed", "rows", "checksum", "schema", "files", "read", "method", "taken")
+        rows = [
+            (one.name, one.delta_version, time(one.committed_at), one.row_count, one.checksum, one.schema_hash, one.files, one.files_read, one.method, time(one.computed_at))
+            for one in snapshots
+        ]  # fmt: skip
+        return self._table(header, rows, empty="no checksums are kept yet; `spark-lineage snapshot take DATASET` takes one")
+
+    def snapshot(self, one: Snapshot) -> None:
+        if self.as_json:
+            return self._json(one)
+        facts: list[tuple[str, Any]] = [
+            ("dataset", f"{one.name} (in {one.namespace})"),
+            ("version", one.delta_version),
+            ("committed", time(one.committed_at)),
+            ("table id", one.table_id),
+            ("rows", one.row_count),
+            ("checksum", one.checksum),
+            ("schema hash", one.schema_hash),
+            ("algorithm", one.algorithm),
+            ("files", f"{one.files} of {one.bytes} bytes"),
+            ("taken", f"{time(one.computed_at)}, {one.method}: {one.files_read} of the files read"),
+        ]
+        for name, value in facts:
+            self._line(f"{name:<12} {'' if value is None else value}", name)
+        return None
+
+    def verified(self, held: Verified) -> None:
+        if self.as_json:
+            return self._json({"holds": held.holds, **{name: getattr(held, name) for name in ("rows", "checksum", "lost", "changed", "reason", "recorded")}})  # fmt: skip
+        kept = held.recorded
+        which = f"version {kept.delta_version} of {kept.name}"
+        if held.holds:
+            self._line(f"{which} holds: {kept.row_count} rows, checksum {kept.checksum}")
+            return None
+        if held.checksum is None:
+            self._line(f"{which} cannot be read as it was: {held.reason}")
+        else:
+            self._line(f"{which} differs: it has {held.rows} rows and checksum {held.checksum}")
+        self._line(f"kept: {kept.row_count} rows, checksum {kept.checksum}, taken {time(kept.computed_at)}")
+        for what, paths in (("lost", held.lost), ("changed", held.changed)):
+            for path in paths:
+                self._line(f"{what}: {path}")
+        return None
 
     def findings(self, findings: Sequence[Finding]) -> None:
         if self.as_json:

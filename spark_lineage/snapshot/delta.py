@@ -31,6 +31,8 @@ from .sums import Sums
 
 _OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _ROWS_AT_A_TIME = 1 << 16
+_OLDEST = 1_000
+"""Commits that are looked through for the time of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
 
     Raises SnapshotError where there is no table, or the version cannot be told any more: with what would have kept it.
     """
-    place = _absolute(location)
+    place = absolute(location)
     try:
         table = DeltaTable(place)
         newest = table.version()
@@ -81,7 +83,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
             table.load_as_version(at)
         elif version is not None and version != newest:
             table.load_as_version(version)
-        return _read(place, table)
+        return _read(place, table, _committed_at(place, table.version(), newest))
     except TableNotFoundError as error:
         raise SnapshotError(
             f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
@@ -100,7 +102,17 @@ def sums_by_file(table: DeltaVersion, files: tuple[DataFile, ...] | None = None)
         yield file, sums_of(_batches(table, file), table.columns)
 
 
-def _read(place: str, table: DeltaTable) -> DeltaVersion:
+def _committed_at(place: str, version: int, newest: int) -> datetime | None:
+    """From the log's history, which delta-rs numbers rightly only for a table that is opened at its newest version."""
+    if newest - version >= _OLDEST:
+        return None
+    for commit in DeltaTable(place).history(newest - version + 1):
+        if commit.get("version") == version and commit.get("timestamp") is not None:
+            return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+    return None
+
+
+def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> DeltaVersion:
     schema = json.loads(table.schema().to_json())
     physical = {field["name"]: (field.get("metadata") or {}).get(PHYSICAL_NAME, field["name"]) for field in schema["fields"]}  # fmt: skip
     vectors = dict(_deletion_vectors(place, table))
@@ -121,13 +133,11 @@ def _read(place: str, table: DeltaTable) -> DeltaVersion:
                 kept=kept,
             )
         )
-    history = [one for one in table.history(1) if one.get("version", table.version()) == table.version()]
-    stamp = history[0].get("timestamp") if history else None
     return DeltaVersion(
         location=place,
         version=table.version(),
         table_id=str(metadata.id),
-        committed_at=None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC),
+        committed_at=committed_at,
         schema=_written(schema),
         columns=columns_of(schema),
         files=tuple(sorted(files, key=lambda file: file.path)),
@@ -203,7 +213,15 @@ def _written(schema: dict[str, Any]) -> str:
     return json.dumps(plain(schema), separators=(",", ":"))
 
 
-def _absolute(location: str) -> str:
+def is_delta(location: str) -> bool:
+    """Whether there is a Delta table in that folder."""
+    try:
+        return bool(DeltaTable.is_deltatable(absolute(location)))
+    except (DeltaError, OSError, ValueError):
+        return False
+
+
+def absolute(location: str) -> str:
     path = local_path(location)
     return location.rstrip("/") if path is None else str(Path(path).absolute())
 

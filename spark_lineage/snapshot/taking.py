@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Snapshot, SnapshotFile
+from ..query.names import Known, Names
 from ..store.tables import Store, literal
-from .delta import DataFile, DeltaVersion, sums_by_file, version_of
+from .delta import DataFile, DeltaVersion, absolute, is_delta, sums_by_file, version_of
 from .kinds import ALGORITHM, Column, columns_of, covers, schema_hash
 from .sums import Sums
 
@@ -33,9 +35,25 @@ class Verified:
         return self.checksum == self.recorded.checksum and self.rows == self.recorded.row_count
 
 
-def key_of_location(location: str) -> DatasetKey:
-    """The dataset that a Delta table at this place is."""
-    return exact_place(location).key
+def place_of(store: Store, dataset: str) -> tuple[DatasetKey, str]:
+    """The key and the location of a recorded dataset, by any name of it, or of the Delta table in a folder.
+
+    Raises NotFound, Ambiguous, and SnapshotError for a dataset that is recorded and has no place.
+    """
+    rows = store.arrow("datasets", ["namespace", "name", "aliases", "location", "format"]).to_pylist()
+    aliases: dict[DatasetKey, list[str]] = {}
+    for row in rows:
+        aliases.setdefault((row["namespace"], row["name"]), []).extend(row["aliases"] or ())
+    places = {(row["namespace"], row["name"]): row["location"] for row in rows if row["location"]}
+    try:
+        key = Names(Known(key, tuple(spelled), places.get(key)) for key, spelled in aliases.items()).dataset(dataset)
+    except NotFound:
+        if is_delta(dataset):
+            return exact_place(absolute(dataset)).key, absolute(dataset)
+        raise
+    if key not in places:
+        raise SnapshotError(f"{dataset} is recorded without a place where it lies: there is nothing to read")
+    return key, places[key]
 
 
 def take(
@@ -51,7 +69,7 @@ def take(
     A version that is known is not read again. Raises SnapshotError, and StoreError where it cannot be kept.
     """
     table = version_of(location, version, at)
-    namespace, name = key or key_of_location(table.location)
+    namespace, name = key or exact_place(table.location).key
     hashed = schema_hash(table.columns)
     known = snapshots(store, table_id=table.table_id, version=table.version)
     for one in known:
@@ -132,8 +150,6 @@ def verify(store: Store, recorded: Snapshot, location: str, progress: Progress |
 
     A version that cannot be read any more is no error: it is told with `reason`, and with the files that are lost.
     """
-    from ..errors import SnapshotError
-
     try:
         table = version_of(location, recorded.delta_version)
     except SnapshotError as error:

@@ -17,13 +17,15 @@ import pytest
 
 import spark_lineage
 from spark_lineage.errors import NotFound, QueryError
+from spark_lineage.ingest import APPENDED, CONTENT_NAMED, UPSERTED
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument, read
 from spark_lineage.query.answers import Explanation
 from spark_lineage.query.explain import StoredPlan
 from spark_lineage.query.lineage import Lineage
-from spark_lineage.render import Branch, Page
+from spark_lineage.render import Page
+from spark_lineage.render.trees import Branch
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import Store
 
@@ -43,7 +45,7 @@ def resolved(case: str, sequence: int = 1) -> Records:
 
 
 def put(store: Store, *several: Records) -> None:
-    for table in TABLES.values():
+    for table in (TABLES[name] for name in (*CONTENT_NAMED, *UPSERTED, *APPENDED)):
         rows = [row for records in several for row in getattr(records, table.name)]
         if rows:
             (store.upsert if table.upserted else store.append)(table.name, rows, None)

@@ -51,6 +51,7 @@ def test_an_append_costs_its_own_files(store: Store, place: str) -> None:
     assert take(store, place) == second, "known: not taken again"
     assert [one.delta_version for one in snapshots(store)] == [0, 1]
     assert take(store, place, version=0) == first
+    assert version_of(place, 0).committed_at == first.committed_at != second.committed_at
 
 
 def test_whatever_is_done_to_the_table(store: Store, place: str) -> None:

@@ -1,0 +1,105 @@
+"""The commands of snapshots: checksums of what datasets held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import SnapshotError
+from .base import Call, command, main
+from .commands import AT
+
+if TYPE_CHECKING:
+    from ..model import Snapshot
+    from ..store.tables import Store
+
+_DATASET = click.argument("dataset")
+_VERSION = click.option(
+    "--version", metavar="N", type=click.IntRange(min=0), help="That version of the table. Else the newest."
+)
+
+
+@main.group("snapshot")
+def snapshot() -> None:
+    """Take, list and verify checksums of dataset versions.
+
+    DATASET is any name of a recorded dataset, or the folder of a Delta table.
+    """
+
+
+@command("take", of=snapshot)
+@_DATASET
+@_VERSION
+@AT
+def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) -> None:
+    """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again."""
+    from ..query.moment import moment
+    from ..snapshot import taking
+
+    if version is not None and at is not None:
+        raise click.UsageError("--version and --at both say which version; give one of them")
+    call: Call = ctx.obj
+    store = _store(call, create=True)
+    key, location = taking.place_of(store, dataset)
+    when = None if at is None else moment(at)
+    with call.page().progress("reading") as progress:
+        taken = taking.take(store, location, version, when, key, progress)
+    call.page().snapshots([taken])
+
+
+@command("list", of=snapshot)
+@click.argument("dataset", required=False)
+def list_(ctx: click.Context, dataset: str | None) -> None:
+    """List the checksums that are kept, of DATASET or of all, the oldest first."""
+    from ..snapshot import taking
+
+    call: Call = ctx.obj
+    store = _store(call)
+    key = None if dataset is None else taking.place_of(store, dataset)[0]
+    call.page().snapshots(taking.snapshots(store, key=key))
+
+
+@command("show", of=snapshot)
+@_DATASET
+@_VERSION
+def show(ctx: click.Context, dataset: str, version: int | None) -> None:
+    """Show the checksum that is kept of a version, by default of the newest that has one."""
+    call: Call = ctx.obj
+    call.page().snapshot(_kept(_store(call), dataset, version)[0])
+
+
+@command("verify", of=snapshot)
+@_DATASET
+@_VERSION
+def verify(ctx: click.Context, dataset: str, version: int | None) -> None:
+    """Read a version anew and hold it against the checksum that is kept. Exit code 1 where they differ, or it is gone."""
+    from ..snapshot import taking
+
+    call: Call = ctx.obj
+    store = _store(call)
+    kept, location = _kept(store, dataset, version)
+    with call.page().progress("reading") as progress:
+        held = taking.verify(store, kept, location, progress)
+    call.page().verified(held)
+    ctx.exit(int(not held.holds))
+
+
+def _store(call: Call, create: bool = False) -> Store:
+    from ..store.tables import Store
+
+    return Store.open(call.settings().store, create=create)
+
+
+def _kept(store: Store, dataset: str, version: int | None) -> tuple[Snapshot, str]:
+    from ..snapshot import taking
+
+    key, location = taking.place_of(store, dataset)
+    found = taking.of_version(taking.snapshots(store, key=key), version)
+    if found is None:
+        which, option = ("any version", "") if version is None else (f"version {version}", f" --version {version}")
+        raise SnapshotError(
+            f"no checksum is kept of {which} of {dataset}; `spark-lineage snapshot take {dataset}{option}` takes it, "
+            "`spark-lineage snapshot list` lists those that are kept"
+        )
+    return found, location
