@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SnapshotError
+from ..errors import SnapshotError, StoreNotFound
 from .base import Call, command, main
 from .commands import AT
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..model import Snapshot
     from ..store.tables import Store
 
@@ -40,9 +42,9 @@ def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) 
     if version is not None and at is not None:
         raise click.UsageError("--version and --at both say which version; give one of them")
     call: Call = ctx.obj
-    store = _store(call, create=True)
-    key, location = taking.place_of(store, dataset)
     when = None if at is None else moment(at)
+    store = _store_or_new(call, dataset, version, when)
+    key, location = taking.place_of(store, dataset)
     with call.page().progress("reading") as progress:
         taken = taking.take(store, location, version, when, key, progress)
     call.page().snapshots([taken])
@@ -85,10 +87,22 @@ def verify(ctx: click.Context, dataset: str, version: int | None) -> None:
     ctx.exit(int(not held.holds))
 
 
-def _store(call: Call, create: bool = False) -> Store:
+def _store(call: Call) -> Store:
     from ..store.tables import Store
 
-    return Store.open(call.settings().store, create=create)
+    return Store.open(call.settings().store)
+
+
+def _store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
+    """The store; where there is none it is made, once it is known that there is a version to take."""
+    from ..snapshot.delta import version_of
+    from ..store.tables import Store
+
+    try:
+        return _store(call)
+    except StoreNotFound:
+        version_of(dataset, version, at)
+        return Store.open(call.settings().store, create=True)
 
 
 def _kept(store: Store, dataset: str, version: int | None) -> tuple[Snapshot, str]:
