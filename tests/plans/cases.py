@@ -169,6 +169,7 @@ WRITES: dict[str, Case] = {
     "checkpointed_twice": frame(lambda spark, root: spark.sql("SELECT order_id, amount FROM orders").localCheckpoint().where("amount > 5").localCheckpoint()),
     "rdd_of_files": frame(lambda spark, root: _rows_of_files(spark, root)),
     "local_rows": frame(lambda spark, root: spark.createDataFrame([(1, 2.0)], "order_id BIGINT, amount DOUBLE")),
+    "arrow_rows": frame(lambda spark, root: _arrow_rows(spark)),
     "foreach_batch": Case(lambda spark, root: _foreach_batch(spark, root), picks=lambda document: is_write(document)),
     "restore": statement("RESTORE TABLE totals TO VERSION AS OF 1", *target("totals", TOTALS), "INSERT INTO totals VALUES (1, 1.0)", "DELETE FROM totals"),
     "rename_table": statement("ALTER TABLE totals_before RENAME TO totals_after", "DROP TABLE IF EXISTS totals_after", *target("totals_before", TOTALS)),
@@ -370,6 +371,14 @@ def _foreach_batch_several(spark: Any, root: str) -> None:
     rows.writeStream.foreachBatch(write).option("checkpointLocation", f"{root}/checkpoint3").trigger(
         availableNow=True
     ).start().awaitTermination()
+
+
+def _arrow_rows(spark: Any) -> Any:
+    """Arrow's way puts the rows into the plan, as VALUES does."""
+    import pyarrow as pa
+
+    rows = spark.createDataFrame(pa.table({"order_id": [1], "amount": [2.0]}))
+    return rows.crossJoin(spark.sql("SELECT * FROM VALUES (1, 'a') AS t(number, letter)"))
 
 
 def _rows_of_files(spark: Any, root: str) -> Any:

@@ -12,6 +12,7 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructType;
@@ -205,8 +206,16 @@ final class PlanWriter {
                 }
             }
         }
+        if (plan instanceof LocalRelation && handed((LocalRelation) plan)) {
+            node.key("handed").raw("true").comma();
+        }
         origin(node, plan);
         node.close('}').comma();
+    }
+
+    /** Whether the program gave the rows (createDataFrame, toDF), and no text of a query holds them as VALUES does. */
+    private static boolean handed(LocalRelation rows) {
+        return !rows.isStreaming() && !rows.data().isEmpty() && rows.origin().sqlText().isEmpty();
     }
 
     /** What a checkpointed frame was made from. */

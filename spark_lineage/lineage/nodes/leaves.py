@@ -59,8 +59,18 @@ def catalog_relation(node: Node, walk: Walk) -> Relation:
 
 
 def literal_rows(node: Node, walk: Walk) -> Relation:
-    """Rows that the plan itself holds. A source of a stream that has nothing new in a batch is one without rows."""
-    return _without_rows(node, walk) if node.flag("isStreaming") else walk.made(node, passed(walk.sources.literal))
+    """Rows that the plan itself holds: those of VALUES, or rows that the program handed over, of which nothing more is known.
+
+    A source of a stream that has nothing new in a batch is one without rows.
+    """
+    if node.flag("isStreaming"):
+        return _without_rows(node, walk)
+    return handed_over(node, walk) if node.flag("handed") else walk.made(node, passed(walk.sources.literal))
+
+
+def handed_over(node: Node, walk: Walk) -> Relation:
+    walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
+    return unknown_rows(node, walk)
 
 
 def _without_rows(node: Node, walk: Walk) -> Relation:
@@ -131,8 +141,7 @@ def rdd(node: Node, walk: Walk) -> Relation:
     if sources and all(source.class_name == "EmptyRDD" for source in sources):
         return walk.made(node, passed(walk.sources.literal))
     if isinstance(made, Rdd) and made.whole and sources and all(one.class_name == "ParallelCollectionRDD" for one in sources):
-        walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
-        return unknown_rows(node, walk)
+        return handed_over(node, walk)
     if isinstance(made, Rdd) and not made.whole:
         walk.reason("more RDDs behind a frame than are looked at: its sources may be more")
     behind = tuple((source, _behind(source, walk)) for source in sources)
