@@ -371,13 +371,13 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotFile:
-    """The checksum of one data file of a Delta table, under the schema of the snapshot with this `schema_hash`."""
+    """The checksum of one data file of a Delta table, of the columns that `layout` names: a hash of their names, types and places."""
 
     table_id: str
     path: str
     deletion_vector: str | None
     algorithm: str
-    schema_hash: str
+    layout: str
     bytes: int
     row_count: int
     checksum: str

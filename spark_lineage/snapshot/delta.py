@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,7 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
     files = []
     for action in actions.select([name for name in actions.column_names if name in _ACTION]).to_pylist():
         partition = action.get("partition") or {}
-        kept = vectors.get(_resolved(place, action["path"]))
+        kept = vectors.pop(_resolved(place, action["path"]), None)
         files.append(
             DataFile(
                 path=action["path"],
@@ -132,6 +132,10 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
                 deletion_vector=None if kept is None else _name_of(kept),
                 kept=kept,
             )
+        )
+    if vectors:
+        raise SnapshotError(
+            f"deletion vectors of {place} are of files that its version {table.version()} does not have: {sorted(vectors)[0]}"
         )
     return DeltaVersion(
         location=place,
@@ -227,18 +231,17 @@ def absolute(location: str) -> str:
 
 
 def _resolved(place: str, path: str) -> str:
-    """A data file's own location: paths in the log are below the table, and encoded as in a URI."""
-    if "://" in path or path.startswith("file:/"):
-        local = local_path(path)
-        return path if local is None else str(local)
-    return path if path.startswith("/") else f"{place}/{unquote(path)}"
+    """A data file's own location: paths in the log are below the table, or whole URIs, and encoded as in one."""
+    if path.startswith("file:/"):
+        return unquote("/" + path.removeprefix("file:").lstrip("/"))
+    return unquote(path) if "://" in path or path.startswith("/") else f"{place}/{unquote(path)}"
 
 
 def _opened(location: str) -> tuple[Any, str]:
     if location.startswith("/"):
         return pafs.LocalFileSystem(), location
     try:
-        return pafs.FileSystem.from_uri(location)
+        return pafs.FileSystem.from_uri(quote(location, safe=":/@"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SnapshotError(f"{location} cannot be opened: {_first_line(error)}") from error
 

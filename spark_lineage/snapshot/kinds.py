@@ -89,6 +89,12 @@ def schema_hash(columns: tuple[Column, ...]) -> str:
     return hashlib.sha256("\n".join(_described(columns, "")).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def layout_hash(columns: tuple[Column, ...]) -> str:
+    """As `schema_hash`, with what the columns are called in the data files: that tells a column that was dropped from one of the
+    same name and type that was added after it."""
+    return hashlib.sha256("\n".join(_described(columns, "", stored=True)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def covers(wider: tuple[Column, ...], narrower: tuple[Column, ...]) -> bool:
     """Whether a sum of rows of the narrower schema is the sum of the same rows under the wider one, where what is missing is null.
 
@@ -106,11 +112,11 @@ def _kind_covers(wider: Kind, narrower: Kind) -> bool:
     return all(_kind_covers(one.kind, other.kind) for one, other in zip(wider.parts, narrower.parts, strict=True))
 
 
-def _described(columns: tuple[Column, ...], prefix: str) -> Iterator[str]:
+def _described(columns: tuple[Column, ...], prefix: str, stored: bool = False) -> Iterator[str]:
     for column in columns:
         path = f"{prefix}{_quoted(column.name)}"
-        yield f"{path} {column.kind.spark}"
-        yield from _described(column.kind.parts, f"{path}.")
+        yield f"{path} {column.kind.spark}{f' {_quoted(column.stored)}' if stored else ''}"
+        yield from _described(column.kind.parts, f"{path}.", stored)
 
 
 def _quoted(name: str) -> str:

@@ -12,7 +12,7 @@ from ..model import Snapshot, SnapshotFile
 from ..query.names import Known, Names
 from ..store.tables import Store, literal
 from .delta import DataFile, DeltaVersion, absolute, is_delta, sums_by_file, version_of
-from .kinds import ALGORITHM, Column, columns_of, covers, schema_hash
+from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .sums import Sums
 
 Progress = Callable[[int, int], None]
@@ -80,7 +80,7 @@ def take(
     done, total = sum(file.size for file in table.files if _named(file) in sums), table.bytes
     for file, found in sums_by_file(table, tuple(file for file in table.files if _named(file) not in sums)):
         sums[_named(file)] = found
-        new.append(_row(table.table_id, file, hashed, found))
+        new.append(_row(table, file, found))
         done += file.size
         if progress is not None:
             progress(done, total)
@@ -102,7 +102,7 @@ def take(
         method="scan" if len(new) == len(table.files) else "incremental",
         computed_at=datetime.now(UTC),
     )
-    store.append("snapshots", [snapshot], None)  # before its files: their schema is told by a snapshot
+    store.append("snapshots", [snapshot], None)  # before its files: their columns are told by a snapshot
     store.append("snapshot_files", new, None)
     return snapshot
 
@@ -129,14 +129,11 @@ def known_sums(store: Store, table: DeltaVersion) -> dict[tuple[str, str | None]
     perhaps more: those were added later, so the file has no values of them.
     """
     wanted = {_named(file) for file in table.files}
-    schemas: dict[str, tuple[Column, ...]] = {}
-    for one in snapshots(store, table_id=table.table_id):
-        if one.schema_hash not in schemas:
-            schemas[one.schema_hash] = columns_of(one.schema)
-    good = [hashed for hashed, columns in schemas.items() if _holds(table.columns, columns)]
+    schemas = {columns_of(one) for one in {one.schema for one in snapshots(store, table_id=table.table_id)}}
+    good = sorted({layout_hash(columns) for columns in schemas if _holds(table.columns, columns)})
     if not good:
         return {}
-    condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(ALGORITHM)} and schema_hash in ({', '.join(map(literal, good))})"
+    condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(ALGORITHM)} and layout in ({', '.join(map(literal, good))})"
     rows = store.arrow("snapshot_files", ["path", "deletion_vector", "row_count", "checksum"], condition).to_pylist()
     return {
         named: Sums.parse(row["row_count"], row["checksum"])
@@ -196,13 +193,13 @@ def _named(file: DataFile) -> tuple[str, str | None]:
     return file.path, file.deletion_vector
 
 
-def _row(table_id: str, file: DataFile, hashed: str, found: Sums) -> SnapshotFile:
+def _row(table: DeltaVersion, file: DataFile, found: Sums) -> SnapshotFile:
     return SnapshotFile(
-        table_id=table_id,
+        table_id=table.table_id,
         path=file.path,
         deletion_vector=file.deletion_vector,
         algorithm=ALGORITHM,
-        schema_hash=hashed,
+        layout=layout_hash(table.columns),
         bytes=file.size,
         row_count=found.rows,
         checksum=found.checksum,

@@ -15,7 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from spark_lineage.errors import SnapshotError
 from spark_lineage.snapshot.arrow import sums_of
 from spark_lineage.snapshot.delta import version_of
-from spark_lineage.snapshot.kinds import columns_of
+from spark_lineage.snapshot.kinds import columns_of, layout_hash, schema_hash
 from spark_lineage.snapshot.taking import snapshots, take, verify
 from spark_lineage.store.tables import Store
 
@@ -164,3 +164,14 @@ def test_what_is_no_parquet_is_told(store: Store, place: str) -> None:
     file.write_bytes(b"PAR1 not at all PAR1")
     with pytest.raises(SnapshotError, match=f"{file.name} of .* cannot be read"):
         take(store, place)
+
+
+def test_a_column_of_the_same_name_that_was_added_again() -> None:
+    """Column mapping tells it from the one that was dropped: old files have no values of it. (tests/spark has it by Spark.)"""
+
+    def schema(stored: str) -> str:
+        return f'{{"type":"struct","fields":[{{"name":"c","type":"string","nullable":true,"metadata":{{"delta.columnMapping.physicalName":"{stored}"}}}}]}}'
+
+    one, other = columns_of(schema("col-1")), columns_of(schema("col-2"))
+    assert schema_hash(one) == schema_hash(other)
+    assert layout_hash(one) != layout_hash(other)

@@ -121,7 +121,7 @@ def snapshot_file(path: str, **values: Any) -> SnapshotFile:
             "path": path,
             "deletion_vector": None,
             "algorithm": "rowsum-xx64x2-v1",
-            "schema_hash": "s",
+            "layout": "l",
             "bytes": 1,
             "row_count": 1,
             "checksum": "0" * 32,
