@@ -89,7 +89,17 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
             f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
         ) from error
     except (DeltaError, OSError, ValueError) as error:
-        wanted = f"version {version}" if version is not None else f"the version of {at:%Y-%m-%d %H:%M:%S %Z}" if at else "it"
+        wanted = (
+            f"version {version}"
+            if version is not None
+            else f"the version of {at:%Y-%m-%d %H:%M:%S %Z}"
+            if at
+            else "the newest version"
+        )
+        if "file stats" in str(error):
+            raise SnapshotError(
+                f"{wanted} of {location} is left to Spark: its log has what delta-rs cannot read ({_first_line(error)})"
+            ) from error
         raise SnapshotError(
             f"{wanted} of {location} cannot be read: {_first_line(error)}. Logs are kept for delta.logRetentionDuration "
             "(30 days unless set), removed files for delta.deletedFileRetentionDuration (one week): longer ones would have kept it"
@@ -170,7 +180,8 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
                 raise SnapshotError(
                     f"{file.path} is written in the calendar of Spark 2 ({old[0].decode()}): it is left to Spark"
                 )
-            wanted = [column.stored for column in table.columns if column.stored in parquet.schema_arrow.names]
+            there = set(parquet.schema_arrow.names) - set(file.partition)  # a file may have those too: the log's value counts
+            wanted = [column.stored for column in table.columns if column.stored in there]
             seen = 0
             for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=wanted):
                 kept = None if file.kept is None else file.kept[seen : seen + batch.num_rows]
@@ -191,9 +202,8 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
 
 def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any]) -> pa.RecordBatch:
     for name, value in partition.items():
-        if name not in batch.schema.names:
-            array = pa.nulls(batch.num_rows) if value is None else pa.repeat(value, batch.num_rows)
-            batch = batch.append_column(name, array)
+        array = pa.nulls(batch.num_rows) if value is None else pa.repeat(value, batch.num_rows)
+        batch = batch.append_column(name, array)
     return batch
 
 

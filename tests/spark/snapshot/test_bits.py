@@ -61,7 +61,7 @@ def test_settings_and_partitions_make_no_difference(spark: Any, frame: Any) -> N
 
 def test_a_cell_changed_at_a_time(spark: Any) -> None:
     """Each row once as it is and once with one other cell: the two hashes of a lane differ, for every type."""
-    count = int(os.environ.get("SPARK_LINEAGE_MUTATIONS", 2_000))
+    count = int(os.environ.get("SPARK_LINEAGE_MUTATIONS", 800))
     _mutate(spark, count, 3)
 
 

@@ -1,0 +1,138 @@
+"""What the checksum of a version costs: by Spark against reading alone, and without a JVM.
+
+    python benchmarks/checksum.py [--scale 1] [--rounds 5] [--out benchmarks/results/checksum.json]
+
+One session, over TPC-H's lineitem and over a table of 200 columns, both Delta. Each round has every side once, one after the other, and who
+begins changes; a side's figure is the median of its ratios to `noop`, which reads every column and gives the rows to nobody:
+
+- one hash: the first lane alone, its halves summed; two hashes: both lanes, as the checksum has it;
+- two hashes, bigint sums: the halves summed as bigint, which overflows in ANSI mode after 2^31 rows;
+- text: SHA-256 of the row as JSON, the naive way.
+
+Then without a JVM, in this process and timed apart (CPU seconds): the whole table, and once more after an append of a hundredth of its rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from overhead import session  # noqa: E402
+
+WIDE_COLUMNS, NOOP = 200, "noop"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What the checksum of a version costs.")
+    parser.add_argument("--scale", default="1", help="TPC-H scale factor")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lineage-checksum-") as folder:
+        spark = session("checksum", {"spark.sql.warehouse.dir": f"{folder}/warehouse"})
+        figures = {}
+        for name, place in tables(spark, Path(folder), arguments.scale).items():
+            figures[name] = {
+                "by Spark": by_spark(spark, place, arguments.rounds),
+                "without a JVM": alone(spark, place, Path(folder) / f"{name}-store"),
+            }
+            print(name, json.dumps(figures[name], indent=1), flush=True)
+    if arguments.out:
+        known = {"scale": arguments.scale, "rounds": arguments.rounds, "cpus": len(os.sched_getaffinity(0)), "tables": figures}
+        arguments.out.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def tables(spark: Any, folder: Path, scale: str) -> dict[str, str]:
+    data = folder / "tpch"
+    tpchgen = Path(sys.executable).parent / "tpchgen-cli"
+    command = [tpchgen, "parquet", "--scale-factor", scale, "--tables", "lineitem", "--output-dir", data, "--no-progress"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    places = {"lineitem": str(folder / "lineitem"), "wide": str(folder / "wide")}
+    spark.read.parquet(str(data / "lineitem.parquet")).repartition(8).write.format("delta").save(places["lineitem"])
+    kinds = (
+        "id * {n}",
+        "'text ' || id % {n}",
+        "id / {n}",
+        "date_add(date'2020-01-01', CAST(id % {n} AS INT))",
+        "nullif(id % {n}, 1)",
+    )
+    columns = [f"{kinds[n % len(kinds)].format(n=n + 2)} AS c{n}" for n in range(WIDE_COLUMNS)]
+    spark.range(int(200_000 * float(scale))).repartition(8).selectExpr(*columns).write.format("delta").save(places["wide"])
+    return places
+
+
+def by_spark(spark: Any, place: str, rounds: int) -> dict[str, Any]:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    from spark_lineage.snapshot.kinds import columns_of
+    from spark_lineage.snapshot.spark import aggregates, row_hashes
+
+    frame = spark.read.format("delta").load(place)
+    hashes = row_hashes(columns_of(frame.schema.json()))
+    low, high = F.lit(0xFFFFFFFF), 32
+    bigints = [F.sum(half) for lane in ("h0", "h1") for half in (F.col(lane).bitwiseAND(low), F.shiftrightunsigned(lane, high))]
+    sides: dict[str, Callable[[], Any]] = {
+        NOOP: lambda: frame.write.format("noop").mode("overwrite").save(),
+        "one hash": lambda: frame.select(hashes[0]).agg(*aggregates()[1:3]).collect(),
+        "two hashes": lambda: frame.select(*hashes).agg(*aggregates()).collect(),
+        "two hashes, bigint sums": lambda: frame.select(*hashes).agg(F.count(F.lit(1)), *bigints).collect(),
+        "text": lambda: frame.select(F.sha2(F.to_json(F.struct("*")), 256).alias("t")).agg(F.max("t")).collect(),
+    }
+    names = list(sides)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for at in range(len(names)):
+            name = names[(number + at) % len(names)]
+            started = time.monotonic()
+            sides[name]()
+            taken[name].append(time.monotonic() - started)
+    result = {}
+    for name in names:
+        ratios = [one / plain for one, plain in zip(taken[name][1:], taken[NOOP][1:], strict=True)]  # the first round warms up
+        result[name] = {
+            "seconds": round(statistics.median(taken[name][1:]), 3),
+            "ratio": round(statistics.median(ratios), 3),
+            "ratios": [round(one, 3) for one in ratios],
+        }
+    return result
+
+
+def alone(spark: Any, place: str, store: Path) -> dict[str, Any]:
+    from spark_lineage.snapshot.taking import take
+    from spark_lineage.store.tables import Store
+
+    opened = Store.open(store, create=True)
+    started = time.process_time()
+    whole = take(opened, place)
+    first = time.process_time() - started
+    frame = spark.read.format("delta").load(place)
+    frame.sample(0.01, seed=1).coalesce(1).write.format("delta").mode("append").save(place)
+    started = time.process_time()
+    later = take(opened, place)
+    second = time.process_time() - started
+    return {
+        "rows": whole.row_count,
+        "cpu_seconds": round(first, 2),
+        "rows_a_second": round(whole.row_count / first),
+        "after an append of a hundredth": {
+            "files_read": later.files_read,
+            "cpu_seconds": round(second, 3),
+            "ratio": round(second / first, 3),
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
