@@ -122,6 +122,9 @@ def test_the_checks_of_commands_can_fail() -> None:
     assert what_is_wrong_with(["--store", "s", "runs"]) is None
     assert what_is_wrong_with(["rnus"]) == "there is no such command"
     assert what_is_wrong_with(["runs", "--colour"]) == "runs has no option --colour"
+    assert what_is_wrong_with(["snapshot", "take", "t", "--version", "1"]) is None
+    assert what_is_wrong_with(["snapshot", "tkae", "t"]) == "there is no such command"
+    assert what_is_wrong_with(["snapshot", "take", "t", "--colour"]) == "snapshot take has no option --colour"
     written = ["make demo  # now", "spark-lineage show 0195a3f2", "spark-lineage runs", "spark-lineage doctor"]
     assert (
         list(
@@ -159,6 +162,9 @@ def what_is_wrong_with(words: list[str]) -> str | None:
     if not words or words[0] in ("--version", "--help"):
         return None
     command = cli.commands.get(words[0])
+    if isinstance(command, click.Group) and words[1:] and not words[1].startswith("-"):
+        words = [f"{words[0]} {words[1]}", *words[2:]]
+        command = command.commands.get(words[0].split()[1])
     if command is None:
         return "there is no such command"
     options = {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
