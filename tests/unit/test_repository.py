@@ -162,7 +162,7 @@ def what_is_wrong_with(words: list[str]) -> str | None:
     if not words or words[0] in ("--version", "--help"):
         return None
     command = cli.commands.get(words[0])
-    if isinstance(command, click.Group) and words[1:] and not words[1].startswith("-"):
+    if isinstance(command, click.Group) and words[1:] and words[1] != "COMMAND":
         words = [f"{words[0]} {words[1]}", *words[2:]]
         command = command.commands.get(words[0].split()[1])
     if command is None:
