@@ -26,8 +26,8 @@ NAMESPACE: Final = "spark-ml"
 """Of the targets of trainings: models in memory, which are no datasets."""
 
 _FRAME: Final = re.compile(r"^\s*org\.apache\.spark\.ml\.(?P<package>[a-z_.]+\.)?(?P<name>\w+)[\w$]*\.", re.MULTILINE)
-_OTHER: Final = re.compile(r"Instrumentation|\w*Summary\w*")
-"""Classes of Spark ML that look at the data for the log, or at a model that is there already."""
+_OTHER: Final = re.compile(r"Instrumentation|\w*Summary\w*|\w+Model")
+"""Classes of Spark ML that look at the data for the log, or at a model that is there already, such as one that reads its own numbers."""
 
 
 def edges_of_training(

@@ -77,8 +77,22 @@ final class TableScans {
             SourceOptions.write(out, "options", relation, redaction);
         }
         Object snapshot = Reflect.unwrap(Reflect.hidden(scan, "snapshotId"));
+        if (!(snapshot instanceof Number)) {
+            snapshot = reported(scan);
+        }
         if (snapshot instanceof Number) {
             out.field("fingerprint", "snapshot:" + snapshot);
+        }
+    }
+
+    /** Of Iceberg before 1.12: a scan that no snapshot was named to knows it from the report of its planning. */
+    private static Object reported(Object scan) {
+        Object report = Reflect.field(scan, "scanReportSupplier");
+        try {
+            return report instanceof java.util.function.Supplier
+                ? Reflect.number(Reflect.tryCall(((java.util.function.Supplier) report).get(), "snapshotId")) : null;
+        } catch (RuntimeException e) {
+            return null;
         }
     }
 

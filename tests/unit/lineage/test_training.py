@@ -32,6 +32,7 @@ def fit() -> ExecutionDocument:
         (("evaluation.BinaryClassificationEvaluator.evaluate(B.scala:9)",), "BinaryClassificationEvaluator"),
         (("util.Instrumentation.logDataset(I.scala:64)", "clustering.KMeans.$anonfun$fit$1(K.scala:442)"), None),
         (("classification.ClassificationSummary.$init$(C.scala:59)", "classification.LogisticRegression.train(L.scala:5)"), None),
+        (("feature.ImputerModel.surrogates$lzycompute(I.scala:267)", "feature.ImputerModel.surrogates(I.scala:266)"), None),
         ((), None),
     ],
 )  # fmt: skip
