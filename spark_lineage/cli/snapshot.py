@@ -37,6 +37,7 @@ def snapshot() -> None:
 def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) -> None:
     """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again."""
     from ..query.moment import moment
+    from ..render.progress import progress
     from ..snapshot import taking
 
     if version is not None and at is not None:
@@ -45,8 +46,8 @@ def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) 
     when = None if at is None else moment(at)
     store = _store_or_new(call, dataset, version, when)
     key, location = taking.place_of(store, dataset)
-    with call.page().progress("reading") as progress:
-        taken = taking.take(store, location, version, when, key, progress)
+    with progress("reading") as told:
+        taken = taking.take(store, location, version, when, key, told)
     call.page().snapshots([taken])
 
 
@@ -76,13 +77,14 @@ def show(ctx: click.Context, dataset: str, version: int | None) -> None:
 @_VERSION
 def verify(ctx: click.Context, dataset: str, version: int | None) -> None:
     """Read a version anew and hold it against the checksum that is kept. Exit code 1 where they differ, or it is gone."""
+    from ..render.progress import progress
     from ..snapshot import taking
 
     call: Call = ctx.obj
     store = _store(call)
     kept, location = _kept(store, dataset, version)
-    with call.page().progress("reading") as progress:
-        held = taking.verify(store, kept, location, progress)
+    with progress("reading") as told:
+        held = taking.verify(store, kept, location, told)
     call.page().verified(held)
     ctx.exit(int(not held.holds))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -27,7 +26,6 @@ from ..query.answers import (
     Walk,
     plain,
 )
-from .progress import Progress, progress
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
@@ -138,10 +136,6 @@ class Page:
             for t in report.tables
         ]
         return self._table(header, rows, empty="there are no tables")
-
-    def progress(self, doing: str) -> AbstractContextManager[Progress]:
-        """How far a long command is, on stderr; called with the bytes that are done and those in all."""
-        return progress(doing)
 
     def snapshots(self, snapshots: Sequence[Snapshot]) -> None:
         if self.as_json:

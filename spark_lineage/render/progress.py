@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-Progress = Callable[[int, int], None]
-"""Called with (done, in all)."""
+if TYPE_CHECKING:
+    from ..snapshot.taking import Progress
 
 _SECONDS = 10.0
 

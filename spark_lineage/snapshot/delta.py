@@ -45,7 +45,6 @@ class DataFile:
 
     path: str
     size: int
-    rows: int | None
     partition: dict[str, Any]
     deletion_vector: str | None = None
     kept: npt.NDArray[np.bool_] | None = None
@@ -83,7 +82,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
             table.load_as_version(at)
         elif version is not None and version != newest:
             table.load_as_version(version)
-        return _read(place, table, _committed_at(place, table.version(), newest))
+        return _read(place, table, _committed_at(table, newest))
     except TableNotFoundError as error:
         raise SnapshotError(
             f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
@@ -106,17 +105,18 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         ) from error
 
 
-def sums_by_file(table: DeltaVersion, files: tuple[DataFile, ...] | None = None) -> Iterator[tuple[DataFile, Sums]]:
-    """The sums of each file of the version, or of these ones. Raises SnapshotError for what is left to Spark or is gone."""
-    for file in table.files if files is None else files:
-        yield file, sums_of(_batches(table, file), table.columns)
+def sums_of_file(table: DeltaVersion, file: DataFile) -> Sums:
+    """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
+    return sums_of(_batches(table, file), table.columns)
 
 
-def _committed_at(place: str, version: int, newest: int) -> datetime | None:
+def _committed_at(table: DeltaTable, newest: int) -> datetime | None:
     """From the log's history, which delta-rs numbers rightly only for a table that is opened at its newest version."""
+    version = table.version()
     if newest - version >= _OLDEST:
         return None
-    for commit in DeltaTable(place).history(newest - version + 1):
+    opened = table if version == newest else DeltaTable(table.table_uri)
+    for commit in opened.history(newest - version + 1):
         if commit.get("version") == version and commit.get("timestamp") is not None:
             return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
     return None
@@ -137,7 +137,6 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
             DataFile(
                 path=action["path"],
                 size=action["size_bytes"],
-                rows=action["num_records"],
                 partition={physical[name]: partition.get(physical[name], partition.get(name)) for name in partitioned},
                 deletion_vector=None if kept is None else _name_of(kept),
                 kept=kept,
@@ -158,7 +157,7 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
     )
 
 
-_ACTION = ("path", "size_bytes", "num_records", "partition")
+_ACTION = ("path", "size_bytes", "partition")
 
 
 def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Snapshot, SnapshotFile
-from ..query.names import Known, Names
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
-from .delta import DataFile, DeltaVersion, absolute, is_delta, sums_by_file, version_of
+from .delta import DataFile, DeltaVersion, absolute, is_delta, sums_of_file, version_of
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .sums import Sums
 
@@ -40,20 +41,17 @@ def place_of(store: Store, dataset: str) -> tuple[DatasetKey, str]:
 
     Raises NotFound, Ambiguous, and SnapshotError for a dataset that is recorded and has no place.
     """
-    rows = store.arrow("datasets", ["namespace", "name", "aliases", "location", "format"]).to_pylist()
-    aliases: dict[DatasetKey, list[str]] = {}
-    for row in rows:
-        aliases.setdefault((row["namespace"], row["name"]), []).extend(row["aliases"] or ())
-    places = {(row["namespace"], row["name"]): row["location"] for row in rows if row["location"]}
+    names = recorded_names(DeltaTables(store.location))
     try:
-        key = Names(Known(key, tuple(spelled), places.get(key)) for key, spelled in aliases.items()).dataset(dataset)
+        key = names.dataset(dataset)
     except NotFound:
         if is_delta(dataset):
             return exact_place(absolute(dataset)).key, absolute(dataset)
         raise
-    if key not in places:
+    place = names.known[key].location
+    if place is None:
         raise SnapshotError(f"{dataset} is recorded without a place where it lies: there is nothing to read")
-    return key, places[key]
+    return key, place
 
 
 def take(
@@ -78,8 +76,8 @@ def take(
     sums = known_sums(store, table)
     new: list[SnapshotFile] = []
     done, total = sum(file.size for file in table.files if _named(file) in sums), table.bytes
-    for file, found in sums_by_file(table, tuple(file for file in table.files if _named(file) not in sums)):
-        sums[_named(file)] = found
+    for file in tuple(file for file in table.files if _named(file) not in sums):
+        sums[_named(file)] = found = sums_of_file(table, file)
         new.append(_row(table, file, found))
         done += file.size
         if progress is not None:
@@ -160,7 +158,7 @@ def verify(store: Store, recorded: Snapshot, location: str, progress: Progress |
     reason = None
     for file in table.files:
         try:
-            ((_, found),) = sums_by_file(table, (file,))
+            found = sums_of_file(table, file)
         except SnapshotError as error:
             lost.append(file.path)
             reason = reason or str(error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +14,8 @@ from click.testing import CliRunner, Result
 from deltalake import write_deltalake
 
 from spark_lineage.cli import main
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "snapshots.md"
 
 
 @pytest.fixture
@@ -85,3 +89,13 @@ def test_no_store_is_made_for_a_dataset_that_is_none(tmp_path: Path, monkeypatch
     assert "nothing is no Delta table" in said("take", "nothing", code=2).stderr
     said("take", "table", "--version", "1", code=2)
     assert not (tmp_path / "lineage").exists()
+
+
+def test_the_example_of_the_page_runs(place: str) -> None:
+    """docs/snapshots.md, in Python."""
+    said("take", place, "--version", "0")
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    ran: dict[str, Any] = {}
+    exec(example, ran)
+    assert [(one.delta_version, one.row_count) for one in ran["snapshots"](ran["store"])] == [(0, 2), (1, 3)]
+    assert ran["verify"](ran["store"], ran["kept"], place).holds

@@ -10,7 +10,7 @@ from every_type import DDL, rows_of
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from spark_lineage.errors import SnapshotError
-from spark_lineage.snapshot.delta import sums_by_file, version_of
+from spark_lineage.snapshot.delta import sums_of_file, version_of
 from spark_lineage.snapshot.spark import sums_of_frame
 from spark_lineage.snapshot.sums import Sums
 from spark_lineage.snapshot.taking import take
@@ -18,7 +18,8 @@ from spark_lineage.store.tables import Store
 
 
 def alone(place: str, version: int | None = None) -> Sums:
-    return sum((found for _, found in sums_by_file(version_of(place, version))), Sums(0, 0, 0))
+    table = version_of(place, version)
+    return sum((sums_of_file(table, file) for file in table.files), Sums(0, 0, 0))
 
 
 def by_spark(spark: Any, place: str, version: int | None = None) -> Sums:
