@@ -18,12 +18,19 @@ import org.apache.spark.executor.TaskMetrics;
 import org.apache.spark.memory.TaskMemoryManager;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.Ascending$;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.catalyst.expressions.Murmur3Hash;
+import org.apache.spark.sql.catalyst.expressions.SortOrder$;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection$;
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
+import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Sort;
+import org.apache.spark.sql.catalyst.plans.logical.Window;
 import org.apache.spark.sql.catalyst.types.DataTypeUtils$;
 import org.apache.spark.sql.catalyst.util.ArrayBasedMapData;
 import org.apache.spark.sql.catalyst.util.ArrayData;
@@ -54,6 +61,7 @@ public class Runner {
   private final ObjectMapper mapper = new ObjectMapper();
   private final HashMap tables = new HashMap();
   private SparkSession session;
+  private LogicalPlan optimized;
   private LogicalPlan plan;
   private StructType schema;
   private ArrayList leaves;
@@ -121,10 +129,9 @@ public class Runner {
   public String open(Object frame) throws java.io.IOException {
     Dataset dataset = (Dataset) frame;
     session = (SparkSession) dataset.sparkSession();
-    plan = dataset.queryExecution().optimizedPlan();
+    optimized = dataset.queryExecution().optimizedPlan();
     schema = dataset.schema();
-    kept = null;
-    once = false;
+    mix(0);
     leaves = new ArrayList();
     ArrayList names = new ArrayList();
     StructField[] fields = schema.fields();
@@ -132,6 +139,31 @@ public class Runner {
       leavesOf(fields[i].dataType(), new int[] {i}, fields[i].name(), names);
     }
     return mapper.writeValueAsString(names);
+  }
+
+  /** What joins, windows and aggregates give comes in an order of its own for each seed from now on, for 0 in that of Spark's plan. */
+  public void mix(int seed) {
+    plan = seed == 0 ? optimized : mixed(optimized, seed);
+    kept = null;
+    once = false;
+  }
+
+  private static LogicalPlan mixed(LogicalPlan node, int seed) {
+    ArrayList children = new ArrayList();
+    for (scala.collection.Iterator all = node.children().iterator(); all.hasNext();) {
+      children.add(mixed((LogicalPlan) all.next(), seed));
+    }
+    LogicalPlan renewed = (LogicalPlan) node.withNewChildren(seq(children));
+    if (!(node instanceof Join || node instanceof Window || node instanceof Aggregate) || node.output().isEmpty()) {
+      return renewed;
+    }
+    ArrayList orders = new ArrayList();
+    orders.add(SortOrder$.MODULE$.apply(new Murmur3Hash(renewed.output(), seed), Ascending$.MODULE$, seq(new ArrayList())));
+    return new Sort(seq(orders), false, renewed, scala.Option.apply(null));
+  }
+
+  private static scala.collection.immutable.Seq seq(List items) {
+    return scala.collection.immutable.ArraySeq$.MODULE$.unsafeWrapArray(items.toArray());
   }
 
   /** Its rows: a JSON array of rows, with a text for each leaf. */

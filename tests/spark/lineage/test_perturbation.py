@@ -19,8 +19,9 @@ import pytest
 from changes import change_of, examine_change
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Bench, Tally, examine
-from query_grammar import query_of
+from oracle import Bench, Tally, depends_on_order, examine
+from query_grammar import Query, query_of
+from worlds import rows_of
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "perturbation.json"
 WORLDS = 4
@@ -39,6 +40,30 @@ def test_a_selection(bench: Callable[[int], Bench]) -> None:
     assert tally.violations == [], "\n\n".join(tally.violations[:3])
     assert tally.checked > 0.8 * tally.cases
     assert all(tally.mattered.values())
+
+
+@pytest.mark.parametrize(
+    ("sql", "depends"),
+    [
+        ("SELECT a.u, count(*) OVER (PARTITION BY a.k) AS n, sum(b.k) OVER (PARTITION BY b.u) AS s FROM t0 a JOIN t2 b ON a.k = b.k", False),
+        ("SELECT u, max(n) AS n, rank() OVER (ORDER BY u) AS r FROM (SELECT u, count(*) AS n FROM t0 GROUP BY u) GROUP BY u ORDER BY u LIMIT 2", False),
+        ("SELECT first(g) AS g FROM (SELECT a.g FROM t0 a LEFT JOIN t2 b ON a.k = b.k)", True),
+        ("SELECT listagg(g, ',') WITHIN GROUP (ORDER BY x) AS g FROM (SELECT g, 1 AS x, max(a0) OVER (PARTITION BY k) AS m FROM t0)", True),
+        ("SELECT g FROM (SELECT g, 1 AS x, max(a0) OVER (PARTITION BY k) AS m FROM t0) WHERE m IS NULL OR m >= 0 ORDER BY x OFFSET 1", True),
+    ],
+)  # fmt: skip
+def test_what_the_order_of_rows_decides_is_told_apart(sql: str, depends: bool, bench: Callable[[int], Bench]) -> None:
+    """Also where a sort of Spark's own, for a join or a window, gives one order whatever that of the tables is."""
+    one, chance = bench(0), Random(7)
+    one.open(Query(sql, ()))
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    for at, row in enumerate(rows["t0"]):  # each row another one, and none without a partner
+        row[0], row[2] = at % 4, f"g{at}"
+    for at, row in enumerate(rows["t2"]):
+        row[0] = at % 4
+    base = one.result(rows)
+    assert base
+    assert depends_on_order(one, rows, base, chance) is depends
 
 
 @pytest.mark.soak
