@@ -33,12 +33,15 @@ from .inbox.ledger import Ledger, read_ledger
 from .inbox.progress import write_progress
 from .inbox.turns import Turns
 from .inbox.watch import Process
+from .lineage.limits import Limits
 from .lineage.resolve import RunContext, records_of_execution, records_of_run_end, records_of_run_start
 from .model import Records, Run
 from .plan.document import ExecutionDocument, RunEnd, RunStart
 from .plan.document import read as read_document
 from .rights import is_shared, make_folder
 from .run_reads import reads_before
+from .snapshot.deferred import SETTLE_SECONDS, Deferred
+from .snapshot.policy import Policy
 from .store.executables import Executables
 from .store.rows import arrow_of
 from .store.schemas import TABLES
@@ -98,6 +101,7 @@ def ingest(
     stop: threading.Event | None = None,
     executables_store: str = "",
     executables_key: str = "",
+    snapshots: Policy | None = None,
 ) -> IngestReport:
     """Brings the documents of `inbox` into the tables of `store`, making the tables where there are none.
 
@@ -105,7 +109,8 @@ def ingest(
     run has ended, or the driver of `driver_pid` is gone and its folder has been quiet for three seconds; what is
     found of other runs comes in as well. `final` says that no driver is alive any more: runs without an end are lost at once,
     others once their last document is older than `lost_after_seconds`. `progress` is called after each batch.
-    `executables_store` and `executables_key` are the options of these names.
+    `executables_store` and `executables_key` are the options of these names. `snapshots` says of which versions the checksum is
+    taken once their documents are in the tables: with `follow` when the run is over, or ten minutes after the version was written.
 
     Any number of processes may do this to the same inbox and store at once. Raises `InboxError` and `StoreError` where
     one of them cannot be used; with `watch` or `follow` this is logged and tried again instead. In either case
@@ -114,8 +119,10 @@ def ingest(
     folder = open_inbox(inbox, create=watch or follow is not None)
     # who waits for the report reads the warnings there; nobody waits for a watcher's
     tell = log.warning if watch or follow is not None else log.info
-    ingester = _Ingester(folder, store, progress or (lambda report: None), tell, executables_store, executables_key)
-    turns = Turns(folder, ingester, stop or threading.Event(), poll_seconds, lost_after_seconds)
+    stop = stop or threading.Event()
+    deferred = None if snapshots is None else Deferred(store, snapshots, SETTLE_SECONDS if follow is not None else 0.0)
+    ingester = _Ingester(folder, store, progress or (lambda report: None), tell, executables_store, executables_key, deferred)
+    turns = Turns(folder, ingester, stop, poll_seconds, lost_after_seconds)
     try:
         if retry_quarantine:
             turns.once(ingester.put_back)
@@ -127,6 +134,8 @@ def ingest(
             turns.until_empty(final=final)
     finally:
         folder.close()
+    if deferred is not None:
+        deferred.finish(stop)
     return ingester.report
 
 
@@ -141,7 +150,9 @@ class _Ingester:
         tell: Callable[[str, str], None],
         executables_store: str,
         executables_key: str,
+        deferred: Deferred | None = None,
     ) -> None:
+        self._deferred = deferred
         self._executables = Executables(executables_store, Signer(executables_key, self._warn), self._warn)
         self.inbox = inbox
         self._tell = tell
@@ -201,6 +212,8 @@ class _Ingester:
         faults.point("batch.read")
         self._append(rows.by_table, Transaction(batch.inbox_id, batch.number))
         applied = batches.mark_applied(self.inbox, batch, list(rows.ledgers.values()))
+        if self._deferred is not None:
+            self._deferred.offer(rows.by_table["outputs"], rows.by_table["inputs"])
         self._count(batch, rows)
         return applied
 
@@ -497,6 +510,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--poll-seconds", type=float, default=0.2)
     parser.add_argument("--executables-store", default="")
     parser.add_argument("--executables-key", default="")
+    parser.add_argument("--snapshots", default="off")
+    parser.add_argument("--snapshots-max-bytes", type=int, default=0)
+    parser.add_argument("--snapshots-allow", action="append", default=[])
+    parser.add_argument("--snapshots-deny", action="append", default=[])
     given = parser.parse_args(arguments)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -516,6 +533,9 @@ def main(arguments: list[str] | None = None) -> int:
             stop=stop,
             executables_store=given.executables_store,
             executables_key=given.executables_key,
+            snapshots=Policy(
+                given.snapshots, Limits(tuple(given.snapshots_allow), tuple(given.snapshots_deny)), given.snapshots_max_bytes
+            ),
         )
     except (LineageError, OSError) as error:
         log.error("gave up: %s (run `spark-lineage ingest` once this is mended; nothing is lost)", error)

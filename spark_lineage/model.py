@@ -22,7 +22,7 @@ Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
 LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
-SnapshotMethod = Literal["scan", "incremental"]
+SnapshotMethod = Literal["scan", "incremental", "none"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
@@ -348,7 +348,11 @@ class ExecutableBlob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """The checksum of a version of a dataset. `schema` is the columns it is of, in Spark's JSON."""
+    """The checksum of a version of a dataset. `schema` is the columns it is of, in Spark's JSON.
+
+    `method` is ``none`` where there is no checksum, and `reason` then says why. Beside a checksum, `reason` says what is wrong with
+    the version: that a commit which only rearranges rows has changed them.
+    """
 
     namespace: str
     name: str
@@ -357,15 +361,16 @@ class Snapshot:
     committed_at: datetime | None = None
     fingerprint: str | None = None
     algorithm: str
-    schema_hash: str
-    schema: str
-    row_count: int
-    checksum: str
+    schema_hash: str | None = None
+    schema: str | None = None
+    row_count: int | None = None
+    checksum: str | None = None
     files: int | None = None
     bytes: int | None = None
     files_read: int | None = None
     method: SnapshotMethod
     execution_id: str | None = None
+    reason: str | None = None
     computed_at: datetime
 
 

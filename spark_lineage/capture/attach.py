@@ -173,7 +173,7 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     faults.point("attach")
     code = identity.CodeProbe(entry.path)
     redaction = with_patterns([*settings.redact, confs.get("spark.redaction.regex", "")])
-    store, of_executables = _absolute(settings.store), _of_executables(settings)
+    store, of_ingester = _absolute(settings.store), [*_of_executables(settings), *_of_snapshots(settings)]
     listener = shipped.listener_of(context, confs)
     if listener is None:
         inbox, run_id = _absolute(settings.inbox_location), _new_run_id()
@@ -189,14 +189,14 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
         store=store, inbox=inbox,
     )  # fmt: skip
     if listener is not None:
-        shipped.join(attachment, _json(start), options, of_executables)
+        shipped.join(attachment, _json(start), options, of_ingester)
         return _attached_now(attachment, started)
     try:
         warning = bridge.start(_json(start))
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
         _tell_the_launcher(attachment)
         if settings.ingest == "child":
-            attachment.process = child.start(inbox, store, run_id, attachment.warnings, of_executables)
+            attachment.process = child.start(inbox, store, run_id, attachment.warnings, of_ingester)
     except BaseException:
         bridge.stop(0)  # else the next session would get a second one, and each execution two documents
         raise
@@ -356,6 +356,16 @@ def _of_executables(settings: Settings) -> list[str]:
         "--executables-key": key if key.startswith("~") else key and _absolute(key),  # a home that is not known is its to tell
     }
     return [part for flag, place in told.items() if place for part in (flag, place)]
+
+
+def _of_snapshots(settings: Settings) -> list[str]:
+    """What the ingester is told of checksums to take."""
+    patterns = (("allow", settings.snapshots_allow), ("deny", settings.snapshots_deny))
+    return [
+        f"--snapshots={settings.snapshots}",
+        f"--snapshots-max-bytes={settings.snapshots_max_bytes}",
+        *(f"--snapshots-{which}={pattern}" for which, globs in patterns for pattern in globs),
+    ]
 
 
 def _run_start(

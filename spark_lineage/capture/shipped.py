@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .attach import Attachment
 
 log = logging.getLogger("spark_lineage")
-_PYTHONS_OWN = {"store", "ingest", "exit_wait_seconds"}
+_PYTHONS_OWN = {"store", "ingest", "exit_wait_seconds", "snapshots", "snapshots_allow", "snapshots_deny", "snapshots_max_bytes"}
 """Options that mean something after the listener began."""
 
 

@@ -102,6 +102,7 @@ def downstream(ctx: click.Context, name: str, depth: int | None, at: str | None,
 def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retry_quarantine: bool) -> None:
     """Bring the documents of INBOX into the lineage tables; by default those of the configured inbox, until none waits."""
     from .. import ingest as ingestion
+    from ..snapshot.policy import Policy
 
     call: Call = ctx.obj
     settings = call.settings(inbox=inbox)
@@ -115,6 +116,7 @@ def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retr
         stop=_stopped_by_signal() if watch else None,
         executables_store=settings.executables_store,
         executables_key=settings.executables_key,
+        snapshots=Policy.of(settings),
     )
     call.page().ingested(report)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -31,17 +31,34 @@ def snapshot() -> None:
 
 
 @command("take", of=snapshot)
-@_DATASET
+@click.argument("dataset", required=False)
 @_VERSION
 @AT
-def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) -> None:
-    """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again."""
+@click.option(
+    "--due", is_flag=True, help="Instead of DATASET: every recorded version that `snapshots` asks for and that has none."
+)
+@click.option("--retry", is_flag=True, help="With --due: also those that could not be taken before.")
+def take(ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool) -> None:
+    """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again.
+
+    Exit code 1 where a version was found corrupted, or one that is due could not be taken.
+    """
     from ..query.moment import moment
     from ..render.progress import progress
     from ..snapshot import taking
 
     if version is not None and at is not None:
         raise click.UsageError("--version and --at both say which version; give one of them")
+    if due:
+        if dataset is not None or version is not None or at is not None:
+            raise click.UsageError(
+                "--due takes what is recorded and has no checksum; DATASET, --version and --at are for one alone"
+            )
+        _take_due(ctx, retry)  # ends the command
+    if retry:
+        raise click.UsageError("--retry is for --due; a version that is named is always tried again")
+    if dataset is None:
+        raise click.UsageError("name a DATASET, or give --due")
     call: Call = ctx.obj
     when = None if at is None else moment(at)
     store = _store_or_new(call, dataset, version, when)
@@ -49,18 +66,34 @@ def take(ctx: click.Context, dataset: str, version: int | None, at: str | None) 
     with progress("reading") as told:
         taken = taking.take(store, location, version, when, key, told)
     call.page().snapshots([taken])
+    ctx.exit(int(taken.reason is not None))
+
+
+def _take_due(ctx: click.Context, retry: bool) -> NoReturn:
+    from ..render.progress import progress
+    from ..snapshot.deferred import due, take_wanted
+    from ..snapshot.policy import Policy
+
+    call: Call = ctx.obj
+    store, policy = _store(call), Policy.of(call.settings())
+    if policy.when == "off":
+        raise SnapshotError("snapshots is off: nothing is ever due; set it to outputs or all (docs/configuration.md)")
+    with progress("reading") as told:
+        taken = take_wanted(store, due(store, policy, again=retry), policy, told)
+    call.page().snapshots(taken.snapshots, empty="nothing is due: every version that `snapshots` asks for is known")
+    ctx.exit(int(not taken.sound))
 
 
 @command("list", of=snapshot)
 @click.argument("dataset", required=False)
 def list_(ctx: click.Context, dataset: str | None) -> None:
-    """List the checksums that are kept, of DATASET or of all, the oldest first."""
+    """List the checksums that are kept, of DATASET or of all, the oldest first, and why a version has none."""
     from ..snapshot import taking
 
     call: Call = ctx.obj
     store = _store(call)
     key = None if dataset is None else taking.place_of(store, dataset)[0]
-    call.page().snapshots(taking.snapshots(store, key=key))
+    call.page().snapshots(taking.snapshots(store, key=key, without=True))
 
 
 @command("show", of=snapshot)

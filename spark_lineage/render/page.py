@@ -137,7 +137,7 @@ class Page:
         ]
         return self._table(header, rows, empty="there are no tables")
 
-    def snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+    def snapshots(self, snapshots: Sequence[Snapshot], empty: str = "") -> None:
         if self.as_json:
             return self._json(snapshots)
         header = ("dataset", "version", "committed", "rows", "checksum", "schema", "files", "read", "method", "taken")
@@ -145,7 +145,11 @@ class Page:
             (one.name, one.delta_version, time(one.committed_at), one.row_count, one.checksum, one.schema_hash, one.files, one.files_read, one.method, time(one.computed_at))
             for one in snapshots
         ]  # fmt: skip
-        return self._table(header, rows, empty="no checksums are kept yet; `spark-lineage snapshot take DATASET` takes one")
+        self._table(header, rows, empty=empty or "no checksums are kept yet; `spark-lineage snapshot take DATASET` takes one")
+        for one in snapshots:
+            if one.reason is not None:
+                self._line(f"version {one.delta_version} of {one.name}: {one.reason}")
+        return None
 
     def snapshot(self, one: Snapshot) -> None:
         if self.as_json:
@@ -161,7 +165,10 @@ class Page:
             ("algorithm", one.algorithm),
             ("files", f"{one.files} of {one.bytes} bytes"),
             ("taken", f"{time(one.computed_at)}, {one.method}: {one.files_read} of the files read"),
+            ("written by", one.execution_id or "not recorded"),
         ]
+        if one.reason is not None:
+            facts.append(("wrong", one.reason))
         for name, value in facts:
             self._line(f"{name:<12} {'' if value is None else value}", name)
         return None

@@ -49,6 +49,11 @@ class DataFile:
     deletion_vector: str | None = None
     kept: npt.NDArray[np.bool_] | None = None
 
+    @property
+    def named(self) -> tuple[str, str | None]:
+        """What its sum is kept by."""
+        return self.path, self.deletion_vector
+
 
 @dataclass(frozen=True)
 class DeltaVersion:
@@ -110,6 +115,20 @@ def sums_of_file(table: DeltaVersion, file: DataFile) -> Sums:
     return sums_of(_batches(table, file), table.columns)
 
 
+def only_rearranges(location: str, version: int) -> bool:
+    """Whether the commit of a version adds and removes files, and says of all that the table's rows stay what they are
+    (`dataChange`; https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove File"). False where no log tells.
+    """
+    system, path = _opened(f"{absolute(location)}/_delta_log/{version:020}.json")
+    try:
+        with system.open_input_stream(path) as log:
+            actions = [json.loads(line) for line in log.read().splitlines() if line.strip()]
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    files = [action[kind] for action in actions for kind in ("add", "remove") if action.get(kind)]
+    return bool(files) and not any(file.get("dataChange", True) for file in files)
+
+
 def _committed_at(table: DeltaTable, newest: int) -> datetime | None:
     """From the log's history, which delta-rs numbers rightly only for a table that is opened at its newest version."""
     version = table.version()
@@ -132,7 +151,7 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
     files = []
     for action in actions.select([name for name in actions.column_names if name in _ACTION]).to_pylist():
         partition = action.get("partition") or {}
-        kept = vectors.pop(_resolved(place, action["path"]), None)
+        kept = vectors.pop(resolved(place, action["path"]), None)
         files.append(
             DataFile(
                 path=action["path"],
@@ -166,11 +185,11 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.
         return
     for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
         for path, kept in zip(batch.column(0), batch.column(1), strict=True):
-            yield _resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
+            yield resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
 
 
 def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
-    system, path = _opened(_resolved(table.location, file.path))
+    system, path = _opened(resolved(table.location, file.path))
     try:
         with system.open_input_file(path) as source:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
@@ -239,7 +258,7 @@ def absolute(location: str) -> str:
     return location.rstrip("/") if path is None else str(Path(path).absolute())
 
 
-def _resolved(place: str, path: str) -> str:
+def resolved(place: str, path: str) -> str:
     """A data file's own location: paths in the log are below the table, or whole URIs, and encoded as in one."""
     if path.startswith("file:/"):
         return unquote("/" + path.removeprefix("file:").lstrip("/"))

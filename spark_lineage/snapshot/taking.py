@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ..errors import NotFound, SnapshotError
@@ -12,8 +12,9 @@ from ..model import Snapshot, SnapshotFile
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
-from .delta import DataFile, DeltaVersion, absolute, is_delta, sums_of_file, version_of
+from .delta import DataFile, DeltaVersion, absolute, is_delta, only_rearranges, sums_of_file, version_of
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
+from .policy import Wanted
 from .sums import Sums
 
 Progress = Callable[[int, int], None]
@@ -61,36 +62,46 @@ def take(
     at: datetime | None = None,
     key: DatasetKey | None = None,
     progress: Progress | None = None,
+    *,
+    table_id: str | None = None,
+    execution_id: str | None = None,
+    max_bytes: int | None = None,
 ) -> Snapshot:
     """The snapshot of a version (the newest, that of a time), as it is recorded then.
 
-    A version that is known is not read again. Raises SnapshotError, and StoreError where it cannot be kept.
+    A version that is known is not read again. `table_id` is the table that is meant, and not another one that has taken its
+    place; `execution_id` wrote the version; `max_bytes` bounds what is read. Raises SnapshotError, and StoreError where it
+    cannot be kept.
     """
     table = version_of(location, version, at)
-    namespace, name = key or exact_place(table.location).key
-    hashed = schema_hash(table.columns)
-    known = snapshots(store, table_id=table.table_id, version=table.version)
-    for one in known:
-        if one.schema_hash == hashed and (one.namespace, one.name) == (namespace, name):
-            return one
+    if table_id is not None and table.table_id != table_id:
+        raise SnapshotError(
+            f"{location} is another table now ({table.table_id}, not {table_id}): the version is gone with the old one"
+        )
+    key = key or exact_place(table.location).key
+    known = known_snapshot(store, key, table.table_id, table.version, table.columns)
+    if known is not None:
+        return known
     sums = known_sums(store, table)
     new: list[SnapshotFile] = []
-    done, total = sum(file.size for file in table.files if _named(file) in sums), table.bytes
-    for file in tuple(file for file in table.files if _named(file) not in sums):
-        sums[_named(file)] = found = sums_of_file(table, file)
-        new.append(_row(table, file, found))
+    done, total = sum(file.size for file in table.files if file.named in sums), table.bytes
+    if max_bytes is not None and total - done > max_bytes:
+        raise SnapshotError(f"{total - done} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
+    for file in tuple(file for file in table.files if file.named not in sums):
+        sums[file.named] = found = sums_of_file(table, file)
+        new.append(file_row(table, file, found))
         done += file.size
         if progress is not None:
             progress(done, total)
-    whole = sum((sums[_named(file)] for file in table.files), Sums(0, 0, 0))
+    whole = sum((sums[file.named] for file in table.files), Sums(0, 0, 0))
     snapshot = Snapshot(
-        namespace=namespace,
-        name=name,
+        namespace=key[0],
+        name=key[1],
         table_id=table.table_id,
         delta_version=table.version,
         committed_at=table.committed_at,
         algorithm=ALGORITHM,
-        schema_hash=hashed,
+        schema_hash=schema_hash(table.columns),
         schema=table.schema,
         row_count=whole.rows,
         checksum=whole.checksum,
@@ -98,17 +109,60 @@ def take(
         bytes=total,
         files_read=len(new),
         method="scan" if len(new) == len(table.files) else "incremental",
+        execution_id=execution_id,
         computed_at=datetime.now(UTC),
     )
+    return keep(store, location, snapshot, new)
+
+
+def known_snapshot(store: Store, key: DatasetKey, table_id: str, version: int, columns: tuple[Column, ...]) -> Snapshot | None:
+    """The checksum that is kept of a version."""
+    hashed = schema_hash(columns)
+    known = snapshots(store, table_id=table_id, version=version)
+    return next((one for one in known if one.schema_hash == hashed and (one.namespace, one.name) == key), None)
+
+
+def keep(store: Store, location: str, snapshot: Snapshot, files: list[SnapshotFile]) -> Snapshot:
+    """Puts a checksum and the sums of data files that were read for it into the tables, with what is wrong with the version."""
+    snapshot = replace(snapshot, reason=_damage(store, location, snapshot))
     store.append("snapshots", [snapshot], None)  # before its files: their columns are told by a snapshot
-    store.append("snapshot_files", new, None)
+    store.append("snapshot_files", files, None)
     return snapshot
 
 
+def _damage(store: Store, location: str, now: Snapshot) -> str | None:
+    """What is wrong where a commit that says of itself that it only rearranges rows (OPTIMIZE, REORG) has changed them."""
+    if not now.delta_version or not only_rearranges(location, now.delta_version):
+        return None
+    known = snapshots(store, table_id=now.table_id, version=now.delta_version - 1)
+    before = next((one for one in known if one.schema_hash == now.schema_hash), None)
+    if before is None or (before.row_count, before.checksum) == (now.row_count, now.checksum):
+        return None
+    return (
+        f"corrupted: version {now.delta_version} says that it only rearranges the rows of version {before.delta_version}, "
+        f"which had {before.row_count} with checksum {before.checksum}; RESTORE brings that version back"
+    )
+
+
+def left_out(store: Store, one: Wanted, reason: str) -> Snapshot:
+    """Keeps why a version has no checksum."""
+    row = Snapshot(
+        namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, algorithm=ALGORITHM,
+        method="none", execution_id=one.execution_id, reason=reason, computed_at=datetime.now(UTC),
+    )  # fmt: skip
+    store.append("snapshots", [row], None)
+    return row
+
+
 def snapshots(
-    store: Store, table_id: str | None = None, version: int | None = None, key: DatasetKey | None = None
+    store: Store,
+    table_id: str | None = None,
+    version: int | None = None,
+    key: DatasetKey | None = None,
+    *,
+    without: bool = False,
 ) -> list[Snapshot]:
-    """What is recorded, the oldest first."""
+    """What is recorded, the oldest first; `without`: also of the versions that have no checksum."""
     conditions = [f"algorithm = {literal(ALGORITHM)}"]
     if table_id is not None:
         conditions.append(f"table_id = {literal(table_id)}")
@@ -117,7 +171,8 @@ def snapshots(
     if key is not None:
         conditions += [f"namespace = {literal(key[0])}", f"name = {literal(key[1])}"]
     rows = store.arrow("snapshots", filter=" and ".join(conditions)).to_pylist()
-    return sorted((Snapshot(**row) for row in rows), key=lambda one: one.computed_at)
+    found = (Snapshot(**row) for row in rows if without or row["method"] != "none")
+    return sorted(found, key=lambda one: one.computed_at)
 
 
 def known_sums(store: Store, table: DeltaVersion) -> dict[tuple[str, str | None], Sums]:
@@ -126,8 +181,8 @@ def known_sums(store: Store, table: DeltaVersion) -> dict[tuple[str, str | None]
     A file's sum was taken under the schema of some version. It holds under another one that has the same columns and
     perhaps more: those were added later, so the file has no values of them.
     """
-    wanted = {_named(file) for file in table.files}
-    schemas = {columns_of(one) for one in {one.schema for one in snapshots(store, table_id=table.table_id)}}
+    wanted = {file.named for file in table.files}
+    schemas = {columns_of(one) for one in {one.schema for one in snapshots(store, table_id=table.table_id)} if one is not None}
     good = sorted({layout_hash(columns) for columns in schemas if _holds(table.columns, columns)})
     if not good:
         return {}
@@ -164,7 +219,7 @@ def verify(store: Store, recorded: Snapshot, location: str, progress: Progress |
             reason = reason or str(error)
             continue
         whole += found
-        if before.get(_named(file), found) != found:
+        if before.get(file.named, found) != found:
             changed.append(file.path)
         done += file.size
         if progress is not None:
@@ -187,11 +242,8 @@ def _stored(columns: Iterable[Column], before: str = "") -> set[tuple[str, str]]
     return found
 
 
-def _named(file: DataFile) -> tuple[str, str | None]:
-    return file.path, file.deletion_vector
-
-
-def _row(table: DeltaVersion, file: DataFile, found: Sums) -> SnapshotFile:
+def file_row(table: DeltaVersion, file: DataFile, found: Sums) -> SnapshotFile:
+    """The row that keeps the sums of a data file."""
     return SnapshotFile(
         table_id=table.table_id,
         path=file.path,

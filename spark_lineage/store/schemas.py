@@ -355,7 +355,7 @@ TABLES: dict[str, TableSchema] = {
             "snapshots",
             model.Snapshot,
             _schema(
-                "namespace name algorithm schema_hash row_count checksum method computed_at",
+                "namespace name algorithm method computed_at",
                 namespace=_STRING,
                 name=_STRING,
                 table_id=_STRING,
@@ -372,6 +372,7 @@ TABLES: dict[str, TableSchema] = {
                 files_read=_LONG,
                 method=_STRING,
                 execution_id=_STRING,
+                reason=_STRING,
                 computed_at=_TIME,
             ),
             key=("namespace", "name", "table_id", "delta_version", "algorithm", "computed_at"),

@@ -8,13 +8,22 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+JARS = Path(sys.prefix) / "test-jars"
 USER = "tester"
 PASSWORD = "not-for-the-tables"
+
+
+def has_jar(name: str) -> pytest.MarkDecorator:
+    """Whether the JDBC driver, or another source's jar, is there."""
+    return pytest.mark.skipif(not any(JARS.glob(f"{name}*.jar")), reason=f"no {name} jar: run scripts/setup.sh tests")
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import postgres
 import pytest
 from captured import Capture
+from postgres import has_jar
 
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import Records
 from spark_lineage.plan.document import ExecutionDocument, read
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import postgres
-
-JARS = Path(sys.prefix) / "test-jars"
-
-
-def has_jar(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not any(JARS.glob(f"{name}*.jar")), reason=f"no {name} jar: run scripts/setup.sh tests")
 
 
 def records(capture: Capture, act: Callable[[], Any]) -> list[Records]:

@@ -1,0 +1,199 @@
+"""Checksums taken by Spark: of tables too large for one process, of types and logs that are left to it, of what has no versions.
+
+The same bits as without it, and the sums of a table's data files are shared both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+from ..errors import SnapshotError
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import Snapshot
+from ..store.tables import Store
+from .delta import DeltaVersion, resolved, version_of
+from .kinds import ALGORITHM, Column, columns_of, schema_hash
+from .spark import aggregates, row_hashes, sums_from, sums_of_frame
+from .sums import Sums
+from .taking import file_row, keep, known_snapshot, known_sums
+
+FileKey = tuple[str, str | None]
+_NAMED = 500
+"""So many files are named one by one where only some have to be read; with more, all are read."""
+
+
+def take_with_spark(
+    spark: SparkSession,
+    store: Store,
+    location: str,
+    version: int | None = None,
+    at: datetime | None = None,
+    key: DatasetKey | None = None,
+    *,
+    table_id: str | None = None,
+    execution_id: str | None = None,
+) -> Snapshot:
+    """As `taking.take`, in one job of Spark. Whatever happens to the table meanwhile, the version is the one that was found first."""
+    found = _version_read(_frame(spark, location, version, at), location)
+    frame = _frame(spark, location, found.version, None)  # one without a version would be of the newest when it runs
+    if table_id is not None and found.table_id != table_id:
+        raise SnapshotError(
+            f"{location} is another table now ({found.table_id}, not {table_id}): the version is gone with the old one"
+        )
+    columns = columns_of(frame.schema.jsonValue())
+    key = key or exact_place(found.location).key
+    known = known_snapshot(store, key, found.table_id, found.version, columns)
+    if known is not None:
+        return known
+    files = _told_by_the_log(location, found)
+    sums = {} if files is None else known_sums(store, files)
+    by_place = _sums_by_file(found, frame, columns, files, sums)
+    if files is None or by_place is None:
+        whole, read, new = _summed(frame, columns), found.files, []
+    else:
+        new = [file_row(files, file, by_place[file.named]) for file in files.files if file.named in by_place]
+        whole, read = sum(((sums | by_place)[file.named] for file in files.files), Sums(0, 0, 0)), len(by_place)
+    return keep(
+        store,
+        location,
+        Snapshot(
+            namespace=key[0], name=key[1], table_id=found.table_id, delta_version=found.version,
+            committed_at=None if files is None else files.committed_at, algorithm=ALGORITHM, schema_hash=schema_hash(columns),
+            schema=frame.schema.json() if files is None else files.schema, row_count=whole.rows, checksum=whole.checksum,
+            files=found.files, bytes=found.bytes, files_read=read, method="scan" if read == found.files else "incremental",
+            execution_id=execution_id, computed_at=datetime.now(UTC),
+        ),
+        new,
+    )  # fmt: skip
+
+
+def take_frame(store: Store, frame: DataFrame, key: DatasetKey, fingerprint: str | None = None) -> Snapshot:
+    """The checksum of the rows of a frame, kept as that of a dataset without versions.
+
+    What Spark reads may change while it reads: `fingerprint` (as in `inputs`) is for the caller to make sure of.
+    """
+    columns = columns_of(frame.schema.jsonValue())
+    whole = _summed(frame, columns)
+    snapshot = Snapshot(
+        namespace=key[0], name=key[1], table_id=None, delta_version=None, fingerprint=fingerprint, algorithm=ALGORITHM,
+        schema_hash=schema_hash(columns), schema=frame.schema.json(), row_count=whole.rows, checksum=whole.checksum, method="scan",
+        computed_at=datetime.now(UTC),
+    )  # fmt: skip
+    store.append("snapshots", [snapshot], None)
+    return snapshot
+
+
+class _Found:
+    """The version that a frame is of."""
+
+    def __init__(self, index: Any) -> None:
+        self.location = str(index.path().toString())
+        self._snapshot = snapshot = index.getSnapshot()
+        self.version = int(snapshot.version())
+        self.table_id = str(snapshot.metadata().id())
+        self.files = int(snapshot.numOfFiles())
+        self.bytes = int(snapshot.sizeInBytes())
+
+    def frame_of(self, paths: list[str], frame: DataFrame) -> DataFrame:
+        """The rows that the version has of some of its files. (Delta does not leave files out by a condition on `_metadata`.)"""
+        spark = frame.sparkSession
+        jvm = spark._jvm
+        assert jvm is not None
+        adds = self._snapshot.allFiles().filter(F.col("path").isin(*paths)._jc).collect()
+        adds = jvm.scala.collection.immutable.ArraySeq.unsafeWrapArray(adds)
+        return DataFrame(
+            self._snapshot.deltaLog().createDataFrame(self._snapshot, adds, False, jvm.scala.Option.empty()), spark
+        )
+
+
+def _frame(spark: SparkSession, location: str, version: int | None, at: datetime | None) -> DataFrame:
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    if at is not None:
+        reader = reader.option("timestampAsOf", at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"))
+    try:
+        return reader.load(location)
+    except (PySparkException, Py4JJavaError) as error:
+        raise SnapshotError(f"{location} cannot be read by Spark: {_first_line(error)}") from error
+
+
+def _version_read(frame: DataFrame, location: str) -> _Found:
+    leaves = frame._jdf.queryExecution().analyzed().collectLeaves()
+    for number in range(leaves.size()):
+        leaf = leaves.apply(number)
+        if leaf.getClass().getSimpleName() == "LogicalRelation":
+            index = leaf.relation().location()
+            if "delta" in index.getClass().getName():
+                return _Found(index)
+    raise SnapshotError(f"{location} is no Delta table for Spark: its plan reads none")
+
+
+def _told_by_the_log(location: str, found: _Found) -> DeltaVersion | None:
+    """The version's files as they are known without Spark; None where that is left to Spark, too."""
+    try:
+        table = version_of(location, found.version)
+    except SnapshotError:
+        return None
+    return table if table.table_id == found.table_id and len(table.files) == found.files else None
+
+
+def _sums_by_file(
+    found: _Found, frame: DataFrame, columns: tuple[Column, ...], table: DeltaVersion | None, known: Collection[FileKey]
+) -> dict[FileKey, Sums] | None:
+    """The sums of the files that are not known; None where Spark does not tell the rows of each of them apart.
+
+    Then the whole is to be summed: a file of which Spark shows no row may be one that it calls otherwise.
+    """
+    if table is None or any(name.lower() == "_metadata" for name in frame.columns):
+        return None
+    wanted = {resolved(table.location, file.path): file for file in table.files if file.named not in known}
+    if not wanted:
+        return {}
+    if len(wanted) < len(table.files) and len(wanted) <= _NAMED:
+        frame = found.frame_of([file.path for file in wanted.values()], frame)
+    place = F.col("_metadata.file_path").alias("place")
+    hashed = frame.select(place, *row_hashes(columns)).groupBy("place").agg(*aggregates())
+    told = {_local(row["place"]): sums_from(row) for row in _rows(hashed)}
+    return {file.named: told[name] for name, file in wanted.items()} if wanted.keys() <= told.keys() else None
+
+
+def _summed(frame: DataFrame, columns: tuple[Column, ...]) -> Sums:
+    try:
+        return sums_of_frame(frame, columns)
+    except (PySparkException, Py4JJavaError) as error:
+        raise _unreadable(error) from error
+
+
+def _rows(frame: DataFrame) -> Iterator[Any]:
+    try:
+        yield from frame.toLocalIterator()
+    except (PySparkException, Py4JJavaError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> SnapshotError:
+    return SnapshotError(
+        f"the rows cannot be read: {_first_line(error)}. Where a file is gone: removed files are kept for "
+        "delta.deletedFileRetentionDuration (one week unless set) until VACUUM, a longer one would have kept it"
+    )
+
+
+def _local(place: str) -> str:
+    """A file's place as `resolved` gives it: Spark tells an encoded URI."""
+    place = unquote(place)
+    return "/" + place.removeprefix("file:").lstrip("/") if place.startswith("file:") else place
+
+
+def _first_line(error: Exception) -> str:
+    """Of what the JVM says; py4j's own text of it is that something was called."""
+    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
+    return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")
