@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..model import Snapshot
+    from ..snapshot.sums import Scheme
     from ..store.tables import Store
 
 _DATASET = click.argument("dataset")
 _VERSION = click.option(
     "--version", metavar="N", type=click.IntRange(min=0), help="That version of the table. Else the newest."
 )
+
+_KEY = click.option("--key", metavar="FILE", help="The keyed checksum, under the key in FILE (docs/checksum.md).")
 
 
 @main.group("snapshot")
@@ -38,7 +41,10 @@ def snapshot() -> None:
     "--due", is_flag=True, help="Instead of DATASET: every recorded version that `snapshots` asks for and that has none."
 )
 @click.option("--retry", is_flag=True, help="With --due: also those that could not be taken before.")
-def take(ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool) -> None:
+@_KEY
+def take(
+    ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool, key: str | None
+) -> None:
     """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again.
 
     Exit code 1 where a version was found corrupted, or one that is due could not be taken.
@@ -50,9 +56,9 @@ def take(ctx: click.Context, dataset: str | None, version: int | None, at: str |
     if version is not None and at is not None:
         raise click.UsageError("--version and --at both say which version; give one of them")
     if due:
-        if dataset is not None or version is not None or at is not None:
+        if any(one is not None for one in (dataset, version, at, key)):
             raise click.UsageError(
-                "--due takes what is recorded and has no checksum; DATASET, --version and --at are for one alone"
+                "--due takes what is recorded and has no checksum; DATASET, --version, --at and --key are for one alone"
             )
         _take_due(ctx, retry)  # ends the command
     if retry:
@@ -62,9 +68,9 @@ def take(ctx: click.Context, dataset: str | None, version: int | None, at: str |
     call: Call = ctx.obj
     when = None if at is None else moment(at)
     store = _store_or_new(call, dataset, version, when)
-    key, location = taking.place_of(store, dataset)
+    dataset_key, location = taking.place_of(store, dataset)
     with progress("reading") as told:
-        taken = taking.take(store, location, version, when, key, told)
+        taken = taking.take(store, location, version, when, dataset_key, told, scheme=_scheme(key))
     call.page().snapshots([taken])
     ctx.exit(int(taken.reason is not None))
 
@@ -93,7 +99,7 @@ def list_(ctx: click.Context, dataset: str | None) -> None:
     call: Call = ctx.obj
     store = _store(call)
     key = None if dataset is None else taking.place_of(store, dataset)[0]
-    call.page().snapshots(taking.snapshots(store, key=key, without=True))
+    call.page().snapshots(taking.snapshots(store, key=key, without=True, algorithm=None))
 
 
 @command("show", of=snapshot)
@@ -108,16 +114,18 @@ def show(ctx: click.Context, dataset: str, version: int | None) -> None:
 @command("verify", of=snapshot)
 @_DATASET
 @_VERSION
-def verify(ctx: click.Context, dataset: str, version: int | None) -> None:
+@_KEY
+def verify(ctx: click.Context, dataset: str, version: int | None, key: str | None) -> None:
     """Read a version anew and hold it against the checksum that is kept. Exit code 1 where they differ, or it is gone."""
     from ..render.progress import progress
     from ..snapshot import taking
 
     call: Call = ctx.obj
     store = _store(call)
-    kept, location = _kept(store, dataset, version)
+    scheme = _scheme(key)
+    kept, location = _kept(store, dataset, version, scheme.algorithm)
     with progress("reading") as told:
-        held = taking.verify(store, kept, location, told)
+        held = taking.verify(store, kept, location, told, scheme)
     call.page().verified(held)
     ctx.exit(int(not held.holds))
 
@@ -140,11 +148,18 @@ def _store_or_new(call: Call, dataset: str, version: int | None, at: datetime | 
         return Store.open(call.settings().store, create=True)
 
 
-def _kept(store: Store, dataset: str, version: int | None) -> tuple[Snapshot, str]:
+def _scheme(key: str | None) -> Scheme:
+    from ..snapshot.arrow import PLAIN
+    from ..snapshot.keyed import keyed
+
+    return PLAIN if key is None else keyed(key)
+
+
+def _kept(store: Store, dataset: str, version: int | None, algorithm: str | None = None) -> tuple[Snapshot, str]:
     from ..snapshot import taking
 
     key, location = taking.place_of(store, dataset)
-    found = taking.of_version(taking.snapshots(store, key=key), version)
+    found = taking.of_version(taking.snapshots(store, key=key, algorithm=algorithm), version)
     if found is None:
         which, option = ("any version", "") if version is None else (f"version {version}", f" --version {version}")
         raise SnapshotError(

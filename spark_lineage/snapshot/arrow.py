@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SnapshotError
-from .kinds import LANES, SEED, Column, Kind, key_of
+from .kinds import ALGORITHM, LANES, SEED, Column, Kind, key_of
 from .sums import Sums
 from .xxh64 import Words, chained_longs, hash_bytes, hash_int, hash_long
 
@@ -27,11 +28,20 @@ _CANONICAL_NAN = np.uint64(0x7FF8000000000000)
 
 
 @dataclass(frozen=True, slots=True)
-class _Values:
+class Values:
     """An array with no null among its values, or with nulls of which `valid` tells (None: there are none)."""
 
     array: pa.Array
     valid: npt.NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Values as bytes: each is `data[start : start + length]`."""
+
+    data: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
 
 
 def sums_of(batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Sums:
@@ -47,14 +57,34 @@ def sums_of(batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> S
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The algorithm without a key."""
+
+    algorithm: str = ALGORITHM
+
+    @property
+    def zero(self) -> Sums:
+        return Sums(0, 0, 0)
+
+    def of(self, batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Sums:
+        return sums_of(batches, columns)
+
+    def parse(self, rows: int, checksum: str) -> Sums:
+        return Sums.parse(rows, checksum)
+
+
+PLAIN = Plain()
+
+
 def row_hashes(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Words:
     """Shape (lanes, rows)."""
     present = {name: batch.column(at) for at, name in enumerate(batch.schema.names)}
-    parts = [(column, _values(present[column.stored])) for column in columns if column.stored in present]
+    parts = [(column, values_of(present[column.stored])) for column in columns if column.stored in present]
     return _struct(parts, batch.num_rows)
 
 
-def _struct(parts: list[tuple[Column, _Values]], rows: int) -> Words:
+def _struct(parts: list[tuple[Column, Values]], rows: int) -> Words:
     mask = np.repeat(_LANES, rows, axis=1)
     for column, values in parts:
         key = np.array([[column.key(lane)] for lane in range(len(LANES))], np.uint64)
@@ -65,7 +95,7 @@ def _struct(parts: list[tuple[Column, _Values]], rows: int) -> Words:
     return state
 
 
-def _chained(kind: Kind, values: _Values, state: Words) -> Words:
+def _chained(kind: Kind, values: Values, state: Words) -> Words:
     """The state after the values; where there is none it stays as it was."""
     if kind.name == "void":
         return state
@@ -82,14 +112,14 @@ def _hashed(kind: Kind, array: pa.Array, state: Words) -> Words:
     match kind.name:
         case "struct":
             fields = {array.type.field(at).name: at for at in range(array.type.num_fields)}
-            parts = [(part, _values(array.field(fields[part.stored]))) for part in kind.parts if part.stored in fields]
+            parts = [(part, values_of(array.field(fields[part.stored]))) for part in kind.parts if part.stored in fields]
             return hash_long(_struct(parts, len(array)), state)
         case "array":
-            starts, lengths, flat = _flat(array, array.values)
+            starts, lengths, flat = flattened(array, array.values)
             return _sequence(_elements(kind.parts[0].kind, flat), starts, lengths, state)
         case "map":
-            starts, lengths, keys = _flat(array, array.keys)
-            _, _, items = _flat(array, array.items)
+            starts, lengths, keys = flattened(array, array.keys)
+            _, _, items = flattened(array, array.items)
             key_hashes, value_hashes = _elements(kind.parts[0].kind, keys), _elements(kind.parts[1].kind, items)
             alone = np.broadcast_to(_ALONE, key_hashes.shape)
             entries = hash_long(value_hashes, hash_long(key_hashes, alone))
@@ -119,7 +149,7 @@ def _sequence(hashes: Words, starts: npt.NDArray[np.int64], lengths: npt.NDArray
 
 def _elements(kind: Kind, array: pa.Array) -> Words:
     """A hash of each element by itself, a number of its own for a null."""
-    values = _values(array)
+    values = values_of(array)
     if kind.name == "void":
         return np.repeat(_NULL, len(array), axis=1)
     hashes = _chained(kind, values, np.repeat(_ALONE, len(array), axis=1))
@@ -127,34 +157,50 @@ def _elements(kind: Kind, array: pa.Array) -> Words:
 
 
 def _atoms(kind: Kind, array: pa.Array, state: Words) -> Words:
+    match plain(kind, array):
+        case Bytes() as texts:
+            return hash_bytes(texts.data, texts.starts, texts.lengths, state)
+        case numbers if numbers.dtype == np.uint32:
+            return hash_int(numbers, state)
+        case numbers:
+            return hash_long(numbers, state)
+
+
+def plain(kind: Kind, array: pa.Array) -> npt.NDArray[Any] | Bytes:
+    """Values none of which is null, in the form of their class: 64-bit or 32-bit numbers, or bytes.
+
+    Raises SnapshotError for a class that is left to Spark.
+    """
     match kind.name:
         case "integer" | "interval microseconds":
-            return hash_long(_longs(array, pa.int64()), state)
+            return _longs(array, pa.int64())
         case "floating":
             doubles = array.cast(pa.float64()).to_numpy(zero_copy_only=False) + 0.0  # -0.0 + 0.0 is 0.0
-            return hash_long(np.where(np.isnan(doubles), _CANONICAL_NAN, doubles.view(np.uint64)), state)
+            return np.where(np.isnan(doubles), _CANONICAL_NAN, doubles.view(np.uint64))
         case "boolean":
-            return hash_int(array.cast(pa.uint8()).to_numpy(zero_copy_only=False).astype(np.uint32), state)
+            return array.cast(pa.uint8()).to_numpy(zero_copy_only=False).astype(np.uint32)
         case "date" | "interval months":
-            return hash_int(_ints(array), state)
+            return _ints(array)
         case "timestamp" | "timestamp_ntz":
-            return hash_long(_longs(array.cast(pa.timestamp("us", array.type.tz if pa.types.is_timestamp(array.type) else None)), pa.int64()), state)  # fmt: skip
+            return _longs(
+                array.cast(pa.timestamp("us", array.type.tz if pa.types.is_timestamp(array.type) else None)), pa.int64()
+            )
         case "time":
-            return hash_long(_longs(array.cast(pa.time64("ns")), pa.int64()), state)
+            return _longs(array.cast(pa.time64("ns")), pa.int64())
         case "string" | "binary":
-            return hash_bytes(*_bytes(array.cast(pa.large_binary() if kind.name == "binary" else pa.large_string())), state)
+            return _bytes(array.cast(pa.large_binary() if kind.name == "binary" else pa.large_string()))
         case name if name.startswith("decimal("):
-            return _decimals(kind, array, state)
+            return _decimals(kind, array)
         case other:
             raise SnapshotError(f"values of type {other} are left to Spark")
 
 
-def _decimals(kind: Kind, array: pa.Array, state: Words) -> Words:
+def _decimals(kind: Kind, array: pa.Array) -> npt.NDArray[Any] | Bytes:
     storage, scale = (int(number) for number in kind.name[len("decimal(") : -1].split(","))
     array = array.cast(pa.decimal128(38, scale))
     low_high = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, 2)[array.offset : array.offset + len(array)]
     if storage <= 18:
-        return hash_long(np.ascontiguousarray(low_high[:, 0]), state)
+        return np.ascontiguousarray(low_high[:, 0])
     big_endian = np.frombuffer(low_high.tobytes(), np.uint8).reshape(-1, 16)[:, ::-1]
     # as few bytes as hold the number in two's complement: what only repeats the sign goes
     sign = np.where(big_endian[:, :1] >= 0x80, 0xFF, 0).astype(np.uint8)
@@ -163,7 +209,7 @@ def _decimals(kind: Kind, array: pa.Array, state: Words) -> Words:
     bit = big_endian[np.arange(len(first)), first] >= 0x80
     first = np.maximum(np.where(differs.any(axis=1) & (bit != (sign[:, 0] == 0xFF)), first - 1, first), 0)
     flat = np.ascontiguousarray(big_endian).reshape(-1)
-    return hash_bytes(flat, np.arange(len(first), dtype=np.int64) * 16 + first, (16 - first).astype(np.int64), state)
+    return Bytes(flat, np.arange(len(first), dtype=np.int64) * 16 + first, (16 - first).astype(np.int64))
 
 
 def _longs(array: pa.Array, to: pa.DataType) -> Words:
@@ -174,16 +220,16 @@ def _ints(array: pa.Array) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(array.cast(pa.int32()).to_numpy(zero_copy_only=False)).view(np.uint32)
 
 
-def _bytes(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _bytes(array: pa.Array) -> Bytes:
     _, offsets_buffer, data_buffer = array.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer else np.empty(0, np.uint8)
     low = int(offsets[0]) if len(offsets) else 0
     data = data[low : int(offsets[-1]) if len(offsets) else 0]
-    return data, offsets[:-1] - low, np.diff(offsets)
+    return Bytes(data, offsets[:-1] - low, np.diff(offsets))
 
 
-def _flat(array: pa.Array, children: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], pa.Array]:
+def flattened(array: pa.Array, children: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], pa.Array]:
     """(first element, number of elements) of each list, and the elements of all of them, one after the other."""
     offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     lengths = np.diff(offsets)
@@ -191,7 +237,7 @@ def _flat(array: pa.Array, children: pa.Array) -> tuple[npt.NDArray[np.int64], n
     return offsets[:-1] - low, lengths, children.slice(low, high - low)
 
 
-def _values(array: pa.Array) -> _Values:
+def values_of(array: pa.Array) -> Values:
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if isinstance(array, pa.DictionaryArray):
@@ -201,5 +247,5 @@ def _values(array: pa.Array) -> _Values:
     if array.type in _VIEWS:
         array = array.cast(_VIEWS[array.type])
     if not array.null_count:
-        return _Values(array, None)
-    return _Values(array, pc.is_valid(array).to_numpy(zero_copy_only=False))
+        return Values(array, None)
+    return Values(array, pc.is_valid(array).to_numpy(zero_copy_only=False))

@@ -25,9 +25,9 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ..config import local_path
 from ..errors import SnapshotError
-from .arrow import sums_of
+from .arrow import PLAIN
 from .kinds import PHYSICAL_NAME, Column, columns_of
-from .sums import Sums
+from .sums import Scheme
 
 _OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _ROWS_AT_A_TIME = 1 << 16
@@ -110,9 +110,9 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         ) from error
 
 
-def sums_of_file(table: DeltaVersion, file: DataFile) -> Sums:
+def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Scheme = PLAIN) -> Any:
     """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
-    return sums_of(_batches(table, file), table.columns)
+    return scheme.of(_batches(table, file), table.columns)
 
 
 def only_rearranges(location: str, version: int) -> bool:

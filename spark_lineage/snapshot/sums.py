@@ -1,12 +1,15 @@
-"""The sum of row hashes: what a checksum is made of, and how it is written."""
+"""The sum of row hashes: what a checksum is made of, and how it is written; and what an algorithm is that makes such sums."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
-from .kinds import MASK64
+from .kinds import MASK64, Column
 from .xxh64 import Words
 
 
@@ -38,3 +41,19 @@ class Sums:
     @classmethod
     def parse(cls, rows: int, checksum: str) -> Sums:
         return cls(rows, int(checksum[:16], 16), int(checksum[16:], 16))
+
+
+class Scheme(Protocol):
+    """An algorithm: sums of rows that add up, with `rows` and a `checksum` that `parse` reads."""
+
+    @property
+    def algorithm(self) -> str:
+        """Under which its sums are kept: those of another name are not held against them."""
+        ...
+
+    @property
+    def zero(self) -> Any: ...
+
+    def of(self, batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Any: ...
+
+    def parse(self, rows: int, checksum: str) -> Any: ...

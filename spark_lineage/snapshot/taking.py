@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
@@ -12,10 +13,11 @@ from ..model import Snapshot, SnapshotFile
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
+from .arrow import PLAIN
 from .delta import DataFile, DeltaVersion, absolute, is_delta, only_rearranges, sums_of_file, version_of
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .policy import Wanted
-from .sums import Sums
+from .sums import Scheme
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all) after each file."""
@@ -66,6 +68,7 @@ def take(
     table_id: str | None = None,
     execution_id: str | None = None,
     max_bytes: int | None = None,
+    scheme: Scheme = PLAIN,
 ) -> Snapshot:
     """The snapshot of a version (the newest, that of a time), as it is recorded then.
 
@@ -79,28 +82,28 @@ def take(
             f"{location} is another table now ({table.table_id}, not {table_id}): the version is gone with the old one"
         )
     key = key or exact_place(table.location).key
-    known = known_snapshot(store, key, table.table_id, table.version, table.columns)
+    known = known_snapshot(store, key, table.table_id, table.version, table.columns, scheme.algorithm)
     if known is not None:
         return known
-    sums = known_sums(store, table)
+    sums = known_sums(store, table, scheme)
     new: list[SnapshotFile] = []
     done, total = sum(file.size for file in table.files if file.named in sums), table.bytes
     if max_bytes is not None and total - done > max_bytes:
         raise SnapshotError(f"{total - done} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
     for file in tuple(file for file in table.files if file.named not in sums):
-        sums[file.named] = found = sums_of_file(table, file)
-        new.append(file_row(table, file, found))
+        sums[file.named] = found = sums_of_file(table, file, scheme)
+        new.append(file_row(table, file, found, scheme.algorithm))
         done += file.size
         if progress is not None:
             progress(done, total)
-    whole = sum((sums[file.named] for file in table.files), Sums(0, 0, 0))
+    whole = sum((sums[file.named] for file in table.files), scheme.zero)
     snapshot = Snapshot(
         namespace=key[0],
         name=key[1],
         table_id=table.table_id,
         delta_version=table.version,
         committed_at=table.committed_at,
-        algorithm=ALGORITHM,
+        algorithm=scheme.algorithm,
         schema_hash=schema_hash(table.columns),
         schema=table.schema,
         row_count=whole.rows,
@@ -115,10 +118,12 @@ def take(
     return keep(store, location, snapshot, new)
 
 
-def known_snapshot(store: Store, key: DatasetKey, table_id: str, version: int, columns: tuple[Column, ...]) -> Snapshot | None:
+def known_snapshot(
+    store: Store, key: DatasetKey, table_id: str, version: int, columns: tuple[Column, ...], algorithm: str = ALGORITHM
+) -> Snapshot | None:
     """The checksum that is kept of a version."""
     hashed = schema_hash(columns)
-    known = snapshots(store, table_id=table_id, version=version)
+    known = snapshots(store, table_id=table_id, version=version, algorithm=algorithm)
     return next((one for one in known if one.schema_hash == hashed and (one.namespace, one.name) == key), None)
 
 
@@ -134,7 +139,7 @@ def _damage(store: Store, location: str, now: Snapshot) -> str | None:
     """What is wrong where a commit that says of itself that it only rearranges rows (OPTIMIZE, REORG) has changed them."""
     if not now.delta_version or not only_rearranges(location, now.delta_version):
         return None
-    known = snapshots(store, table_id=now.table_id, version=now.delta_version - 1)
+    known = snapshots(store, table_id=now.table_id, version=now.delta_version - 1, algorithm=now.algorithm)
     before = next((one for one in known if one.schema_hash == now.schema_hash), None)
     if before is None or (before.row_count, before.checksum) == (now.row_count, now.checksum):
         return None
@@ -161,9 +166,10 @@ def snapshots(
     key: DatasetKey | None = None,
     *,
     without: bool = False,
+    algorithm: str | None = ALGORITHM,
 ) -> list[Snapshot]:
-    """What is recorded, the oldest first; `without`: also of the versions that have no checksum."""
-    conditions = [f"algorithm = {literal(ALGORITHM)}"]
+    """What is recorded, the oldest first; `without`: also of the versions that have no checksum; `algorithm` None: of any."""
+    conditions = ["true"] if algorithm is None else [f"algorithm = {literal(algorithm)}"]
     if table_id is not None:
         conditions.append(f"table_id = {literal(table_id)}")
     if version is not None:
@@ -175,31 +181,36 @@ def snapshots(
     return sorted(found, key=lambda one: one.computed_at)
 
 
-def known_sums(store: Store, table: DeltaVersion) -> dict[tuple[str, str | None], Sums]:
+def known_sums(store: Store, table: DeltaVersion, scheme: Scheme = PLAIN) -> dict[tuple[str, str | None], Any]:
     """The sums of those of the version's files that hold under its schema, by path and deletion vector.
 
     A file's sum was taken under the schema of some version. It holds under another one that has the same columns and
     perhaps more: those were added later, so the file has no values of them.
     """
     wanted = {file.named for file in table.files}
-    schemas = {columns_of(one) for one in {one.schema for one in snapshots(store, table_id=table.table_id)} if one is not None}
+    known = snapshots(store, table_id=table.table_id, algorithm=scheme.algorithm)
+    schemas = {columns_of(one) for one in {one.schema for one in known} if one is not None}
     good = sorted({layout_hash(columns) for columns in schemas if _holds(table.columns, columns)})
     if not good:
         return {}
-    condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(ALGORITHM)} and layout in ({', '.join(map(literal, good))})"
+    condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(scheme.algorithm)} and layout in ({', '.join(map(literal, good))})"
     rows = store.arrow("snapshot_files", ["path", "deletion_vector", "row_count", "checksum"], condition).to_pylist()
     return {
-        named: Sums.parse(row["row_count"], row["checksum"])
+        named: scheme.parse(row["row_count"], row["checksum"])
         for row in rows
         if (named := (row["path"], row["deletion_vector"])) in wanted
     }
 
 
-def verify(store: Store, recorded: Snapshot, location: str, progress: Progress | None = None) -> Verified:
-    """Reads every file of the version again and holds it against what is recorded.
+def verify(
+    store: Store, recorded: Snapshot, location: str, progress: Progress | None = None, scheme: Scheme = PLAIN
+) -> Verified:
+    """Reads every file of the version again and holds it against what is recorded, by the algorithm that it was taken by.
 
     A version that cannot be read any more is no error: it is told with `reason`, and with the files that are lost.
     """
+    if recorded.algorithm != scheme.algorithm:
+        raise SnapshotError(f"the checksum is of {recorded.algorithm}, it cannot be held against {scheme.algorithm}")
     try:
         table = version_of(location, recorded.delta_version)
     except SnapshotError as error:
@@ -208,12 +219,12 @@ def verify(store: Store, recorded: Snapshot, location: str, progress: Progress |
         return Verified(
             recorded, None, None, reason=f"{location} is another table now: it was dropped and created again, or replaced"
         )
-    before = known_sums(store, table)
-    whole, lost, changed, done = Sums(0, 0, 0), [], [], 0
+    before = known_sums(store, table, scheme)
+    whole, lost, changed, done = scheme.zero, [], [], 0
     reason = None
     for file in table.files:
         try:
-            found = sums_of_file(table, file)
+            found = sums_of_file(table, file, scheme)
         except SnapshotError as error:
             lost.append(file.path)
             reason = reason or str(error)
@@ -242,13 +253,13 @@ def _stored(columns: Iterable[Column], before: str = "") -> set[tuple[str, str]]
     return found
 
 
-def file_row(table: DeltaVersion, file: DataFile, found: Sums) -> SnapshotFile:
+def file_row(table: DeltaVersion, file: DataFile, found: Any, algorithm: str = ALGORITHM) -> SnapshotFile:
     """The row that keeps the sums of a data file."""
     return SnapshotFile(
         table_id=table.table_id,
         path=file.path,
         deletion_vector=file.deletion_vector,
-        algorithm=ALGORITHM,
+        algorithm=algorithm,
         layout=layout_hash(table.columns),
         bytes=file.size,
         row_count=found.rows,

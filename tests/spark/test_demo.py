@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +12,13 @@ import pytest
 from deltalake import DeltaTable
 
 import spark_lineage
+from spark_lineage.config import load
 from spark_lineage.query.answers import Walk
 from spark_lineage.query.lineage import Lineage
+from spark_lineage.snapshot.deferred import due
+from spark_lineage.snapshot.policy import Policy
+from spark_lineage.snapshot.taking import snapshots, verify
+from spark_lineage.store.tables import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 60
@@ -122,3 +128,19 @@ def test_the_jobs_write_the_same_with_and_without_lineage(home: Path, rounds: in
 def content(home: Path, table: str) -> pa.Table:
     rows = DeltaTable(home / "tables" / table).to_pyarrow_table()
     return rows.sort_by([(name, "ascending") for name in rows.column_names]).combine_chunks()
+
+
+def test_what_the_jobs_wrote_has_a_checksum(home: Path) -> None:
+    """Nobody asked: the ingesters beside the jobs take them once those are over."""
+    store, policy = Store.open(home / "lineage"), Policy.of(load(environment={}))
+    deadline = time.monotonic() + 2 * MINUTES
+    while due(store, policy) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert due(store, policy) == []
+    kept = {(Path(one.name).name, one.delta_version): one for one in snapshots(store, without=True)}
+    assert [one.reason for one in kept.values() if one.reason is not None] == []
+    for table in TABLES:
+        newest = DeltaTable(str(home / "tables" / table))
+        taken = kept[Path(table).name, newest.version()]
+        assert taken.row_count == newest.to_pyarrow_dataset().count_rows()
+        assert verify(store, taken, newest.table_uri).holds

@@ -99,3 +99,26 @@ def test_the_example_of_the_page_runs(place: str) -> None:
     exec(example, ran)
     assert [(one.delta_version, one.row_count) for one in ran["snapshots"](ran["store"])] == [(0, 2), (1, 3)]
     assert ran["verify"](ran["store"], ran["kept"], place).holds
+
+
+def test_with_a_key(place: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    said("take", place)
+    (taken,) = json.loads(said("take", place, "--key", "key", "--json").stdout)
+    assert (len(taken["checksum"]), taken["files_read"]) == (64, 2)
+    assert "holds: 3 rows" in said("verify", place, "--key", "key").stdout
+    assert "holds: 3 rows" in said("verify", place).stdout
+    assert len(said("list").stdout.splitlines()) == 3
+    (tmp_path / "other").write_bytes(b"o" * 32)
+    assert "no checksum is kept" in said("verify", place, "--key", "other", code=2).stderr
+    (tmp_path / "short").write_bytes(b"s")
+    for wrong in ("short", "missing"):
+        assert "head -c 32 /dev/urandom" in said("take", place, "--key", wrong, code=2).stderr
+    assert "--key are for one alone" in said("take", "--due", "--key", "key", code=2).stderr
+
+
+def test_what_is_due(place: str) -> None:
+    said("take", place)
+    assert len(said("take", "--due").stdout.splitlines()) == 1, "the header alone"
+    for arguments in (("take",), ("take", place, "--due"), ("take", place, "--retry"), ("take", "--due", "--version", "1")):
+        assert "Usage" in said(*arguments, code=2).stderr

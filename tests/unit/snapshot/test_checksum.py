@@ -58,45 +58,48 @@ def arrow_of(kind: Any) -> pa.DataType:
 
 
 def sums(rows: Sequence[tuple[Any, ...]], *fields: tuple[str, Any]) -> Sums:
+    return sums_of([batch_of(rows, *fields)], columns_of(schema(*fields)))
+
+
+def batch_of(rows: Sequence[tuple[Any, ...]], *fields: tuple[str, Any]) -> pa.RecordBatch:
     arrays = [pa.array([row[at] for row in rows], arrow_of(kind)) for at, (_, kind) in enumerate(fields)]
-    batch = pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in fields])
-    return sums_of([batch], columns_of(schema(*fields)))
+    return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in fields])
 
 
 STRINGS = (("a", "string"), ("b", "string"))
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "fields"),
-    [
-        ([(None, "x")], [("", "x")], STRINGS),
-        ([(None, "x")], [("NULL", "x")], STRINGS),
-        ([("", "x")], [("NULL", "x")], STRINGS),
-        ([(None, "x")], [("x", None)], STRINGS),
-        ([("ab", "c")], [("a", "bc")], STRINGS),
-        ([("a", "b")], [("b", "a")], STRINGS),
-        ([("a", "b")], [("a", "b"), ("a", "b")], STRINGS),
-        ([("a", "b"), ("a", "b"), ("c", "d")], [("a", "b"), ("c", "d"), ("c", "d")], STRINGS),
-        ([("a", "b"), ("c", "d")], [("a", "d"), ("c", "b")], STRINGS),
-        ([(None, None)], [], STRINGS),
-        ([(None, None)], [(None, None), (None, None)], STRINGS),
-        ([(1, 2)], [(2, 1)], (("a", "long"), ("b", "long"))),
-        ([([1], [2, 3])], [([1, 2], [3])], (("a", array_of("integer")), ("b", array_of("integer")))),
-        ([([],)], [(None,)], (("a", array_of("integer")),)),
-        ([([None],)], [([],)], (("a", array_of("integer")),)),
-        ([([None, 1],)], [([1, None],)], (("a", array_of("integer")),)),
-        ([([[1], [2, 3]],)], [([[1, 2], [3]],)], (("a", array_of(array_of("integer"))),)),
-        ([([[]],)], [([None],)], (("a", array_of(array_of("integer"))),)),
-        ([({"x": None},)], [(None,)], (("a", schema(("x", "long"))),)),
-        ([({"x": 1, "y": 2},)], [({"x": 2, "y": 1},)], (("a", schema(("x", "long"), ("y", "long"))),)),
-        ([([("k", None)],)], [([],)], (("a", map_of("string", "long")),)),
-        ([([("k", 1), ("l", 2)],)], [([("k", 2), ("l", 1)],)], (("a", map_of("string", "long")),)),
-        ([(b"",)], [(None,)], (("a", "binary"),)),
-        ([(0.0,)], [(5e-324,)], (("a", "double"),)),
-        ([(dt.date(1970, 1, 1),)], [(None,)], (("a", "date"),)),
-        ([(False,)], [(None,)], (("a", "boolean"),)),
-    ],
-)  # fmt: skip
+CONFUSIONS: list[Any] = [
+    ([(None, "x")], [("", "x")], STRINGS),
+    ([(None, "x")], [("NULL", "x")], STRINGS),
+    ([("", "x")], [("NULL", "x")], STRINGS),
+    ([(None, "x")], [("x", None)], STRINGS),
+    ([("ab", "c")], [("a", "bc")], STRINGS),
+    ([("a", "b")], [("b", "a")], STRINGS),
+    ([("a", "b")], [("a", "b"), ("a", "b")], STRINGS),
+    ([("a", "b"), ("a", "b"), ("c", "d")], [("a", "b"), ("c", "d"), ("c", "d")], STRINGS),
+    ([("a", "b"), ("c", "d")], [("a", "d"), ("c", "b")], STRINGS),
+    ([(None, None)], [], STRINGS),
+    ([(None, None)], [(None, None), (None, None)], STRINGS),
+    ([(1, 2)], [(2, 1)], (("a", "long"), ("b", "long"))),
+    ([([1], [2, 3])], [([1, 2], [3])], (("a", array_of("integer")), ("b", array_of("integer")))),
+    ([([],)], [(None,)], (("a", array_of("integer")),)),
+    ([([None],)], [([],)], (("a", array_of("integer")),)),
+    ([([None, 1],)], [([1, None],)], (("a", array_of("integer")),)),
+    ([([[1], [2, 3]],)], [([[1, 2], [3]],)], (("a", array_of(array_of("integer"))),)),
+    ([([[]],)], [([None],)], (("a", array_of(array_of("integer"))),)),
+    ([({"x": None},)], [(None,)], (("a", schema(("x", "long"))),)),
+    ([({"x": 1, "y": 2},)], [({"x": 2, "y": 1},)], (("a", schema(("x", "long"), ("y", "long"))),)),
+    ([([("k", None)],)], [([],)], (("a", map_of("string", "long")),)),
+    ([([("k", 1), ("l", 2)],)], [([("k", 2), ("l", 1)],)], (("a", map_of("string", "long")),)),
+    ([(b"",)], [(None,)], (("a", "binary"),)),
+    ([(0.0,)], [(5e-324,)], (("a", "double"),)),
+    ([(dt.date(1970, 1, 1),)], [(None,)], (("a", "date"),)),
+    ([(False,)], [(None,)], (("a", "boolean"),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "fields"), CONFUSIONS)
 def test_contents_that_are_not_the_same(one: list[Any], other: list[Any], fields: Any) -> None:
     assert sums(one, *fields) != sums(other, *fields)
 
