@@ -375,6 +375,23 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotPart:
+    """The checksum of a part of a version: of the column `part`, or, with a `grouping`, of the group of rows `part`."""
+
+    namespace: str
+    name: str
+    table_id: str | None
+    delta_version: int | None
+    algorithm: str
+    schema_hash: str
+    grouping: str | None
+    part: str
+    row_count: int
+    checksum: str
+    computed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotFile:
     """The checksum of one data file of a Delta table, of the columns that `layout` names: a hash of their names, types and places."""
 

@@ -42,9 +42,15 @@ def snapshot() -> None:
 )
 @click.option("--retry", is_flag=True, help="With --due: also those that could not be taken before.")
 @_KEY
+@click.option("--columns", is_flag=True, help="Keep a checksum of each column as well, so that a difference names its columns.")
+@click.option(
+    "--by", metavar="COLUMN[/WIDTH]",
+    help="Keep a checksum of each group of rows as well: of each value of COLUMN, or of ranges of so many of an integer.",
+)  # fmt: skip
 def take(
-    ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool, key: str | None
-) -> None:
+    ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool, key: str | None,
+    columns: bool, by: str | None,
+) -> None:  # fmt: skip
     """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again.
 
     Exit code 1 where a version was found corrupted, or one that is due could not be taken.
@@ -52,25 +58,36 @@ def take(
     from ..query.moment import moment
     from ..render.progress import progress
     from ..snapshot import taking
+    from ..snapshot.delta import version_of
+    from ..snapshot.parts import ByColumn, ByGroup, take_parts
 
     if version is not None and at is not None:
         raise click.UsageError("--version and --at both say which version; give one of them")
     if due:
-        if any(one is not None for one in (dataset, version, at, key)):
+        if columns or any(one is not None for one in (dataset, version, at, key, by)):
             raise click.UsageError(
-                "--due takes what is recorded and has no checksum; DATASET, --version, --at and --key are for one alone"
+                "--due takes what is recorded and has no checksum; DATASET, --version, --at, --key, --columns and --by are for one alone"
             )
         _take_due(ctx, retry)  # ends the command
     if retry:
         raise click.UsageError("--retry is for --due; a version that is named is always tried again")
     if dataset is None:
         raise click.UsageError("name a DATASET, or give --due")
+    if key is not None and (columns or by is not None):
+        raise click.UsageError("--columns and --by are of the checksum without a key")
+    schemes: list[ByColumn | ByGroup] = [ByColumn()] if columns else []
+    if by is not None:
+        schemes.append(ByGroup.parsed(by))
     call: Call = ctx.obj
     when = None if at is None else moment(at)
     store = _store_or_new(call, dataset, version, when)
     dataset_key, location = taking.place_of(store, dataset)
+    if by is not None:  # before anything is read
+        ByGroup.parsed(by).checked(version_of(location, version, when).columns)
     with progress("reading") as told:
         taken = taking.take(store, location, version, when, dataset_key, told, scheme=_scheme(key))
+        for scheme in schemes:
+            take_parts(store, taken, location, scheme, told)
     call.page().snapshots([taken])
     ctx.exit(int(taken.reason is not None))
 
@@ -106,9 +123,14 @@ def list_(ctx: click.Context, dataset: str | None) -> None:
 @_DATASET
 @_VERSION
 def show(ctx: click.Context, dataset: str, version: int | None) -> None:
-    """Show the checksum that is kept of a version, by default of the newest that has one."""
+    """Show the checksum that is kept of a version, by default of the newest that has one, and those of its columns and groups."""
+    from ..snapshot.kinds import ALGORITHM
+    from ..snapshot.parts import kept_parts
+
     call: Call = ctx.obj
-    call.page().snapshot(_kept(_store(call), dataset, version)[0])
+    store = _store(call)
+    kept = _kept(store, dataset, version)[0]
+    call.page().snapshot(kept, kept_parts(store, kept) if kept.algorithm == ALGORITHM else {})
 
 
 @command("verify", of=snapshot)

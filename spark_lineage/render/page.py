@@ -6,9 +6,10 @@ coloured, and datasets have their full names. rich is imported only for a termin
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import Snapshot
+    from ..snapshot.parts import Parts
     from ..snapshot.taking import Verified
     from ..store.maintain import MaintenanceReport
     from ..store.migrate import Migration
@@ -151,9 +153,14 @@ class Page:
                 self._line(f"version {one.delta_version} of {one.name}: {one.reason}")
         return None
 
-    def snapshot(self, one: Snapshot) -> None:
+    def snapshot(self, one: Snapshot, parts: Mapping[str | None, Parts]) -> None:
+        told = {grouping or "columns": dict(sorted(kept.sums.items())) for grouping, kept in parts.items()}
         if self.as_json:
-            return self._json(one)
+            written = {
+                grouping: {name: {"rows": sums.rows, "checksum": sums.checksum} for name, sums in kept.items()}
+                for grouping, kept in told.items()
+            }
+            return self._json({**dataclasses.asdict(one), "parts": written})
         facts: list[tuple[str, Any]] = [
             ("dataset", f"{one.name} (in {one.namespace})"),
             ("version", one.delta_version),
@@ -171,11 +178,16 @@ class Page:
             facts.append(("wrong", one.reason))
         for name, value in facts:
             self._line(f"{name:<12} {'' if value is None else value}", name)
+        for grouping, kept in told.items():
+            self._line("")
+            self._table(
+                (grouping, "rows", "checksum"), [(name, sums.rows, sums.checksum) for name, sums in kept.items()], empty=""
+            )
         return None
 
     def verified(self, held: Verified) -> None:
         if self.as_json:
-            return self._json({"holds": held.holds, **{name: getattr(held, name) for name in ("rows", "checksum", "lost", "changed", "reason", "recorded")}})  # fmt: skip
+            return self._json({"holds": held.holds, **{name: getattr(held, name) for name in ("rows", "checksum", "lost", "changed", "columns", "groups", "reason", "recorded")}})  # fmt: skip
         kept = held.recorded
         which = f"version {kept.delta_version} of {kept.name}"
         if held.holds:
@@ -186,7 +198,7 @@ class Page:
         else:
             self._line(f"{which} differs: it has {held.rows} rows and checksum {held.checksum}")
         self._line(f"kept: {kept.row_count} rows, checksum {kept.checksum}, taken {time(kept.computed_at)}")
-        for what, paths in (("lost", held.lost), ("changed", held.changed)):
+        for what, paths in (("lost", held.lost), ("changed", held.changed), ("column", held.columns), ("group", held.groups)):
             for path in paths:
                 self._line(f"{what}: {path}")
         return None

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..snapshot.taking import Progress
+    from ..snapshot.sums import Progress
 
 _SECONDS = 10.0
 

@@ -20,7 +20,8 @@ from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store
 from .policy import Policy, Version, Wanted
-from .taking import Progress, left_out, take
+from .sums import Progress
+from .taking import left_out, take
 
 log = logging.getLogger(__name__)
 

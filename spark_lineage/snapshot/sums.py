@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,6 +41,10 @@ class Sums:
     @classmethod
     def parse(cls, rows: int, checksum: str) -> Sums:
         return cls(rows, int(checksum[:16], 16), int(checksum[16:], 16))
+
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) after each file."""
 
 
 class Scheme(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,9 @@ from ..store.tables import Store, literal
 from .arrow import PLAIN
 from .delta import DataFile, DeltaVersion, absolute, is_delta, only_rearranges, sums_of_file, version_of
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
+from .parts import ByColumn, ByGroup, kept_parts, parts_of
 from .policy import Wanted
-from .sums import Scheme
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all) after each file."""
+from .sums import Progress, Scheme
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,9 @@ class Verified:
     lost: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     reason: str | None = None
+    columns: tuple[str, ...] = ()
+    """That differ, where their sums are kept."""
+    groups: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -237,7 +238,23 @@ def verify(
             progress(done, table.bytes)
     if lost:
         return Verified(recorded, None, None, tuple(lost), tuple(changed), reason)
-    return Verified(recorded, whole.rows, whole.checksum, (), tuple(changed))
+    held = Verified(recorded, whole.rows, whole.checksum, (), tuple(changed))
+    if held.holds:
+        return held
+    columns, groups = _differing(store, table, recorded)
+    return replace(held, columns=columns, groups=groups)
+
+
+def _differing(store: Store, table: DeltaVersion, recorded: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns and the groups that differ, of those whose sums are kept."""
+    columns: tuple[str, ...] = ()
+    groups: list[str] = []
+    for grouping, parts in kept_parts(store, recorded).items():
+        if grouping is None:
+            columns = parts.differing(parts_of(table, ByColumn()))
+        else:
+            groups += parts.differing(parts_of(table, ByGroup.parsed(grouping)))
+    return columns, tuple(groups)
 
 
 def _holds(now: tuple[Column, ...], then: tuple[Column, ...]) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -349,6 +349,27 @@ TABLES: dict[str, TableSchema] = {
             ),
             key=("table_id", "path", "deletion_vector", "algorithm", "layout"),
             statistics=("table_id", "layout"),
+            cluster_by=("table_id",),
+        ),
+        TableSchema(
+            "snapshot_parts",
+            model.SnapshotPart,
+            _schema(
+                "namespace name algorithm schema_hash part row_count checksum computed_at",
+                namespace=_STRING,
+                name=_STRING,
+                table_id=_STRING,
+                delta_version=_LONG,
+                algorithm=_STRING,
+                schema_hash=_STRING,
+                grouping=_STRING,
+                part=_STRING,
+                row_count=_LONG,
+                checksum=_STRING,
+                computed_at=_TIME,
+            ),
+            key=("namespace", "name", "table_id", "delta_version", "algorithm", "schema_hash", "grouping", "part"),
+            statistics=("table_id", "delta_version"),
             cluster_by=("table_id",),
         ),
         TableSchema(

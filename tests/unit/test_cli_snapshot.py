@@ -114,7 +114,7 @@ def test_with_a_key(place: str, tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"s")
     for wrong in ("short", "missing"):
         assert "head -c 32 /dev/urandom" in said("take", place, "--key", wrong, code=2).stderr
-    assert "--key are for one alone" in said("take", "--due", "--key", "key", code=2).stderr
+    assert "are for one alone" in said("take", "--due", "--key", "key", code=2).stderr
 
 
 def test_what_is_due(place: str) -> None:
@@ -122,3 +122,20 @@ def test_what_is_due(place: str) -> None:
     assert len(said("take", "--due").stdout.splitlines()) == 1, "the header alone"
     for arguments in (("take",), ("take", place, "--due"), ("take", place, "--retry"), ("take", "--due", "--version", "1")):
         assert "Usage" in said(*arguments, code=2).stderr
+
+
+def test_columns_and_groups_name_a_difference(place: str) -> None:
+    said("take", place, "--columns", "--by", "id/10")
+    shown = json.loads(said("show", place, "--json").stdout)["parts"]
+    assert {grouping: {name: part["rows"] for name, part in parts.items()} for grouping, parts in shown.items()} == {
+        "columns": {"id": 3, "name": 3}, "id/10": {"id=0..9": 3},
+    }  # fmt: skip
+    assert "id=0..9" in said("show", place).stdout
+    file = next(path for path in Path(place).glob("*.parquet") if pq.read_table(path)["id"].to_pylist() == [3])
+    pq.write_table(pa.table({"id": [3], "name": ["d"]}), file)
+    output = said("verify", place, code=1).stdout
+    assert "column: name" in output
+    assert "column: id" not in output
+    assert "group: id=0..9" in output
+    for arguments in (("--by", "nothing"), ("--by", "name/3"), ("--key", "key", "--columns"), ("--due", "--columns")):
+        assert said("take", *(() if "--due" in arguments else (place,)), *arguments, code=2).stderr

@@ -16,6 +16,7 @@ from spark_lineage.model import (
     PlanExecutable,
     Snapshot,
     SnapshotFile,
+    SnapshotPart,
 )
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -112,6 +113,13 @@ def snapshot(name: str, version: int, **values: Any) -> Snapshot:
             **values,
         }
     )
+
+
+def snapshot_part(part: str) -> SnapshotPart:
+    return SnapshotPart(
+        namespace="file", name="target", table_id="t", delta_version=0, algorithm="rowsum-xx64x2-v1", schema_hash="s",
+        grouping=None, part=part, row_count=1, checksum="0" * 32, computed_at=at(0),
+    )  # fmt: skip
 
 
 def snapshot_file(path: str, **values: Any) -> SnapshotFile:

@@ -20,7 +20,19 @@ from spark_lineage.store.rows import arrow_of
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import MOST_KEYS, Store, Transaction, uri
 
-from .made import at, column_edge, dataset, dataset_edge, executable, execution, input_, output, snapshot, snapshot_file
+from .made import (
+    at,
+    column_edge,
+    dataset,
+    dataset_edge,
+    executable,
+    execution,
+    input_,
+    output,
+    snapshot,
+    snapshot_file,
+    snapshot_part,
+)
 
 DAY = 24 * 60
 
@@ -48,6 +60,7 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
         store.append("executable_blobs", [ExecutableBlob(executable_id=content, blob=b"plan")], transaction)
     store.append("snapshots", [snapshot("target", int(minutes))], transaction)
     store.append("snapshot_files", [snapshot_file(f"{name}.parquet")], transaction)
+    store.append("snapshot_parts", [snapshot_part(name)], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
     store.append("outputs", [output(name, "target", minutes, schema_hash=content)], transaction)
     store.append("plan_executables", [executable(name, content, minutes)], transaction)
@@ -172,6 +185,7 @@ class TestExpiry:
             "executable_blobs": 1,
             "plan_executables": 2,
             "snapshot_files": 0,
+            "snapshot_parts": 0,
             "snapshots": 0,
             "executions": 2,
         }
