@@ -67,7 +67,7 @@ def take(
         raise click.UsageError("name a DATASET, or give --due")
     call: Call = ctx.obj
     when = None if at is None else moment(at)
-    store = _store_or_new(call, dataset, version, when)
+    store = store_or_new(call, dataset, version, when)
     dataset_key, location = taking.place_of(store, dataset)
     with progress("reading") as told:
         taken = taking.take(store, location, version, when, dataset_key, told, scheme=_scheme(key))
@@ -136,7 +136,7 @@ def _store(call: Call) -> Store:
     return Store.open(call.settings().store)
 
 
-def _store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
+def store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
     """The store; where there is none it is made, once it is known that there is a version to take."""
     from ..snapshot.delta import version_of
     from ..store.tables import Store

@@ -102,6 +102,10 @@ def _snapshots(location: str) -> None:
     create_table(location, TABLES["snapshots"])
 
 
+def _archives(location: str) -> None:
+    create_table(location, TABLES["archives"])
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -112,4 +116,5 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
     Step(5, "the tables snapshots and snapshot_files", _snapshots),
+    Step(6, "the table archives", _archives),
 )

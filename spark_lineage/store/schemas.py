@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -378,6 +378,24 @@ TABLES: dict[str, TableSchema] = {
             key=("namespace", "name", "table_id", "delta_version", "algorithm", "computed_at"),
             statistics=("name", "table_id", "delta_version"),
             cluster_by=("name",),
+        ),
+        TableSchema(
+            "archives",
+            model.Archive,
+            _schema(
+                "namespace name table_id delta_version location created_at",
+                namespace=_STRING,
+                name=_STRING,
+                table_id=_STRING,
+                delta_version=_LONG,
+                location=_STRING,
+                files=_LONG,
+                bytes=_LONG,
+                checksum=_STRING,
+                created_at=_TIME,
+            ),
+            key=("table_id", "delta_version", "location"),
+            statistics=("name", "table_id", "delta_version"),
         ),
         TableSchema(
             "executions",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spark_lineage.model import (
+    Archive,
     ColumnEdge,
     Dataset,
     DatasetEdge,
@@ -112,6 +113,11 @@ def snapshot(name: str, version: int, **values: Any) -> Snapshot:
             **values,
         }
     )
+
+
+def archive(version: int, **values: Any) -> Archive:
+    made = {"namespace": "file", "name": "target", "table_id": "t", "delta_version": version, "location": f"/archive/{version}"}
+    return Archive(**{**made, "created_at": at(version), **values})
 
 
 def snapshot_file(path: str, **values: Any) -> SnapshotFile:

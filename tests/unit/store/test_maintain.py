@@ -20,7 +20,19 @@ from spark_lineage.store.rows import arrow_of
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import MOST_KEYS, Store, Transaction, uri
 
-from .made import at, column_edge, dataset, dataset_edge, executable, execution, input_, output, snapshot, snapshot_file
+from .made import (
+    archive,
+    at,
+    column_edge,
+    dataset,
+    dataset_edge,
+    executable,
+    execution,
+    input_,
+    output,
+    snapshot,
+    snapshot_file,
+)
 
 DAY = 24 * 60
 
@@ -47,6 +59,7 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
         store.append("column_lineage", [column_edge(lineage, f"source.{n}", f"target.{n}") for n in "ab"], transaction)
         store.append("executable_blobs", [ExecutableBlob(executable_id=content, blob=b"plan")], transaction)
     store.append("snapshots", [snapshot("target", int(minutes))], transaction)
+    store.append("archives", [archive(int(minutes))], transaction)
     store.append("snapshot_files", [snapshot_file(f"{name}.parquet")], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
     store.append("outputs", [output(name, "target", minutes, schema_hash=content)], transaction)
@@ -173,6 +186,7 @@ class TestExpiry:
             "plan_executables": 2,
             "snapshot_files": 0,
             "snapshots": 0,
+            "archives": 0,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]
