@@ -404,6 +404,20 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Preserved:
+    """A listing of files without versions, kept as it was read, or why it was not."""
+
+    namespace: str
+    name: str
+    fingerprint: str
+    manifest: str | None = None
+    files: int | None = None
+    bytes: int | None = None
+    reason: str | None = None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Records:
     """What one document, or one batch of documents, adds to the lineage tables."""
 

@@ -120,7 +120,8 @@ def _recorded_versions(store: Store, key: DatasetKey | None) -> dict[Wanted, lis
     for position, (table, column) in enumerate(
         (("inputs", "execution_id"), ("outputs", "execution_id"), ("snapshots", "computed_at"))
     ):
-        rows = store.arrow(table, ["namespace", "name", "table_id", "delta_version", column], condition).to_pylist()
+        taken = " and checksum is not null" if table == "snapshots" else ""
+        rows = store.arrow(table, ["namespace", "name", "table_id", "delta_version", column], condition + taken).to_pylist()
         seen = {(Wanted((r["namespace"], r["name"]), r["table_id"], r["delta_version"]), r[column]) for r in rows}
         for wanted, _ in seen:
             counts.setdefault(wanted, [0, 0, 0])[position] += 1

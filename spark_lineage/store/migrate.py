@@ -102,8 +102,9 @@ def _snapshots(location: str) -> None:
     create_table(location, TABLES["snapshots"])
 
 
-def _archives(location: str) -> None:
+def _kept_versions(location: str) -> None:
     create_table(location, TABLES["archives"])
+    create_table(location, TABLES["preserved"])
 
 
 STEPS: tuple[Step, ...] = (
@@ -116,5 +117,5 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
     Step(5, "the tables snapshots and snapshot_files", _snapshots),
-    Step(6, "the table archives", _archives),
+    Step(6, "the tables archives and preserved", _kept_versions),
 )

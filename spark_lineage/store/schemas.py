@@ -398,6 +398,23 @@ TABLES: dict[str, TableSchema] = {
             statistics=("name", "table_id", "delta_version"),
         ),
         TableSchema(
+            "preserved",
+            model.Preserved,
+            _schema(
+                "namespace name fingerprint created_at",
+                namespace=_STRING,
+                name=_STRING,
+                fingerprint=_STRING,
+                manifest=_STRING,
+                files=_LONG,
+                bytes=_LONG,
+                reason=_STRING,
+                created_at=_TIME,
+            ),
+            key=("namespace", "name", "fingerprint", "created_at"),
+            statistics=("name", "fingerprint"),
+        ),
+        TableSchema(
             "executions",
             model.Execution,
             _schema(

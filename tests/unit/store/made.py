@@ -15,6 +15,7 @@ from spark_lineage.model import (
     Input,
     Output,
     PlanExecutable,
+    Preserved,
     Snapshot,
     SnapshotFile,
 )
@@ -118,6 +119,11 @@ def snapshot(name: str, version: int, **values: Any) -> Snapshot:
 def archive(version: int, **values: Any) -> Archive:
     made = {"namespace": "file", "name": "target", "table_id": "t", "delta_version": version, "location": f"/archive/{version}"}
     return Archive(**{**made, "created_at": at(version), **values})
+
+
+def preserved(name: str, minutes: float, **values: Any) -> Preserved:
+    made = {"namespace": "file", "name": name, "fingerprint": f"listing:{minutes}", "created_at": at(minutes)}
+    return Preserved(**{**made, **values})
 
 
 def snapshot_file(path: str, **values: Any) -> SnapshotFile:

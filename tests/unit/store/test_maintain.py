@@ -30,6 +30,7 @@ from .made import (
     execution,
     input_,
     output,
+    preserved,
     snapshot,
     snapshot_file,
 )
@@ -60,6 +61,7 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
         store.append("executable_blobs", [ExecutableBlob(executable_id=content, blob=b"plan")], transaction)
     store.append("snapshots", [snapshot("target", int(minutes))], transaction)
     store.append("archives", [archive(int(minutes))], transaction)
+    store.append("preserved", [preserved("source", minutes)], transaction)
     store.append("snapshot_files", [snapshot_file(f"{name}.parquet")], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
     store.append("outputs", [output(name, "target", minutes, schema_hash=content)], transaction)
@@ -187,6 +189,7 @@ class TestExpiry:
             "snapshot_files": 0,
             "snapshots": 0,
             "archives": 0,
+            "preserved": 0,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]
