@@ -12,7 +12,8 @@
     │   ├── StoreNotFound       there are no lineage tables at that place
     │   └── SchemaVersionError  the tables are of another schema version
     ├── ExecutableError         a stored plan cannot be run: its signature, its Spark version, or something it needs is not there
-    ├── SnapshotError           a checksum that cannot be taken: a type without an encoding, a version that is gone
+    ├── SnapshotError           a checksum that cannot be taken: a type without an encoding, a version that cannot be read
+    │   └── VersionGone         nothing is left of what was to be read, and looking again will not help
     └── QueryError              a question that cannot be answered
         ├── NotFound            nothing of that name is recorded
         └── Ambiguous           the name fits more than one thing; the message lists them
@@ -66,6 +67,10 @@ class ExecutableError(LineageError):
 
 class SnapshotError(LineageError):
     """A checksum that cannot be taken: a type that has no canonical encoding, a version that no longer exists."""
+
+
+class VersionGone(SnapshotError):
+    """Nothing is left of what was to be read: its log, its files, or all of the table."""
 
 
 class QueryError(LineageError):

@@ -43,6 +43,7 @@ from .run_reads import reads_before
 from .snapshot.deferred import SETTLE_SECONDS, Deferred
 from .snapshot.policy import Policy
 from .store.executables import Executables
+from .store.preserving import Preserver, Preserving
 from .store.rows import arrow_of
 from .store.schemas import TABLES
 from .store.signing import Signer
@@ -102,6 +103,7 @@ def ingest(
     executables_store: str = "",
     executables_key: str = "",
     snapshots: Policy | None = None,
+    preserve: Preserving | None = None,
 ) -> IngestReport:
     """Brings the documents of `inbox` into the tables of `store`, making the tables where there are none.
 
@@ -111,6 +113,7 @@ def ingest(
     others once their last document is older than `lost_after_seconds`. `progress` is called after each batch.
     `executables_store` and `executables_key` are the options of these names. `snapshots` says of which versions the checksum is
     taken once their documents are in the tables: with `follow` when the run is over, or ten minutes after the version was written.
+    `preserve` are the options of `snapshots.preserve`: what is copied as it was read.
 
     Any number of processes may do this to the same inbox and store at once. Raises `InboxError` and `StoreError` where
     one of them cannot be used; with `watch` or `follow` this is logged and tried again instead. In either case
@@ -121,7 +124,9 @@ def ingest(
     tell = log.warning if watch or follow is not None else log.info
     stop = stop or threading.Event()
     deferred = None if snapshots is None else Deferred(store, snapshots, SETTLE_SECONDS if follow is not None else 0.0)
-    ingester = _Ingester(folder, store, progress or (lambda report: None), tell, executables_store, executables_key, deferred)
+    ingester = _Ingester(
+        folder, store, progress or (lambda report: None), tell, executables_store, executables_key, deferred, preserve
+    )
     turns = Turns(folder, ingester, stop, poll_seconds, lost_after_seconds)
     try:
         if retry_quarantine:
@@ -151,8 +156,14 @@ class _Ingester:
         executables_store: str,
         executables_key: str,
         deferred: Deferred | None = None,
+        preserve: Preserving | None = None,
     ) -> None:
         self._deferred = deferred
+        policy = preserve or Preserving()
+        patterns = Limits(allow=policy.patterns)
+        self._preserver = Preserver(
+            policy, lambda one: patterns.admits_place(one.name, f"{one.namespace}/{one.name}", one.alias), self._warn
+        )
         self._executables = Executables(executables_store, Signer(executables_key, self._warn), self._warn)
         self.inbox = inbox
         self._tell = tell
@@ -211,6 +222,7 @@ class _Ingester:
         rows = self._rows_of(batch)
         faults.point("batch.read")
         self._append(rows.by_table, Transaction(batch.inbox_id, batch.number))
+        self._preserver.preserve(self._store, rows.by_table["inputs"])
         applied = batches.mark_applied(self.inbox, batch, list(rows.ledgers.values()))
         if self._deferred is not None:
             self._deferred.offer(rows.by_table["outputs"], rows.by_table["inputs"])
@@ -514,6 +526,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--snapshots-max-bytes", type=int, default=0)
     parser.add_argument("--snapshots-allow", action="append", default=[])
     parser.add_argument("--snapshots-deny", action="append", default=[])
+    parser.add_argument("--preserve", action="append", default=[])
+    parser.add_argument("--preserve-max-bytes", type=int, default=0)
+    parser.add_argument("--preserve-folder", default="")
     given = parser.parse_args(arguments)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -536,6 +551,7 @@ def main(arguments: list[str] | None = None) -> int:
             snapshots=Policy(
                 given.snapshots, Limits(tuple(given.snapshots_allow), tuple(given.snapshots_deny)), given.snapshots_max_bytes
             ),
+            preserve=Preserving(tuple(given.preserve), given.preserve_max_bytes, given.preserve_folder),
         )
     except (LineageError, OSError) as error:
         log.error("gave up: %s (run `spark-lineage ingest` once this is mended; nothing is lost)", error)

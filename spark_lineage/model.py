@@ -406,6 +406,35 @@ class SnapshotFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    """A copy of a version of a Delta table, which is a Delta table of its own with an id of its own."""
+
+    namespace: str
+    name: str
+    table_id: str
+    delta_version: int
+    location: str
+    files: int | None = None
+    bytes: int | None = None
+    checksum: str | None = None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preserved:
+    """A listing of files without versions, kept as it was read, or why it was not."""
+
+    namespace: str
+    name: str
+    fingerprint: str
+    manifest: str | None = None
+    files: int | None = None
+    bytes: int | None = None
+    reason: str | None = None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Records:
     """What one document, or one batch of documents, adds to the lineage tables."""
 

@@ -173,7 +173,10 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     faults.point("attach")
     code = identity.CodeProbe(entry.path)
     redaction = with_patterns([*settings.redact, confs.get("spark.redaction.regex", "")])
-    store, of_ingester = _absolute(settings.store), [*_of_executables(settings), *_of_snapshots(settings)]
+    store, of_ingester = (
+        _absolute(settings.store),
+        [*_of_executables(settings), *_of_snapshots(settings), *_of_preserving(settings)],
+    )
     listener = shipped.listener_of(context, confs)
     if listener is None:
         inbox, run_id = _absolute(settings.inbox_location), _new_run_id()
@@ -365,6 +368,16 @@ def _of_snapshots(settings: Settings) -> list[str]:
         f"--snapshots={settings.snapshots}",
         f"--snapshots-max-bytes={settings.snapshots_max_bytes}",
         *(f"--snapshots-{which}={pattern}" for which, globs in patterns for pattern in globs),
+    ]
+
+
+def _of_preserving(settings: Settings) -> list[str]:
+    """What the ingester is told of files without versions that it is to keep."""
+    folder = settings.snapshots_preserve_folder
+    return [
+        *(f"--preserve={pattern}" for pattern in settings.snapshots_preserve),
+        *([f"--preserve-max-bytes={settings.snapshots_preserve_max_bytes}"] if settings.snapshots_preserve else []),
+        *([f"--preserve-folder={_absolute(folder)}"] if folder else []),
     ]
 
 

@@ -1,6 +1,6 @@
 """The command line; `main` is the program."""
 
-from . import commands, snapshot
+from . import commands, keeping, snapshot
 from .base import main
 
-__all__ = ["commands", "main", "snapshot"]
+__all__ = ["commands", "keeping", "main", "snapshot"]

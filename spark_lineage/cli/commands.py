@@ -103,6 +103,7 @@ def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retr
     """Bring the documents of INBOX into the lineage tables; by default those of the configured inbox, until none waits."""
     from .. import ingest as ingestion
     from ..snapshot.policy import Policy
+    from ..store.preserving import Preserving
 
     call: Call = ctx.obj
     settings = call.settings(inbox=inbox)
@@ -117,6 +118,9 @@ def ingest(ctx: click.Context, inbox: str | None, watch: bool, final: bool, retr
         executables_store=settings.executables_store,
         executables_key=settings.executables_key,
         snapshots=Policy.of(settings),
+        preserve=Preserving(
+            settings.snapshots_preserve, settings.snapshots_preserve_max_bytes, settings.snapshots_preserve_folder
+        ),
     )
     call.page().ingested(report)
 

@@ -80,7 +80,7 @@ def take(
         schemes.append(ByGroup.parsed(by))
     call: Call = ctx.obj
     when = None if at is None else moment(at)
-    store = _store_or_new(call, dataset, version, when)
+    store = store_or_new(call, dataset, version, when)
     dataset_key, location = taking.place_of(store, dataset)
     if by is not None:  # before anything is read
         ByGroup.parsed(by).checked(version_of(location, version, when).columns)
@@ -158,7 +158,7 @@ def _store(call: Call) -> Store:
     return Store.open(call.settings().store)
 
 
-def _store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
+def store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
     """The store; where there is none it is made, once it is known that there is a version to take."""
     from ..snapshot.delta import version_of
     from ..store.tables import Store

@@ -27,6 +27,7 @@ from ..query.answers import (
     Walk,
     plain,
 )
+from . import keeping
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import Snapshot
+    from ..snapshot.archive import Archived
     from ..snapshot.parts import Parts
+    from ..snapshot.recorded_versions import RecordedVersion
+    from ..snapshot.retention import Retention
     from ..snapshot.taking import Verified
     from ..store.maintain import MaintenanceReport
     from ..store.migrate import Migration
@@ -201,6 +205,41 @@ class Page:
         for what, paths in (("lost", held.lost), ("changed", held.changed), ("column", held.columns), ("group", held.groups)):
             for path in paths:
                 self._line(f"{what}: {path}")
+        return None
+
+    def available(self, versions: Sequence[RecordedVersion]) -> None:
+        if self.as_json:
+            return self._json(versions)
+        header = (
+            "dataset",
+            "version",
+            "readable",
+            "until",
+            "why",
+            "read by",
+            "written by",
+            "checksums",
+            "removed bytes",
+            "archive",
+        )
+        rows = [
+            (one.name, one.version, keeping.readable(one), keeping.until(one), one.reason, one.read_by, one.written_by, one.checksums, one.removed_bytes, one.archive)
+            for one in versions
+        ]  # fmt: skip
+        return self._table(header, rows, empty="no versions of Delta tables are recorded")
+
+    def retained(self, kept: Retention) -> None:
+        if self.as_json:
+            return self._json(kept)
+        for line in keeping.retained(kept):
+            self._line(line)
+        return None
+
+    def archived(self, made: Archived) -> None:
+        if self.as_json:
+            return self._json(made)
+        for line in keeping.archived(made):
+            self._line(line)
         return None
 
     def findings(self, findings: Sequence[Finding]) -> None:

@@ -119,7 +119,7 @@ def only_rearranges(location: str, version: int) -> bool:
     """Whether the commit of a version adds and removes files, and says of all that the table's rows stay what they are
     (`dataChange`; https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove File"). False where no log tells.
     """
-    system, path = _opened(f"{absolute(location)}/_delta_log/{version:020}.json")
+    system, path = opened(f"{absolute(location)}/_delta_log/{version:020}.json")
     try:
         with system.open_input_stream(path) as log:
             actions = [json.loads(line) for line in log.read().splitlines() if line.strip()]
@@ -189,7 +189,7 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.
 
 
 def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
-    system, path = _opened(resolved(table.location, file.path))
+    system, path = opened(resolved(table.location, file.path))
     try:
         with system.open_input_file(path) as source:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
@@ -265,7 +265,8 @@ def resolved(place: str, path: str) -> str:
     return unquote(path) if "://" in path or path.startswith("/") else f"{place}/{unquote(path)}"
 
 
-def _opened(location: str) -> tuple[Any, str]:
+def opened(location: str) -> tuple[Any, str]:
+    """The file system that a place is on, and the path there. Raises SnapshotError."""
     if location.startswith("/"):
         return pafs.LocalFileSystem(), location
     try:

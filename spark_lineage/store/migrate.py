@@ -102,8 +102,9 @@ def _snapshots(location: str) -> None:
     create_table(location, TABLES["snapshots"])
 
 
-def _parts(location: str) -> None:
-    create_table(location, TABLES["snapshot_parts"])
+def _parts_and_kept_versions(location: str) -> None:
+    for table in ("snapshot_parts", "archives", "preserved"):
+        create_table(location, TABLES[table])
 
 
 STEPS: tuple[Step, ...] = (
@@ -116,5 +117,5 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
     Step(5, "the tables snapshots and snapshot_files", _snapshots),
-    Step(6, "the table snapshot_parts", _parts),
+    Step(6, "the tables snapshot_parts, archives and preserved", _parts_and_kept_versions),
 )

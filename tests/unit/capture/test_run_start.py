@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_lineage.capture.attach import _absolute, _json, _limits, _of_executables
+from spark_lineage.capture.attach import _absolute, _json, _limits, _of_executables, _of_preserving
 from spark_lineage.config import load
 from spark_lineage.errors import AttachError
 
@@ -42,3 +42,12 @@ def test_the_place_of_executables_travels_whole() -> None:
     assert _limits(load(environment={}))["executables_store"] == ""
     assert _limits(load(environment={}, executables_store="secure"))["executables_store"] == str(Path.cwd() / "secure")
     assert _limits(load(environment={}, executables_store="s3://b/secure"))["executables_store"] == "s3://b/secure"
+
+
+def test_what_the_ingester_is_told_to_preserve() -> None:
+    assert _of_preserving(load(environment={})) == []
+    settings = load(
+        environment={}, snapshots_preserve=["*.csv", "/x/*"], snapshots_preserve_max_bytes=9, snapshots_preserve_folder="kept"
+    )
+    told = ["--preserve=*.csv", "--preserve=/x/*", "--preserve-max-bytes=9", f"--preserve-folder={Path.cwd() / 'kept'}"]
+    assert _of_preserving(settings) == told

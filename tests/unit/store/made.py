@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spark_lineage.model import (
+    Archive,
     ColumnEdge,
     Dataset,
     DatasetEdge,
@@ -14,6 +15,7 @@ from spark_lineage.model import (
     Input,
     Output,
     PlanExecutable,
+    Preserved,
     Snapshot,
     SnapshotFile,
     SnapshotPart,
@@ -120,6 +122,16 @@ def snapshot_part(part: str) -> SnapshotPart:
         namespace="file", name="target", table_id="t", delta_version=0, algorithm="rowsum-xx64x2-v1", schema_hash="s",
         grouping=None, part=part, row_count=1, checksum="0" * 32, computed_at=at(0),
     )  # fmt: skip
+
+
+def archive(version: int, **values: Any) -> Archive:
+    made = {"namespace": "file", "name": "target", "table_id": "t", "delta_version": version, "location": f"/archive/{version}"}
+    return Archive(**{**made, "created_at": at(version), **values})
+
+
+def preserved(name: str, minutes: float, **values: Any) -> Preserved:
+    made = {"namespace": "file", "name": name, "fingerprint": f"listing:{minutes}", "created_at": at(minutes)}
+    return Preserved(**{**made, **values})
 
 
 def snapshot_file(path: str, **values: Any) -> SnapshotFile:

@@ -21,6 +21,7 @@ from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import MOST_KEYS, Store, Transaction, uri
 
 from .made import (
+    archive,
     at,
     column_edge,
     dataset,
@@ -29,6 +30,7 @@ from .made import (
     execution,
     input_,
     output,
+    preserved,
     snapshot,
     snapshot_file,
     snapshot_part,
@@ -59,6 +61,8 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
         store.append("column_lineage", [column_edge(lineage, f"source.{n}", f"target.{n}") for n in "ab"], transaction)
         store.append("executable_blobs", [ExecutableBlob(executable_id=content, blob=b"plan")], transaction)
     store.append("snapshots", [snapshot("target", int(minutes))], transaction)
+    store.append("archives", [archive(int(minutes))], transaction)
+    store.append("preserved", [preserved("source", minutes)], transaction)
     store.append("snapshot_files", [snapshot_file(f"{name}.parquet")], transaction)
     store.append("snapshot_parts", [snapshot_part(name)], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
@@ -187,6 +191,8 @@ class TestExpiry:
             "snapshot_files": 0,
             "snapshot_parts": 0,
             "snapshots": 0,
+            "archives": 0,
+            "preserved": 0,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]

@@ -1,0 +1,278 @@
+"""Files of datasets that have no versions, kept as they were read: copies named by their content, and a manifest for each listing.
+
+A listing is what a fingerprint of capture stands for: paths, sizes and times of change of the files that a scan chose
+(``Listing.java`` of the bridge makes it). Only its hash is recorded, so the folder is listed anew: where that gives the same
+fingerprint, its files are those that were read, and are copied; where it does not, they have changed, and that is recorded.
+
+``<folder>/<first two digits>/<SHA-256 of the content>`` are the files, ``<folder>/manifests/<id>.json`` the listings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..config import local_path
+from ..errors import LineageError
+from ..model import Input, Preserved
+from ..rights import make_folder
+from .tables import Store, literal
+
+SECONDS = 30.0
+"""At most so long for all copies of one batch: documents wait behind it."""
+MOST_FILES = 20_000
+FOLDER = "preserved_files"
+"""Below a local store."""
+
+CHANGED = "changed before it could be preserved, or read with options that choose files"
+A_PART = "only a part of it was read, and which is not recorded"
+NOT_LOCAL = "only files on a local disk are preserved"
+NO_TIME = "there was no time left for it in its batch"
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """`modified` in milliseconds, as Hadoop has it."""
+
+    path: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class PreservedFile(ListedFile):
+    sha256: str
+
+
+class _NoTime(Exception):
+    pass
+
+
+class _Changed(Exception):
+    pass
+
+
+class _NoRoom(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Preserving:
+    """The options `snapshots.preserve`, `snapshots.preserve.max.bytes` and `snapshots.preserve.folder`."""
+
+    patterns: tuple[str, ...] = ()
+    most_bytes: int = 0
+    folder: str = ""
+
+    def place(self, store: str) -> Path | None:
+        """The folder; None where there is none on a local disk."""
+        if self.folder:
+            return local_path(self.folder)
+        path = local_path(store)
+        return None if path is None else path / FOLDER
+
+
+class Preserver:
+    """Preserves what the inputs of a batch read, where `wanted` says so, in a folder of at most so many bytes."""
+
+    def __init__(self, policy: Preserving, wanted: Callable[[Input], bool], warn: Callable[[str], None]) -> None:
+        self._policy = policy
+        self._wanted = wanted
+        self._warn = warn
+        self._folder: Path | None = None
+        self._held: int | None = None
+
+    def preserve(self, store: Store, inputs: Iterable[Input]) -> None:
+        """Never raises: what goes wrong is recorded as the reason, and told once."""
+        if not self._policy.patterns:
+            return
+        self._folder = self._policy.place(store.location)
+        wanted = {
+            (one.namespace, one.name, one.fingerprint): None
+            for one in inputs
+            if one.fingerprint and one.fingerprint.startswith(("listing:", "partitions:")) and self._wanted(one)
+        }
+        if not wanted:
+            return
+        until = time.monotonic() + SECONDS
+        for namespace, name, fingerprint in wanted:
+            try:
+                if not self._is_known(store, namespace, name, fingerprint):
+                    store.append("preserved", [self._one(store, namespace, name, fingerprint, until)], None)
+            except (LineageError, OSError, ValueError) as error:
+                self._warn(f"{name} was not preserved as it was read: {error}")
+
+    def _is_known(self, store: Store, namespace: str, name: str, fingerprint: str) -> bool:
+        rows = store.arrow("preserved", ["reason"], _of(namespace, name, fingerprint)).column(0).to_pylist()
+        return any(reason != NO_TIME for reason in rows)
+
+    def _one(self, store: Store, namespace: str, name: str, fingerprint: str, until: float) -> Preserved:
+        files: tuple[PreservedFile, ...] = ()
+        manifest = reason = None
+        try:
+            files = self._copied(store, namespace, name, fingerprint, until)
+            manifest = self._manifest(namespace, name, fingerprint, files)
+        except _NoTime:
+            reason = NO_TIME
+        except (_Changed, _NoRoom) as error:
+            reason = str(error)
+        except OSError as error:
+            reason = f"it cannot be copied: {error.strerror or error}"
+        if reason is not None:
+            self._warn(f"{name} was not preserved as it was read: {reason}")
+        return Preserved(
+            namespace=namespace,
+            name=name,
+            fingerprint=fingerprint,
+            manifest=None if manifest is None else str(manifest),
+            files=len(files) if manifest else None,
+            bytes=sum(file.size for file in files) if manifest else None,
+            reason=reason,
+            created_at=datetime.now(UTC),
+        )
+
+    def _copied(self, store: Store, namespace: str, name: str, fingerprint: str, until: float) -> tuple[PreservedFile, ...]:
+        if namespace != "file" or self._folder is None:
+            raise _Changed(NOT_LOCAL)
+        if fingerprint.startswith("partitions:"):
+            raise _Changed(A_PART)
+        found = listing_of(name, fingerprint)
+        if found is None:
+            raise _Changed(CHANGED)
+        before = {ListedFile(file.path, file.size, file.modified): file.sha256 for file in self._last(store, namespace, name)}
+        new = [file for file in found if file not in before or not self._place(before[file]).exists()]
+        room = self._policy.most_bytes - self._bytes_held()
+        if sum(file.size for file in new) > room:
+            raise _NoRoom(
+                f"its {sum(file.size for file in new):,} new bytes go beyond snapshots.preserve.max.bytes ({room:,} are left)"
+            )
+        sums = before | {file: self._copy(file, until) for file in new}
+        if listing_of(name, fingerprint) != found:  # while they were copied
+            raise _Changed(CHANGED)
+        return tuple(PreservedFile(**asdict(file), sha256=sums[file]) for file in found)
+
+    def _copy(self, file: ListedFile, until: float) -> str:
+        """The name that its content has."""
+        assert self._folder is not None
+        make_folder(self._folder, shared=False)
+        digest, made = hashlib.sha256(), self._folder / f"{secrets.token_hex(8)}.tmp"
+        try:
+            with (
+                Path(file.path).open("rb") as source,
+                os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy,
+            ):
+                while chunk := source.read(_CHUNK):
+                    if time.monotonic() > until:
+                        raise _NoTime
+                    digest.update(chunk)
+                    copy.write(chunk)
+                if copy.tell() != file.size:
+                    raise _Changed(CHANGED)
+                copy.flush()
+                os.fsync(copy.fileno())
+            place = self._place(digest.hexdigest())
+            if not place.exists():
+                make_folder(place.parent, shared=False)
+                made.rename(place)
+                self._held = self._bytes_held() + file.size
+        finally:
+            made.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    def _place(self, sha256: str) -> Path:
+        assert self._folder is not None
+        return self._folder / sha256[:2] / sha256
+
+    def _manifest(self, namespace: str, name: str, fingerprint: str, files: tuple[PreservedFile, ...]) -> Path:
+        assert self._folder is not None
+        named = hashlib.sha256("\0".join((namespace, name, fingerprint)).encode()).hexdigest()[:32]
+        place = self._folder / "manifests" / f"{named}.json"
+        make_folder(place.parent, shared=False)
+        made = place.with_suffix(f".{secrets.token_hex(8)}.tmp")
+        content = {"namespace": namespace, "name": name, "fingerprint": fingerprint, "files": [asdict(file) for file in files]}
+        made.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        made.rename(place)
+        return place
+
+    def _last(self, store: Store, namespace: str, name: str) -> tuple[PreservedFile, ...]:
+        """The files of the dataset as they were preserved last: one that has not changed since is not read again."""
+        condition = f"namespace = {literal(namespace)} and name = {literal(name)} and manifest is not null"
+        rows = store.arrow("preserved", ["manifest", "created_at"], condition).to_pylist()
+        if not rows:
+            return ()
+        try:
+            return files_of(Path(max(rows, key=lambda row: row["created_at"])["manifest"]))
+        except (OSError, ValueError, KeyError):
+            return ()
+
+    def _bytes_held(self) -> int:
+        if self._held is None:
+            self._held = 0
+            for path in self._folder.rglob("*") if self._folder is not None else ():
+                with contextlib.suppress(OSError):
+                    self._held += path.stat().st_size if path.is_file() else 0
+        return self._held
+
+
+def files_of(manifest: Path) -> tuple[PreservedFile, ...]:
+    """The files of a manifest. Raises OSError and ValueError."""
+    return tuple(PreservedFile(**file) for file in json.loads(manifest.read_text(encoding="utf-8"))["files"])
+
+
+def listing_of(name: str, fingerprint: str) -> tuple[ListedFile, ...] | None:
+    """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now."""
+    for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
+        try:
+            files = _listed(Path(name), everything)
+        except FileNotFoundError:
+            return None
+        if files and fingerprint_of(files) == fingerprint:
+            return files
+    return None
+
+
+def fingerprint_of(files: Iterable[ListedFile]) -> str:
+    """As ``Listing.java`` makes it: sorted as Java sorts texts, by the units of UTF-16."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.path.encode("utf-16-be", "surrogatepass")):
+        digest.update(f"file:{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
+    return f"listing:{digest.hexdigest()[:32]}"
+
+
+def _listed(root: Path, everything: bool) -> tuple[ListedFile, ...]:
+    """What Spark reads below a path: no hidden files, no empty ones. At most `MOST_FILES`, else none."""
+    found: list[ListedFile] = []
+    if root.is_file():
+        return (_file(root),)
+    for folder, folders, names in os.walk(root):
+        folders[:] = [one for one in folders if not _is_hidden(one) and (everything or "=" in one)]
+        for one in names:
+            if not _is_hidden(one):
+                file = _file(Path(folder, one))
+                found += [file] if file.size else []
+        if len(found) > MOST_FILES:
+            return ()
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _is_hidden(name: str) -> bool:
+    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
+
+
+def _file(path: Path) -> ListedFile:
+    told = path.stat()
+    return ListedFile(str(path), told.st_size, told.st_mtime_ns // 1_000_000)
+
+
+def _of(namespace: str, name: str, fingerprint: str) -> str:
+    return f"namespace = {literal(namespace)} and name = {literal(name)} and fingerprint = {literal(fingerprint)}"
