@@ -1,6 +1,6 @@
 """The command line; `main` is the program."""
 
-from . import commands, snapshot
+from . import commands, snapshot, snapshot_diff
 from .base import main
 
-__all__ = ["commands", "main", "snapshot"]
+__all__ = ["commands", "main", "snapshot", "snapshot_diff"]

@@ -26,6 +26,7 @@ from ..query.answers import (
     Walk,
     plain,
 )
+from . import differences
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import Snapshot
+    from ..snapshot.difference import Difference
     from ..snapshot.taking import Verified
     from ..store.maintain import MaintenanceReport
     from ..store.migrate import Migration
@@ -189,6 +191,16 @@ class Page:
         for what, paths in (("lost", held.lost), ("changed", held.changed)):
             for path in paths:
                 self._line(f"{what}: {path}")
+        return None
+
+    def difference(self, found: Difference) -> None:
+        if self.as_json:
+            return self._json(differences.as_json(found))
+        for line in differences.facts(found):
+            self._line(line)
+        for title, header, rows in differences.tables(found):
+            self._line(f"\n{title}")
+            self._table(header, rows, empty="")
         return None
 
     def findings(self, findings: Sequence[Finding]) -> None:

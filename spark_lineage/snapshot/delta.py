@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,14 +112,14 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
 
 def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Scheme = PLAIN) -> Any:
     """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
-    return scheme.of(_batches(table, file), table.columns)
+    return scheme.of(batches_of(table, file), table.columns)
 
 
 def only_rearranges(location: str, version: int) -> bool:
     """Whether the commit of a version adds and removes files, and says of all that the table's rows stay what they are
     (`dataChange`; https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove File"). False where no log tells.
     """
-    system, path = _opened(f"{absolute(location)}/_delta_log/{version:020}.json")
+    system, path = opened(f"{absolute(location)}/_delta_log/{version:020}.json")
     try:
         with system.open_input_stream(path) as log:
             actions = [json.loads(line) for line in log.read().splitlines() if line.strip()]
@@ -188,8 +188,12 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.
             yield resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
 
 
-def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
-    system, path = _opened(resolved(table.location, file.path))
+def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows that the version has of the file, with the columns that it has of these (all of the table), called as they are
+    stored. Raises SnapshotError for what is left to Spark or is gone."""
+    wanted_of = {column.stored for column in table.columns} if columns is None else set(columns)
+    partition = {name: value for name, value in file.partition.items() if name in wanted_of}
+    system, path = opened(resolved(table.location, file.path))
     try:
         with system.open_input_file(path) as source:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
@@ -199,7 +203,7 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
                     f"{file.path} is written in the calendar of Spark 2 ({old[0].decode()}): it is left to Spark"
                 )
             there = set(parquet.schema_arrow.names) - set(file.partition)  # a file may have those too: the log's value counts
-            wanted = [column.stored for column in table.columns if column.stored in there]
+            wanted = [column.stored for column in table.columns if column.stored in there & wanted_of]
             seen = 0
             for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=wanted):
                 kept = None if file.kept is None else file.kept[seen : seen + batch.num_rows]
@@ -208,7 +212,7 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
                     mask = np.ones(batch.num_rows, np.bool_)
                     mask[: len(kept)] = kept
                     batch = batch.filter(pa.array(mask))
-                yield _with_partition(batch, file.partition)
+                yield _with_partition(batch, partition)
     except FileNotFoundError as error:
         raise SnapshotError(
             f"{file.path} of {table.location} is gone: version {table.version} cannot be read any more. Removed files are kept for "
@@ -245,6 +249,15 @@ def _written(schema: dict[str, Any]) -> str:
     return json.dumps(plain(schema), separators=(",", ":"))
 
 
+def identity_of(location: str, version: int | None = None) -> tuple[str, int] | None:
+    """The table's id and the version, the newest if none is asked for, from the log alone; None where no log tells."""
+    try:
+        table = DeltaTable(absolute(location), version=version)
+        return str(table.metadata().id), table.version()
+    except (DeltaError, OSError, ValueError):
+        return None
+
+
 def is_delta(location: str) -> bool:
     """Whether there is a Delta table in that folder."""
     try:
@@ -265,7 +278,8 @@ def resolved(place: str, path: str) -> str:
     return unquote(path) if "://" in path or path.startswith("/") else f"{place}/{unquote(path)}"
 
 
-def _opened(location: str) -> tuple[Any, str]:
+def opened(location: str) -> tuple[Any, str]:
+    """The file system that a place is on, and the path there. Raises SnapshotError."""
     if location.startswith("/"):
         return pafs.LocalFileSystem(), location
     try:

@@ -50,7 +50,7 @@ MAY_USE: dict[str, set[str]] = {
     "query": {"deltalake", "pyarrow", "duckdb"},
     "export": {"pyarrow", "duckdb"},
     "capture": {"pyspark", "py4j"},
-    "snapshot": {"pyspark", "py4j", "pyarrow", "deltalake", "numpy", "xxhash"},
+    "snapshot": {"pyspark", "py4j", "pyarrow", "deltalake", "duckdb", "numpy", "xxhash", "adbc_driver_manager", "adbc_driver_postgresql"},
     "rows": {"pyspark", "py4j", "pyarrow", "deltalake"},
     "replay": {"pyspark", "py4j", "pyarrow", "deltalake"},
     "render": {"rich"},
