@@ -19,8 +19,7 @@ def facts(found: Difference) -> Iterator[str]:
     here, there = found.here.name, found.there.name
     basis = " (by their checksums: nothing was read)" if found.known else ""
     yield f"{here} and {there} {'are equal' if found.equal else 'differ'}{basis}"
-    if here == there or found.here.version is not None or found.there.version is not None:
-        yield from (_fact(name, _side(side)) for name, side in (("here", found.here), ("there", found.there)))
+    yield from (_fact(name, _side(side)) for name, side in (("here", found.here), ("there", found.there)))
     numbers = (
         ("only here", found.only_here, ""),
         ("only there", found.only_there, ""),

@@ -25,7 +25,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ..config import local_path
 from ..errors import SnapshotError
-from .arrow import PLAIN
+from .arrow import PLAIN, without_views
 from .kinds import PHYSICAL_NAME, Column, columns_of
 from .sums import Scheme
 
@@ -211,7 +211,7 @@ def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | N
                 if kept is not None and not kept.all():  # a vector may end before the rows do: what it does not name is kept
                     mask = np.ones(batch.num_rows, np.bool_)
                     mask[: len(kept)] = kept
-                    batch = batch.filter(pa.array(mask))
+                    batch = without_views(batch).filter(pa.array(mask))
                 yield _with_partition(batch, partition)
     except FileNotFoundError as error:
         raise SnapshotError(

@@ -81,7 +81,8 @@ class _Named:
             return DeltaSide.of(version_of(self.location, self.version))
         if self.version is not None:
             raise SnapshotError(
-                f"{self.location} is no Delta table (any more): only those have versions, and a checksum of {self.text} is not kept"
+                f"{self.location} is no Delta table, or none any more, and only these have versions"
+                f"{'' if self.kept else f'; no checksum of {self.text} is kept'}"
             )
         return FilesSide(self.location, ignored)
 

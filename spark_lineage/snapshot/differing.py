@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SnapshotError
-from .arrow import row_hashes
+from .arrow import row_hashes, without_views
 from .difference import ChangedRow, Row
 from .kinds import Column, Kind
 from .pairing import Pairing
@@ -248,8 +248,8 @@ def hashed(
     """All rows of a side with their hashes; the texts that are stored under the names `trimmed` without blanks at their end."""
     for whole in side.batches(columns, told):
         for start in range(0, whole.num_rows, _ROWS_AT_A_TIME):
-            batch = whole.slice(start, _ROWS_AT_A_TIME)
             try:
+                batch = without_views(whole.slice(start, _ROWS_AT_A_TIME))
                 for name in trimmed:
                     batch = _trimmed(batch, name)
                 hashes = row_hashes(batch, columns)
