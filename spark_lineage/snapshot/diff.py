@@ -168,6 +168,8 @@ def _counted(
         counts = rows.count()
         columns: list[ColumnDifference] = []
         changed, within = counts.changed, 0
+        if options.sample:
+            rows.choose(options.sample)
         if counts.changed:
             told.again()
             cells, within = rows.changed_cells(options.float_tolerance)
@@ -187,7 +189,6 @@ def _counted(
             differing=tuple(columns),
         )
         if options.sample and (counts.only_here or counts.only_there or changed):
-            told.again()
             here, there, pairs = rows.sample(options.sample, changed > 0)
             answer = replace(answer, sample_here=tuple(here), sample_there=tuple(there), sample_changed=tuple(pairs))
         counted = [

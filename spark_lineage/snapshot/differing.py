@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,7 +26,7 @@ from .sides import Side, Told
 from .sums import Sums
 from .xxh64 import Words
 
-_MEMORY = "512MB"
+_MEMORY = "256MB"
 _ROWS_AT_A_TIME = 1 << 16
 _PLACES = 1 << 22
 """Of the table that tells by its hash whether a row may be wanted: one byte each."""
@@ -51,12 +50,13 @@ class Counts:
 
 
 class Differing:
-    """The rows of two sides, held against each other. `count` comes first; each method reads the rows once."""
+    """The rows of two sides, held against each other. `count` comes first; each method that tells more reads the rows once."""
 
     def __init__(self, connection: Any, sides: tuple[Side, Side], pairing: Pairing, told: Told) -> None:
         self._connection, self._sides, self._pairing, self._told = connection, sides, pairing, told
         self._columns = tuple(pair.here for pair in pairing.pairs), tuple(pair.there for pair in pairing.pairs)
         self._keys = tuple(pair.here for pair in pairing.key), tuple(pair.there for pair in pairing.key)
+        self._sampled: tuple[dict[_Hash, Row | None], dict[_Hash, Row | None]] = ({}, {})
         self.rows = [0, 0]
         """How many were read of each side by `count`."""
 
@@ -89,7 +89,7 @@ class Differing:
         wanted = self._places("SELECT h0 FROM differing")
         sums = [[Sums(0, 0, 0), Sums(0, 0, 0)] for _ in self._pairing.pairs]
         for side in (HERE, THERE):
-            # a row that is on both sides and has the place of one that is not goes into both sums
+            # a row that is on both sides and has the place of a differing one goes into both sums
             for batch, _ in self._picked(side, wanted):
                 for at, column in enumerate(self._columns[side]):
                     sums[at][side] += Sums.of(row_hashes(batch, (column,)))
@@ -123,13 +123,20 @@ class Differing:
         self._run(f"DELETE FROM verdicts WHERE NOT ({some})")
         return {pair.name: found for pair, found in zip(self._pairing.pairs, rows, strict=True) if found}, within
 
+    def choose(self, size: int) -> None:
+        """So many rows at most that are only here, only there, and changed are kept for `sample` when the rows are read next: those
+        whose hashes come first, the same each time."""
+        for side in (HERE, THERE):
+            self._sampled[side].update(dict.fromkeys(self._alone(side, size)))
+        if self._keys[HERE]:
+            first = f"SELECT k0, k1 FROM keys WHERE {_PAIRED} ORDER BY k0, k1 LIMIT {size}"
+            for one, other, number in self._all(f"SELECT h0, h1, n FROM differing SEMI JOIN ({first}) USING (k0, k1)"):
+                self._sampled[HERE if number > 0 else THERE][one, other] = None
+
     def sample(self, size: int, changed: bool) -> tuple[list[Row], list[Row], list[ChangedRow]]:
-        """So many rows at most that are only here, only there, and changed: those whose hashes come first, the same each time.
-        `changed`: `changed_cells` was asked and there are some."""
-        unpaired = f"ANTI JOIN (FROM keys WHERE {_PAIRED}) USING (k0, k1)" if self._keys[HERE] else ""
-        alone: list[list[_Hash]] = [
-            self._all(f"SELECT h0, h1 FROM differing {unpaired} WHERE n {sign} 0 ORDER BY h0, h1 LIMIT {size}") for sign in "><"
-        ]
+        """The rows that were chosen. `changed`: `changed_cells` was asked and there are some. Reads the rows again where that
+        told others than were chosen, or nothing was asked since."""
+        alone = self._alone(HERE, size), self._alone(THERE, size)
         pairs = self._all(f"SELECT * EXCLUDE (k0, k1) FROM verdicts ORDER BY k0, k1 LIMIT {size}") if changed else []
         here = self._rows(HERE, {*alone[HERE], *((pair[0], pair[1]) for pair in pairs)})
         there = self._rows(THERE, {*alone[THERE], *((pair[2], pair[3]) for pair in pairs)})
@@ -143,6 +150,11 @@ class Differing:
             for one, two, three, four, *flags in pairs
         ]
         return [here[one] for one in alone[HERE]], [there[one] for one in alone[THERE]], rows
+
+    def _alone(self, side: int, size: int) -> list[_Hash]:
+        unpaired = f"ANTI JOIN (FROM keys WHERE {_PAIRED}) USING (k0, k1)" if self._keys[HERE] else ""
+        sign = ">" if side == HERE else "<"
+        return self._all(f"SELECT h0, h1 FROM differing {unpaired} WHERE n {sign} 0 ORDER BY h0, h1 LIMIT {size}")
 
     def _hashes(self, side: int) -> Iterator[list[Any]]:
         for batch, hashes in self._hashed(side):
@@ -160,25 +172,33 @@ class Differing:
 
     def _rows(self, side: int, wanted: set[_Hash]) -> dict[_Hash, Row]:
         """Reads no further than until all are found."""
-        found: dict[_Hash, Row] = {}
-        if not wanted:
-            return found
-        places = np.zeros(_PLACES, np.bool_)
-        places[[first % _PLACES for first, _ in wanted]] = True
-        for batch, hashes in self._picked(side, places):
-            for at, one in enumerate(zip(hashes[0].tolist(), hashes[1].tolist(), strict=True)):
-                if one in wanted and one not in found:
-                    found[one] = tuple(_value(batch, column, at) for column in self._columns[side])
-            if len(found) == len(wanted):
-                return found
-        raise SnapshotError(f"{self._sides[side].location} has changed while it was read; compare again")
+        sampled = self._sampled[side]
+        sampled.update({one: None for one in wanted if one not in sampled})
+        if any(sampled[one] is None for one in wanted):
+            for _ in self._picked(side, np.zeros(_PLACES, np.bool_)):
+                if all(sampled[one] is not None for one in wanted):
+                    break
+        found = {one: row for one in wanted if (row := sampled[one]) is not None}
+        if len(found) < len(wanted):
+            raise SnapshotError(f"{self._sides[side].location} has changed while it was read; compare again")
+        return found
 
     def _picked(self, side: int, wanted: _Wanted) -> Iterator[tuple[pa.RecordBatch, Words]]:
-        """The rows that are wanted, and some others that have the places of such."""
-        for batch, hashes in self._hashed(side):
-            picked = wanted[hashes[0] % np.uint64(_PLACES)]
-            if picked.any():
-                yield batch.filter(pa.array(picked)), hashes[:, picked]
+        """The rows that are wanted or sampled, and some others that have the places of such. Keeps what is sampled."""
+        sampled = self._sampled[side]
+        places = np.zeros(_PLACES, np.bool_)
+        places[[first % _PLACES for first, _ in sampled]] = True
+        wanted = wanted | places
+        for whole, all_hashes in self._hashed(side):
+            picked = wanted[all_hashes[0] % np.uint64(_PLACES)]
+            if not picked.any():
+                continue
+            batch, hashes = whole.filter(pa.array(picked)), all_hashes[:, picked]
+            for at in np.flatnonzero(places[hashes[0] % np.uint64(_PLACES)]).tolist():
+                one = int(hashes[0, at]), int(hashes[1, at])
+                if one in sampled and sampled[one] is None:
+                    sampled[one] = tuple(_value(batch, column, at) for column in self._columns[side])
+            yield batch, hashes
 
     def _hashed(self, side: int) -> Iterator[tuple[pa.RecordBatch, Words]]:
         columns = self._columns[side]
@@ -229,9 +249,14 @@ class Differing:
 def differing(sides: tuple[Side, Side], pairing: Pairing, told: Told) -> Iterator[Differing]:
     """What it puts on disk goes when it is done with: 17 bytes of each row, 33 with a key."""
     with tempfile.TemporaryDirectory(prefix="spark-lineage-diff-") as folder:
-        connection = duckdb.connect(str(Path(folder) / "rows"))
+        connection = duckdb.connect()
         try:
-            for name, value in (("memory_limit", _MEMORY), ("temp_directory", folder), ("preserve_insertion_order", "false")):
+            for name, value in (
+                ("memory_limit", _MEMORY),
+                ("temp_directory", folder),
+                ("preserve_insertion_order", "false"),
+                ("threads", "2"),
+            ):
                 connection.execute(f"SET {name} = '{value}'")
             yield Differing(connection, sides, pairing, told)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
