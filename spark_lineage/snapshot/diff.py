@@ -23,7 +23,7 @@ from .delta import absolute, identity_of, is_delta, version_of
 from .difference import ColumnDifference, Compared, Difference
 from .differing import differing, hashed
 from .files import FilesSide
-from .kinds import Column, columns_of
+from .kinds import Column, Kind, columns_of
 from .pairing import Pair, Pairing, paired
 from .postgres import PostgresSide, is_postgres, shown
 from .sides import DeltaSide, Side
@@ -103,10 +103,10 @@ def diff(
         return known
     try:
         with ExitStack() as open_sides:
-            opened = []
-            for side in sides:
-                opened.append(side.open(options.ignored))
-                open_sides.callback(opened[-1].close)
+            opened: dict[int, Side] = {}
+            for at in sorted((0, 1), key=lambda at: sides[at].kept is not None):  # that of which nothing is known fails first
+                opened[at] = sides[at].open(options.ignored)
+                open_sides.callback(opened[at].close)
             return _read(sides, (opened[0], opened[1]), options, progress)
     except SnapshotError as error:
         if known is None:
@@ -136,7 +136,7 @@ _SCHEMAS = "the rows are equal in the columns that both have; the schemas differ
 
 
 def _read(sides: tuple[_Named, _Named], opened: tuple[Side, Side], options: Options, progress: Progress | None) -> Difference:
-    pairing = _paired(opened[0].columns, opened[1].columns, options)
+    pairing = _paired(opened[0].columns, opened[1].columns, options, opened[0].left_out | opened[1].left_out)
     versions = [side.table.version if isinstance(side, DeltaSide) else None for side in opened]
     compared = _answer(sides, pairing, known=False, equal=False)
     compared = replace(
@@ -144,6 +144,11 @@ def _read(sides: tuple[_Named, _Named], opened: tuple[Side, Side], options: Opti
     )
     if not pairing.pairs:
         return replace(compared, reason="there is no column that both have and that can be compared")
+    for pair in pairing.pairs:
+        if _has_variant(pair.kind):
+            raise SnapshotError(
+                f"column {pair.name} has variants, which are left to Spark; --ignore-column {pair.name} leaves the column out"
+            )
     left = _without_common_files(opened, pairing.pairs)
     told = _Told(sum(side.bytes for side in left), progress)
     return _summed(compared, left, pairing, told) if options.brief else _counted(compared, opened, left, pairing, options, told)
@@ -198,6 +203,10 @@ def _counted(
         return replace(answer, here=replace(answer.here, rows=counted[0]), there=replace(answer.there, rows=counted[1]))
 
 
+def _has_variant(kind: Kind) -> bool:
+    return kind.name == "variant" or any(_has_variant(part.kind) for part in kind.parts)
+
+
 def _answer(sides: tuple[_Named, _Named], pairing: Pairing, known: bool, equal: bool) -> Difference:
     here, there = (
         Compared(
@@ -220,8 +229,8 @@ def _answer(sides: tuple[_Named, _Named], pairing: Pairing, known: bool, equal: 
     )
 
 
-def _paired(here: tuple[Column, ...], there: tuple[Column, ...], options: Options) -> Pairing:
-    return paired(here, there, options.key, options.ignored, options.trim)
+def _paired(here: tuple[Column, ...], there: tuple[Column, ...], options: Options, left_out: Collection[str] = ()) -> Pairing:
+    return paired(here, there, options.key, options.ignored, options.trim, left_out)
 
 
 def _without_common_files(sides: tuple[Side, Side], pairs: tuple[Pair, ...]) -> tuple[Side, Side]:

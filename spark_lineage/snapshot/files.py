@@ -58,7 +58,9 @@ class FilesSide(Side):
         self._partitions = _typed(
             {name: [file.partition.get(name) for file in self._files] for name in self._files[0].partition}
         )
+        self._there: set[str] = set()
         self.columns = columns_of(self._schema())
+        self.left_out = self._ignored & self._there
 
     @property
     def bytes(self) -> int:
@@ -140,6 +142,7 @@ class FilesSide(Side):
                     continue
                 fields[name] = field if name not in fields else self._merged(fields[name], field, file)
         for name, (kind, _) in self._partitions.items():
+            self._there.add(name)
             if name not in self._ignored:
                 fields[name] = spark_field(pa.field(name, kind))
         return {"type": "struct", "fields": list(fields.values())}
@@ -164,6 +167,7 @@ class FilesSide(Side):
             from pyarrow import orc
 
             schema = orc.ORCFile(source).schema
+            self._there.update(schema.names)
             for field in schema:
                 if field.name not in self._ignored and _has_local_time(field.type):
                     raise SnapshotError(
@@ -172,6 +176,7 @@ class FilesSide(Side):
                     )
             return [spark_field(field) for field in schema if field.name not in self._ignored]
         parquet = _parquet(source, file)
+        self._there.update(parquet.schema_arrow.names)
         metadata = parquet.metadata.metadata or {}
         instants = {
             column.path.split(".")[0]

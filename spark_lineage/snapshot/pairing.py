@@ -5,7 +5,7 @@ Columns go together by name, and are compared where docs/checksum.md hashes thei
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import QueryError
@@ -67,9 +67,10 @@ def paired(
     key: Collection[str] = (),
     ignored: Collection[str] = (),
     trim: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> Pairing:
-    """The columns of both, in the order of their names. Raises QueryError for a column that is named and is not there."""
-    known = [column.name for column in (*here, *there)]
+    """The columns of both, in the order of their names; `left_out` are known to be there as well. Raises QueryError for a column that is named and is not there."""
+    known = [*(column.name for column in (*here, *there)), *left_out]
     for named in (*ignored, *key, *(name for name in trim if name != ALL)):
         if named not in known:
             raise QueryError(f"neither side has a column {named!r}{near_columns(named, list(dict.fromkeys(known)))}")
@@ -77,11 +78,16 @@ def paired(
     left = tuple(column for column in here if column.name not in ignored)
     right = tuple(column for column in there if column.name not in ignored)
     pairs = tuple(_pairs(left, right, "", found))
-    trimmed = {pair.name for pair in pairs if pair.kind.name == "string"} if ALL in trim else set(trim)
+    spelled = {column.stored: column.name for column in right}
+    by_name = {pair.name: pair for pair in pairs}
+    by_name |= {spelled[pair.there.stored]: pair for pair in pairs if spelled[pair.there.stored] not in by_name}
+    trimmed = {by_name[name].name for name in trim if name in by_name}
+    if ALL in trim:
+        trimmed |= {pair.name for pair in pairs if pair.kind.name == "string"}
     for pair in pairs:
         if pair.name in trimmed and pair.kind.name != "string":
             raise QueryError(f"column {pair.name} is no text but of type {pair.kind.spark}: there are no blanks to trim")
-    keys = tuple(_key_of(name, pairs, ignored) for name in dict.fromkeys(key))
+    keys = tuple(dict.fromkeys(_key_of(name, by_name, ignored) for name in key))
     whole = (
         not trimmed
         and len(left) == len(here) == len(pairs) == len(right) == len(there)
@@ -89,7 +95,7 @@ def paired(
             _as_stored(one.here, mine) and _as_stored(one.there, yours) for one, mine, yours in _aligned(pairs, here, there)
         )
     )
-    return Pairing(pairs, tuple(found), keys, frozenset(trimmed & {pair.name for pair in pairs}), whole)
+    return Pairing(pairs, tuple(found), keys, frozenset(trimmed), whole)
 
 
 def typed(kind: Kind) -> str:
@@ -121,12 +127,11 @@ def _as_stored(compared: Column, column: Column) -> bool:
     )
 
 
-def _key_of(name: str, pairs: tuple[Pair, ...], ignored: Collection[str]) -> Pair:
+def _key_of(name: str, pairs: Mapping[str, Pair], ignored: Collection[str]) -> Pair:
     if name in ignored:
         raise QueryError(f"column {name} cannot both be of the key and be left out")
-    for pair in pairs:
-        if name in (pair.here.name, pair.there.name):
-            return pair
+    if name in pairs:
+        return pairs[name]
     raise QueryError(f"the key {name!r} must be a column of both sides, of types that can be compared")
 
 
@@ -191,4 +196,4 @@ def _common(here: str, there: str) -> str | None:
 
 
 def _scale(name: str) -> str:
-    return name.partition(",")[2]
+    return name.partition(",")[2].rstrip(")")

@@ -62,6 +62,7 @@ class PostgresSide(Side):
                     )
                 self._from, declared, self._bytes = self._catalog(relation)
                 self._declared = {name: kind for name, kind in declared.items() if name not in set(ignored)}
+                self.left_out = frozenset(ignored) & declared.keys()
             fields = [
                 {"name": name, "type": self._spark(name, kind, modifier), "nullable": True}
                 for name, (kind, modifier) in self._declared.items()

@@ -20,6 +20,8 @@ class Side(ABC):
 
     location: str
     columns: tuple[Column, ...]
+    left_out: frozenset[str] = frozenset()
+    """Columns that are there and were not looked at, since they are not asked for."""
 
     @property
     @abstractmethod
