@@ -1,9 +1,13 @@
-"""`spark_lineage.open(path)`: the questions to the lineage tables, and what reads datasets to answer: checksums and differences."""
+"""`spark_lineage.open(path)`: the questions to the lineage tables, and what reads datasets to answer: checksums and differences.
+
+What reads is imported when it is asked for: the questions need none of it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..config import load
 from ..model import Snapshot
@@ -11,11 +15,11 @@ from ..query.lineage import At
 from ..query.lineage import Lineage as Questions
 from ..query.moment import moment
 from ..query.tables import DeltaTables
-from ..store.tables import Store
-from . import taking
-from .diff import Options, diff
-from .difference import Difference
-from .taking import Verified
+
+if TYPE_CHECKING:
+    from ..store.tables import Store
+    from .difference import Difference
+    from .taking import Verified
 
 
 class Lineage(Questions):
@@ -27,18 +31,24 @@ class Lineage(Questions):
 
     def snapshots(self, dataset: str | None = None) -> tuple[Snapshot, ...]:
         """The checksums that are kept, of a dataset or of all, the oldest first."""
+        from . import taking
+
         store = self._store()
         key = None if dataset is None else taking.place_of(store, dataset)[0]
         return tuple(taking.snapshots(store, key=key))
 
     def snapshot_take(self, dataset: str, *, version: int | None = None, at: At = None) -> Snapshot:
         """The checksum of a version of a Delta table, kept from now on: the newest version, or that of a number or a time."""
+        from . import taking
+
         store = self._store()
         key, location = taking.place_of(store, dataset)
         return taking.take(store, location, version, None if at is None else moment(at), key)
 
     def snapshot_verify(self, dataset: str, *, version: int | None = None) -> Verified:
         """A version, by default the newest whose checksum is kept, read anew and held against that."""
+        from . import taking
+
         store = self._store()
         kept, location = taking.kept(store, dataset, version)
         return taking.verify(store, kept, location)
@@ -60,6 +70,8 @@ class Lineage(Questions):
         `ignore`, `trim`: names of columns; `trim` also ``["all"]``. Raises `QueryError` for what cannot be asked, `SnapshotError`
         for what cannot be read.
         """
+        from .diff import Options, diff
+
         options = Options(
             key=tuple(key),
             ignored=tuple(ignore),
@@ -71,6 +83,8 @@ class Lineage(Questions):
         return diff(self._store(), here, there, options)
 
     def _store(self) -> Store:
+        from ..store.tables import Store
+
         return Store.open(self._location)
 
 
