@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pyarrow.types as pat
@@ -24,6 +25,7 @@ from .sides import Side, Told
 _ROWS_AT_A_TIME = 1 << 16
 _OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+_GREGORIAN = dt.date(1582, 10, 15)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _WIDTHS = ("byte", "short", "integer", "long"), ("float", "double")
 _NEEDS_SPARK = "other formats, as CSV and JSON, need Spark to be read as it reads them: write the data as Parquet to compare it"
@@ -169,10 +171,10 @@ class FilesSide(Side):
             schema = orc.ORCFile(source).schema
             self._there.update(schema.names)
             for field in schema:
-                if field.name not in self._ignored and _has_local_time(field.type):
+                if field.name not in self._ignored and not pat.is_date(field.type) and _means_what_its_writer_meant(field.type):
                     raise SnapshotError(
-                        f"column {field.name} of {file.path} has times of ORC without a zone, which mean what their writer meant: "
-                        f"they are left to Spark; --ignore-column {field.name} leaves it out"
+                        f"column {field.name} of {file.path} has times of ORC without a zone or dates within a nested value, which mean "
+                        f"what their writer meant: they are left to Spark; --ignore-column {field.name} leaves it out"
                     )
             return [spark_field(field) for field in schema if field.name not in self._ignored]
         parquet = _parquet(source, file)
@@ -197,11 +199,23 @@ class FilesSide(Side):
             stripes = orc.ORCFile(source)
             there = set(stripes.schema.names) - set(self._partitions)
             for at in range(stripes.nstripes):
-                yield from _sliced(stripes.read_stripe(at, columns=[name for name in wanted if name in there]))
+                stripe = stripes.read_stripe(at, columns=[name for name in wanted if name in there])
+                self._refuse_old_dates(stripe)
+                yield from _sliced(stripe)
             return
         parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
         there = set(parquet.schema_arrow.names) - set(self._partitions)
         yield from parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[name for name in wanted if name in there])
+
+    def _refuse_old_dates(self, stripe: pa.RecordBatch) -> None:
+        """Spark writes dates to ORC in the Julian calendar where that was in use, and pyarrow does not turn them back."""
+        for name, column in zip(stripe.schema.names, stripe.columns, strict=True):
+            first = pc.min(column).as_py() if pat.is_date(column.type) else None
+            if first is not None and first < _GREGORIAN:
+                raise SnapshotError(
+                    f"column {name} of {self.location} has a date before {_GREGORIAN} in ORC, in the calendar of its writer: it is left to "
+                    f"Spark; --ignore-column {name} leaves it out"
+                )
 
     @contextmanager
     def _read(self, file: _File) -> Iterator[Any]:
@@ -307,10 +321,10 @@ def _classes(field: dict[str, Any]) -> list[str]:
     return found
 
 
-def _has_local_time(kind: pa.DataType) -> bool:
-    if pat.is_timestamp(kind):
-        return not kind.tz
-    return any(_has_local_time(kind.field(at).type) for at in range(kind.num_fields))
+def _means_what_its_writer_meant(kind: pa.DataType) -> bool:
+    if pat.is_timestamp(kind) or pat.is_date(kind):
+        return pat.is_date(kind) or not kind.tz
+    return any(_means_what_its_writer_meant(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def _sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -150,6 +150,9 @@ def test_delta_against_parquet_and_orc(store: Store) -> None:
     orc.write_table(pa.table({"t": instants["n"]}), "times.orc")
     with pytest.raises(SnapshotError, match=r"column t of .* left to Spark; --ignore-column t"):
         told("times.orc", "p")
+    orc.write_table(pa.table({"day": pa.array([dt.date(1582, 10, 14)], pa.date32())}), "julian.orc")
+    with pytest.raises(SnapshotError, match=r"column day of .* has a date before 1582-10-15 in ORC"):
+        told("julian.orc", "p")
 
 
 def test_values_of_other_widths(store: Store) -> None:
