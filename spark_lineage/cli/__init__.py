@@ -1,6 +1,6 @@
 """The command line; `main` is the program."""
 
-from . import commands, keeping, snapshot
+from . import commands, keeping, snapshot, snapshot_diff
 from .base import main
 
-__all__ = ["commands", "keeping", "main", "snapshot"]
+__all__ = ["commands", "keeping", "main", "snapshot", "snapshot_diff"]

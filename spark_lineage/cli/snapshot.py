@@ -180,12 +180,4 @@ def _scheme(key: str | None) -> Scheme:
 def _kept(store: Store, dataset: str, version: int | None, algorithm: str | None = None) -> tuple[Snapshot, str]:
     from ..snapshot import taking
 
-    key, location = taking.place_of(store, dataset)
-    found = taking.of_version(taking.snapshots(store, key=key, algorithm=algorithm), version)
-    if found is None:
-        which, option = ("any version", "") if version is None else (f"version {version}", f" --version {version}")
-        raise SnapshotError(
-            f"no checksum is kept of {which} of {dataset}; `spark-lineage snapshot take {dataset}{option}` takes it, "
-            "`spark-lineage snapshot list` lists those that are kept"
-        )
-    return found, location
+    return taking.kept(store, dataset, version, algorithm)

@@ -48,12 +48,7 @@ def open(location: str | os.PathLike[str] | None = None) -> Lineage:
 
     Raises `StoreNotFound`, `SchemaVersionError`, `StoreError`, and `ConfigError` where the configuration cannot be read.
     """
-    return Lineage(tables_at(location))
-
-
-def tables_at(location: str | os.PathLike[str] | None) -> DeltaTables:
-    """The tables of a store; None is the one that the configuration names."""
-    return DeltaTables(os.fspath(location) if location is not None else str(load().store))
+    return Lineage(DeltaTables(os.fspath(location) if location is not None else str(load().store)))
 
 
 class Lineage:

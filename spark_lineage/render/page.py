@@ -27,7 +27,7 @@ from ..query.answers import (
     Walk,
     plain,
 )
-from . import keeping
+from . import differences, keeping
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..ingest import IngestReport
     from ..model import Snapshot
     from ..snapshot.archive import Archived
+    from ..snapshot.difference import Difference
     from ..snapshot.parts import Parts
     from ..snapshot.recorded_versions import RecordedVersion
     from ..snapshot.retention import Retention
@@ -240,6 +241,16 @@ class Page:
             return self._json(made)
         for line in keeping.archived(made):
             self._line(line)
+        return None
+
+    def difference(self, found: Difference) -> None:
+        if self.as_json:
+            return self._json(differences.as_json(found))
+        for line in differences.facts(found):
+            self._line(line)
+        for title, header, rows in differences.tables(found):
+            self._line(f"\n{title}")
+            self._table(header, rows, empty="")
         return None
 
     def findings(self, findings: Sequence[Finding]) -> None:

@@ -84,6 +84,27 @@ def row_hashes(batch: pa.RecordBatch, columns: tuple[Column, ...]) -> Words:
     return _struct(parts, batch.num_rows)
 
 
+def without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With texts and bytes, also within nested values, as what pyarrow can filter."""
+    for at, name in enumerate(batch.schema.names):
+        held = _held(batch.column(at).type)
+        if held != batch.column(at).type:
+            batch = batch.set_column(at, name, batch.column(at).cast(held))
+    return batch
+
+
+def _held(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_held(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_field.with_type(_held(kind.key_type)), kind.item_field.with_type(_held(kind.item_type)))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_held(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_held(kind.value_type)))
+    return _VIEWS.get(kind, kind)
+
+
 def _struct(parts: list[tuple[Column, Values]], rows: int) -> Words:
     mask = np.repeat(_LANES, rows, axis=1)
     for column, values in parts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ..config import local_path
 from ..errors import SnapshotError
-from .arrow import PLAIN
+from .arrow import PLAIN, without_views
 from .kinds import PHYSICAL_NAME, Column, columns_of
 from .sums import Scheme
 
@@ -112,7 +112,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
 
 def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Scheme = PLAIN) -> Any:
     """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
-    return scheme.of(_batches(table, file), table.columns)
+    return scheme.of(batches_of(table, file), table.columns)
 
 
 def only_rearranges(location: str, version: int) -> bool:
@@ -188,7 +188,11 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.
             yield resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
 
 
-def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
+def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows that the version has of the file, with the columns that it has of these (all of the table), called as they are
+    stored. Raises SnapshotError for what is left to Spark or is gone."""
+    wanted_of = {column.stored for column in table.columns} if columns is None else set(columns)
+    partition = {name: value for name, value in file.partition.items() if name in wanted_of}
     system, path = opened(resolved(table.location, file.path))
     try:
         with system.open_input_file(path) as source:
@@ -199,7 +203,7 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
                     f"{file.path} is written in the calendar of Spark 2 ({old[0].decode()}): it is left to Spark"
                 )
             there = set(parquet.schema_arrow.names) - set(file.partition)  # a file may have those too: the log's value counts
-            wanted = [column.stored for column in table.columns if column.stored in there]
+            wanted = [column.stored for column in table.columns if column.stored in there & wanted_of]
             seen = 0
             for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=wanted):
                 kept = None if file.kept is None else file.kept[seen : seen + batch.num_rows]
@@ -207,8 +211,8 @@ def _batches(table: DeltaVersion, file: DataFile) -> Iterator[pa.RecordBatch]:
                 if kept is not None and not kept.all():  # a vector may end before the rows do: what it does not name is kept
                     mask = np.ones(batch.num_rows, np.bool_)
                     mask[: len(kept)] = kept
-                    batch = batch.filter(pa.array(mask))
-                yield _with_partition(batch, file.partition)
+                    batch = without_views(batch).filter(pa.array(mask))
+                yield _with_partition(batch, partition)
     except FileNotFoundError as error:
         raise SnapshotError(
             f"{file.path} of {table.location} is gone: version {table.version} cannot be read any more. Removed files are kept for "
@@ -243,6 +247,15 @@ def _written(schema: dict[str, Any]) -> str:
         return [plain(one) for one in kind] if isinstance(kind, list) else kind
 
     return json.dumps(plain(schema), separators=(",", ":"))
+
+
+def identity_of(location: str, version: int | None = None) -> tuple[str, int] | None:
+    """The table's id and the version, the newest if none is asked for, from the log alone; None where no log tells."""
+    try:
+        table = DeltaTable(absolute(location), version=version)
+        return str(table.metadata().id), table.version()
+    except (DeltaError, OSError, ValueError):
+        return None
 
 
 def is_delta(location: str) -> bool:

@@ -1,30 +1,90 @@
-"""`spark_lineage.open(path)`: questions to the lineage tables, and to the datasets that they tell of."""
+"""`spark_lineage.open(path)`: the questions to the lineage tables, and what reads datasets to answer: checksums, differences,
+and how versions are kept.
+
+What reads is imported when it is asked for: the questions need none of it.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..query import lineage as query
+from ..config import load
+from ..model import Snapshot
+from ..query.lineage import At
+from ..query.lineage import Lineage as Questions
+from ..query.moment import moment
+from ..query.tables import DeltaTables
 
 if TYPE_CHECKING:
     from ..store.tables import Store
     from .archive import Archived
+    from .difference import Difference
     from .recorded_versions import RecordedVersion
     from .retention import Retention
+    from .taking import Verified
 
 
-def open(location: str | os.PathLike[str] | None = None) -> Lineage:
-    return Lineage(query.tables_at(location))
+class Lineage(Questions):
+    """What is recorded in one store, and what the datasets themselves hold. No JVM is started."""
 
+    def __init__(self, location: str) -> None:
+        super().__init__(DeltaTables(location))
+        self._location = location
 
-open.__doc__ = query.open.__doc__
+    def snapshots(self, dataset: str | None = None) -> tuple[Snapshot, ...]:
+        """The checksums that are kept, of a dataset or of all, the oldest first."""
+        from . import taking
 
+        store = self._store()
+        key = None if dataset is None else taking.place_of(store, dataset)[0]
+        return tuple(taking.snapshots(store, key=key))
 
-class Lineage(query.Lineage):
-    """What is recorded in one store, and what has become of it."""
+    def snapshot_take(self, dataset: str, *, version: int | None = None, at: At = None) -> Snapshot:
+        """The checksum of a version of a Delta table, kept from now on: the newest version, or that of a number or a time."""
+        from . import taking
 
-    __doc__ = f"{query.Lineage.__doc__}"
+        store = self._store()
+        key, location = taking.place_of(store, dataset)
+        return taking.take(store, location, version, None if at is None else moment(at), key)
+
+    def snapshot_verify(self, dataset: str, *, version: int | None = None) -> Verified:
+        """A version, by default the newest whose checksum is kept, read anew and held against that."""
+        from . import taking
+
+        store = self._store()
+        kept, location = taking.kept(store, dataset, version)
+        return taking.verify(store, kept, location)
+
+    def diff(
+        self,
+        here: str,
+        there: str,
+        *,
+        key: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        trim: Sequence[str] = (),
+        float_tolerance: float | None = None,
+        sample: int = 10,
+        brief: bool = False,
+    ) -> Difference:
+        """How two datasets, or versions of them, differ: as `spark-lineage snapshot diff`, whose names they may have.
+
+        `ignore`, `trim`: names of columns; `trim` also ``["all"]``. Raises `QueryError` for what cannot be asked, `SnapshotError`
+        for what cannot be read.
+        """
+        from .diff import Options, diff
+
+        options = Options(
+            key=tuple(key),
+            ignored=tuple(ignore),
+            trim=tuple(trim),
+            float_tolerance=float_tolerance,
+            sample=sample,
+            brief=brief,
+        )
+        return diff(self._store(), here, there, options)
 
     def availability(self, name: str | None = None, *, deep: bool = False) -> tuple[RecordedVersion, ...]:
         """Whether each recorded version of a Delta table can still be read, of one dataset or of all, and until when.
@@ -57,4 +117,17 @@ class Lineage(query.Lineage):
     def _store(self) -> Store:
         from ..store.tables import Store
 
-        return Store.open(getattr(self._tables, "location", ""))
+        return Store.open(self._location)
+
+
+def open(location: str | os.PathLike[str] | None = None) -> Lineage:
+    """The lineage in a store: a folder or an object store URI; None is the store that the configuration names.
+
+    >>> import spark_lineage
+    >>> lineage = spark_lineage.open("./lineage")                           # doctest: +SKIP
+    >>> lineage.diff("lake/orders@12", "lake/orders@15", key=["id"]).equal   # doctest: +SKIP
+    False
+
+    Raises `StoreNotFound`, `SchemaVersionError`, `StoreError`, and `ConfigError` where the configuration cannot be read.
+    """
+    return Lineage(os.fspath(location) if location is not None else str(load().store))

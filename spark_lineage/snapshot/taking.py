@@ -284,6 +284,23 @@ def file_row(table: DeltaVersion, file: DataFile, found: Any, algorithm: str = A
     )
 
 
+def kept(store: Store, dataset: str, version: int | None, algorithm: str | None = ALGORITHM) -> tuple[Snapshot, str]:
+    """The checksum that is kept of a version, by default of the newest that has one, and where the dataset lies; `algorithm`
+    None: of any.
+
+    Raises SnapshotError where there is none, and as `place_of`.
+    """
+    key, location = place_of(store, dataset)
+    found = of_version(snapshots(store, key=key, algorithm=algorithm), version)
+    if found is None:
+        which, option = ("any version", "") if version is None else (f"version {version}", f" --version {version}")
+        raise SnapshotError(
+            f"no checksum is kept of {which} of {dataset}; `spark-lineage snapshot take {dataset}{option}` takes it, "
+            "`spark-lineage snapshot list` lists those that are kept"
+        )
+    return found, location
+
+
 def of_version(recorded: Sequence[Snapshot], version: int | None) -> Snapshot | None:
     """The last snapshot of a version, or of the newest version that has one."""
     found = [one for one in recorded if version is None or one.delta_version == version]
