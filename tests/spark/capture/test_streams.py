@@ -21,12 +21,14 @@ from spark_lineage.ingest import ingest
 from spark_lineage.store.tables import Store
 
 TIMEOUT = 240
+SECONDS_A_BATCH = 5
+"""Spark and Delta alone take 1.5 on a slow machine."""
 
 
-def run(writer: Any, path: Path | None = None) -> None:
+def run(writer: Any, path: Path | None = None, seconds: float = TIMEOUT) -> None:
     """The stream until it has read all that is there."""
     query = writer.trigger(availableNow=True).start(None if path is None else str(path))
-    assert query.awaitTermination(TIMEOUT), "the stream did not end"
+    assert query.awaitTermination(seconds), "the stream did not end"
 
 
 def checkpointed(frame: Any, capture: Capture, name: str = "checkpoint") -> Any:
@@ -333,7 +335,11 @@ def _flood(spark: Any, capture: Capture, batches: int, sink: str) -> None:
     attachment = attach(spark, inbox=str(capture.inbox), ingest="none", strict=True)
     assert attachment is not None
     rows = spark.readStream.format("delta").option("maxFilesPerTrigger", 1).load(source).where("id >= 0")
-    run(checkpointed(rows, capture).queryName("flood").format(sink), capture.data / "sink")
+    run(
+        checkpointed(rows, capture).queryName("flood").format(sink),
+        capture.data / "sink",
+        max(TIMEOUT, SECONDS_A_BATCH * batches),
+    )
     detach(spark)
     store = capture.data / "lineage"
     ingest(str(capture.inbox), str(store), final=True)
