@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from py4j.java_gateway import JavaPackage
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from .kinds import LANES, MASK64, Column, Kind, columns_of, key_of
 from .sums import Sums
-
-_HALF = 0xFFFFFFFF
 
 
 def sums_of_frame(frame: DataFrame, columns: tuple[Column, ...] | None = None) -> Sums:
@@ -32,24 +31,24 @@ def row_hashes(columns: tuple[Column, ...]) -> list[SparkColumn]:
 
 
 def aggregates() -> list[SparkColumn]:
-    """What is to be aggregated over `h0` and `h1`: the number of rows, and the sums of the low and of the high half of each.
-
-    A sum of whole hashes would overflow, which is an error in ANSI mode; halves do so after 2^31 rows, so there each is a decimal's.
-    """
-    halves = [
-        F.sum(half.cast("decimal(20,0)")).alias(f"{part}{lane}")
-        for lane in range(len(LANES))
-        for part, half in (
-            ("low", F.col(f"h{lane}").bitwiseAND(F.lit(_HALF))),
-            ("high", F.shiftrightunsigned(F.col(f"h{lane}"), 32)),
-        )
-    ]
-    return [F.count(F.lit(1)).alias("rows"), *halves]
+    """What is to be aggregated over `h0` and `h1`: the number of rows, and the sum of each, modulo 2^64."""
+    return [F.count(F.lit(1)).alias("rows"), *(_wrapping_sum(f"h{lane}").alias(f"sum{lane}") for lane in range(len(LANES)))]
 
 
 def sums_from(row: Any) -> Sums:
-    lanes = [(int(row[f"low{lane}"] or 0) + (int(row[f"high{lane}"] or 0) << 32)) & MASK64 for lane in range(len(LANES))]
-    return Sums(int(row["rows"]), *lanes)
+    return Sums(int(row["rows"]), *(int(row[f"sum{lane}"] or 0) & MASK64 for lane in range(len(LANES))))
+
+
+def _wrapping_sum(name: str) -> SparkColumn:
+    """A sum of bigints that overflows as Java's does, whatever ANSI mode says: sums of halves as decimals cost a fifth more."""
+    jvm = SparkSession.active()._jvm
+    assert jvm is not None
+    expressions, utils = jvm.org.apache.spark.sql.catalyst.expressions, jvm.org.apache.spark.sql.classic.ExpressionUtils
+    mode = getattr(getattr(expressions, "EvalMode$"), "MODULE$").LEGACY()
+    if not isinstance(expressions.NumericEvalContext, JavaPackage):  # Spark 4.1
+        mode = expressions.NumericEvalContext(mode, False)
+    total = expressions.aggregate.Sum(utils.expression(F.col(name)._jc), mode)
+    return SparkColumn(utils.column(total.toAggregateExpression()))
 
 
 def _struct(fields: list[tuple[Column, SparkColumn]], lane: int) -> SparkColumn:
