@@ -22,7 +22,7 @@ Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
 LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
-SnapshotMethod = Literal["scan", "incremental", "none"]
+SnapshotMethod = Literal["scan", "incremental", "inline", "none"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
@@ -160,6 +160,15 @@ class Input:
     event_date: date
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was summed in a write: its rows, their checksum, and a hash of the columns' names and classes."""
+
+    rows: int
+    checksum: str
+    classes: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """A dataset written by an execution."""
@@ -184,6 +193,9 @@ class Output:
     rows_deleted: int | None = None
     bytes_written: int | None = None
     files_written: int | None = None
+    observed_rows: int | None = None
+    observed_checksum: str | None = None
+    observed_classes: str | None = None
     event_date: date
 
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from .attach import Attachment
 
 log = logging.getLogger("spark_lineage")
-_PYTHONS_OWN = {"store", "ingest", "exit_wait_seconds", "snapshots", "snapshots_allow", "snapshots_deny", "snapshots_max_bytes"}
+_PYTHONS_OWN = {
+    "store",
+    "ingest",
+    "exit_wait_seconds",
+    "snapshots",
+    "snapshots_allow",
+    "snapshots_deny",
+    "snapshots_max_bytes",
+    "snapshots_inline",
+}
 """Options that mean something after the listener began."""
 
 

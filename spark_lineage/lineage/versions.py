@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..model import Input, Output, Schema, VersionBasis
+from ..model import Input, Observed, Output, Schema, VersionBasis
 from ..plan.document import Commit, ExecutionDocument, Scan, Stream, Write
 from ..plan.values import Field
 from .datasets import DatasetRef, Naming, Reading, short_format
@@ -55,6 +55,7 @@ class Facts:
     stream: Stream | None = None
     placeless: tuple[Write, ...] = ()
     """Writes to tables that tell a name and no path."""
+    observed: tuple[Observed, ...] = ()
 
     @staticmethod
     def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
@@ -83,7 +84,7 @@ class Facts:
         streamed = streamed_of(document.stream, readings)
         placeless = tuple(write for write in document.writes if not write.path)
         grouped = {key: tuple(group) for key, group in scans.items()}
-        return Facts(grouped, commits, writes, streamed, document.stream, placeless)
+        return Facts(grouped, commits, writes, streamed, document.stream, placeless, document.observed)
 
     def writes_of(self, target: DatasetRef, alone: bool) -> tuple[Write, ...]:
         """The physical writes to a dataset; those that tell no path go by name, or to the only target there is."""
@@ -145,7 +146,17 @@ def outputs_of(
             output = _output(heading, write, commit, physical, table_id, schema)
             outputs.append(replace(output, offsets=sink_offsets(facts.stream)))
             touched.append(Touched(write.target, table_id, schema))
-    return _of_stream(outputs, facts.stream), tuple(touched)
+    return _of_stream(_observed(outputs, facts), facts.stream), tuple(touched)
+
+
+def _observed(outputs: list[Output], facts: Facts) -> list[Output]:
+    """With what was summed in the one write of an execution that made one commit: of several it is not told which is whose."""
+    committed = [at for at, output in enumerate(outputs) if output.delta_version is not None]
+    if len(committed) != 1 or len(facts.observed) != 1 or sum(len(commits) for commits in facts.commits.values()) != 1:
+        return outputs
+    (at,), (one,) = committed, facts.observed
+    summed = replace(outputs[at], observed_rows=one.rows, observed_checksum=one.checksum, observed_classes=one.classes)
+    return [*outputs[:at], summed, *outputs[at + 1 :]]
 
 
 def _of_stream(outputs: Sequence[Output], stream: Stream | None) -> tuple[Output, ...]:

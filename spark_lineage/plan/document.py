@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import DocumentError
+from ..model import Observed
 from .decode import decode_fields, decode_plan, decode_stated
 from .json_text import loads
 from .nodes import Plan
@@ -249,6 +250,7 @@ class ExecutionDocument:
     scans: tuple[Scan, ...] = ()
     writes: tuple[Write, ...] = ()
     commits: tuple[Commit, ...] = ()
+    observed: tuple[Observed, ...] = ()
     stream: Stream | None = None
     incomplete: tuple[str, ...] = ()
     real_paths: Mapping[str, str] = field(default_factory=dict)
@@ -432,6 +434,7 @@ def _read_execution(reader: _Reader) -> ExecutionDocument:
         scans=tuple(_read_scan(_Reader(raw)) for raw in reader.list("scans")),
         writes=tuple(_read_write(_Reader(raw)) for raw in reader.list("writes")),
         commits=tuple(_read_commit(_Reader(raw)) for raw in reader.list("commits")),
+        observed=tuple(_read_observed(_Reader(raw)) for raw in reader.list("observed")),
         stream=None if reader.raw.get("stream") is None else _read_stream(_Reader(reader.raw["stream"])),
         incomplete=reader.texts("incomplete"),
         real_paths=reader.map_or_none("real_paths") or {},
@@ -444,6 +447,10 @@ def _read_nested(reader: _Reader) -> Nested:
         name=reader.text_or_none("name"),
         analyzed=decode_plan(reader.raw["analyzed"]),
     )
+
+
+def _read_observed(reader: _Reader) -> Observed:
+    return Observed(reader.integer("rows"), reader.text("checksum"), reader.text("classes"))
 
 
 def _read_stream(reader: _Reader) -> Stream:

@@ -19,7 +19,7 @@ from ..model import Snapshot
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store
-from .policy import Policy, Version, Wanted
+from .policy import Policy, Version, Wanted, Written
 from .sums import Progress
 from .taking import left_out, take
 
@@ -59,7 +59,7 @@ class Deferred:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def offer(self, outputs: Iterable[Version], inputs: Iterable[Version]) -> None:
+    def offer(self, outputs: Iterable[Written], inputs: Iterable[Version]) -> None:
         """Rows that are in the tables now."""
         wanted = [(time.monotonic() + self._settle, one) for one in self.policy.wanted(outputs, inputs)]
         if not wanted:
@@ -146,7 +146,7 @@ def take_wanted(
                 raise SnapshotError("it is recorded without a place where it lies")
             found = take(
                 store, place, one.version, None, (one.namespace, one.name), progress,
-                table_id=one.table_id, execution_id=one.execution_id, max_bytes=policy.max_bytes,
+                table_id=one.table_id, execution_id=one.execution_id, max_bytes=policy.max_bytes, observed=one.observed,
             )  # fmt: skip
         except SnapshotError as error:
             found = left_out(store, one, str(error))
@@ -164,8 +164,12 @@ class _Row(NamedTuple):
     alias: str | None
     table_id: str | None
     delta_version: int | None
+    observed_rows: int | None = None
+    observed_checksum: str | None = None
+    observed_classes: str | None = None
 
 
 def _rows(store: Store, table: str) -> Iterator[_Row]:
-    for batch in store.arrow(table, _Row._fields, "delta_version is not null").to_batches(max_chunksize=10_000):
+    columns = [name for name in _Row._fields if table == "outputs" or not name.startswith("observed_")]
+    for batch in store.arrow(table, columns, "delta_version is not null").to_batches(max_chunksize=10_000):
         yield from (_Row(**row) for row in batch.to_pylist())

@@ -119,14 +119,19 @@ def only_rearranges(location: str, version: int) -> bool:
     """Whether the commit of a version adds and removes files, and says of all that the table's rows stay what they are
     (`dataChange`; https://github.com/delta-io/delta/blob/master/PROTOCOL.md, "Add File and Remove File"). False where no log tells.
     """
+    actions = commit_actions(location, version) or ()
+    files = [action[kind] for action in actions for kind in ("add", "remove") if action.get(kind)]
+    return bool(files) and not any(file.get("dataChange", True) for file in files)
+
+
+def commit_actions(location: str, version: int) -> list[dict[str, Any]] | None:
+    """The actions of the commit of a version; None where no log tells."""
     system, path = opened(f"{absolute(location)}/_delta_log/{version:020}.json")
     try:
         with system.open_input_stream(path) as log:
-            actions = [json.loads(line) for line in log.read().splitlines() if line.strip()]
+            return [json.loads(line) for line in log.read().splitlines() if line.strip()]
     except (pa.ArrowException, OSError, ValueError):
-        return False
-    files = [action[kind] for action in actions for kind in ("add", "remove") if action.get(kind)]
-    return bool(files) and not any(file.get("dataChange", True) for file in files)
+        return None
 
 
 def _committed_at(table: DeltaTable, newest: int) -> datetime | None:

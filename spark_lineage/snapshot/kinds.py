@@ -95,6 +95,19 @@ def layout_hash(columns: tuple[Column, ...]) -> str:
     return hashlib.sha256("\n".join(_described(columns, "", stored=True)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def classes_hash(columns: tuple[Column, ...]) -> str:
+    """32 hexadecimal digits for names and classes: what the hashes of rows depend on. As ``RowHash.java`` makes it."""
+    return hashlib.sha256(_classes(columns).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _classes(columns: tuple[Column, ...]) -> str:
+    return "".join(
+        f"{len(column.name.encode('utf-8', 'surrogatepass'))}:{column.name}{column.kind.label}"
+        f"{f'({_classes(column.kind.parts)})' if column.kind.name == 'struct' else ''}\n"
+        for column in columns
+    )
+
+
 def covers(wider: tuple[Column, ...], narrower: tuple[Column, ...]) -> bool:
     """Whether a sum of rows of the narrower schema is the sum of the same rows under the wider one, where what is missing is null.
 

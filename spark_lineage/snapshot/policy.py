@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..config import Settings
 from ..lineage.limits import Limits
+from ..model import Observed
 
 
 class Version(Protocol):
@@ -28,6 +29,17 @@ class Version(Protocol):
     def delta_version(self) -> int | None: ...
 
 
+class Written(Version, Protocol):
+    """Of `outputs`: also what was summed in the write."""
+
+    @property
+    def observed_rows(self) -> int | None: ...
+    @property
+    def observed_checksum(self) -> str | None: ...
+    @property
+    def observed_classes(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A version of a Delta table that is to have a checksum; `execution_id` wrote it (None: it was read)."""
@@ -37,6 +49,7 @@ class Wanted:
     table_id: str
     version: int
     execution_id: str | None = None
+    observed: Observed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +65,20 @@ class Policy:
         datasets = Limits(tuple(settings.snapshots_allow), tuple(settings.snapshots_deny))
         return cls(str(settings.snapshots), datasets, int(settings.snapshots_max_bytes))
 
-    def wanted(self, outputs: Iterable[Version], inputs: Iterable[Version]) -> Iterator[Wanted]:
+    def wanted(self, outputs: Iterable[Written], inputs: Iterable[Version]) -> Iterator[Wanted]:
         """The versions that these rows are of and that it asks for, each once."""
-        written = ((row, row.execution_id) for row in outputs if self.when != "off")
-        read = ((row, None) for row in inputs if self.when == "all")
+        written = ((row, row.execution_id, _observed(row)) for row in outputs if self.when != "off")
+        read = ((row, None, None) for row in inputs if self.when == "all")
         seen: set[tuple[str, int]] = set()
-        for row, writer in chain(written, read):
+        for row, writer, observed in chain(written, read):
             if row.table_id is None or row.delta_version is None or (row.table_id, row.delta_version) in seen:
                 continue
             if self.datasets.admits_place(row.name, f"{row.namespace}/{row.name}", row.alias):
                 seen.add((row.table_id, row.delta_version))
-                yield Wanted(row.namespace, row.name, row.table_id, row.delta_version, writer)
+                yield Wanted(row.namespace, row.name, row.table_id, row.delta_version, writer, observed)
+
+
+def _observed(row: Written) -> Observed | None:
+    if row.observed_rows is None or row.observed_checksum is None or row.observed_classes is None:
+        return None
+    return Observed(row.observed_rows, row.observed_checksum, row.observed_classes)

@@ -9,16 +9,17 @@ from typing import Any
 
 from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
-from ..model import Snapshot, SnapshotFile
+from ..model import Observed, Snapshot, SnapshotFile, SnapshotMethod
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
 from .arrow import PLAIN
 from .delta import DataFile, DeltaVersion, absolute, is_delta, only_rearranges, sums_of_file, version_of
+from .inline import sums_of_write
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .parts import ByColumn, ByGroup, kept_parts, parts_of
 from .policy import Wanted
-from .sums import Progress, Scheme
+from .sums import Progress, Scheme, Sums
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ def take(
     execution_id: str | None = None,
     max_bytes: int | None = None,
     scheme: Scheme = PLAIN,
+    observed: Observed | None = None,
 ) -> Snapshot:
     """The snapshot of a version (the newest, that of a time), as it is recorded then.
 
     A version that is known is not read again. `table_id` is the table that is meant, and not another one that has taken its
-    place; `execution_id` wrote the version; `max_bytes` bounds what is read. Raises SnapshotError, and StoreError where it
-    cannot be kept.
+    place; `execution_id` wrote the version; `max_bytes` bounds what is read; `observed` was summed while it was written. Raises
+    SnapshotError, and StoreError where it cannot be kept.
     """
     table = version_of(location, version, at)
     if table_id is not None and table.table_id != table_id:
@@ -86,8 +88,13 @@ def take(
     known = known_snapshot(store, key, table.table_id, table.version, table.columns, scheme.algorithm)
     if known is not None:
         return known
+    inline = None if observed is None or scheme is not PLAIN else sums_of_write(table, observed, lambda: _before(store, table))
+    if inline is not None:
+        file = next((one for one in table.files if one.named == inline.file), None)
+        new = [] if file is None else [file_row(table, file, inline.written)]
+        return keep(store, location, _snapshot(table, key, inline.whole, scheme, "inline", 0, execution_id), new)
     sums = known_sums(store, table, scheme)
-    new: list[SnapshotFile] = []
+    new = []
     done, total = sum(file.size for file in table.files if file.named in sums), table.bytes
     if max_bytes is not None and total - done > max_bytes:
         raise SnapshotError(f"{total - done} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
@@ -98,7 +105,20 @@ def take(
         if progress is not None:
             progress(done, total)
     whole = sum((sums[file.named] for file in table.files), scheme.zero)
-    snapshot = Snapshot(
+    method: SnapshotMethod = "scan" if len(new) == len(table.files) else "incremental"
+    return keep(store, location, _snapshot(table, key, whole, scheme, method, len(new), execution_id), new)
+
+
+def _snapshot(
+    table: DeltaVersion,
+    key: DatasetKey,
+    whole: Any,
+    scheme: Scheme,
+    method: SnapshotMethod,
+    read: int,
+    execution_id: str | None,
+) -> Snapshot:
+    return Snapshot(
         namespace=key[0],
         name=key[1],
         table_id=table.table_id,
@@ -110,13 +130,23 @@ def take(
         row_count=whole.rows,
         checksum=whole.checksum,
         files=len(table.files),
-        bytes=total,
-        files_read=len(new),
-        method="scan" if len(new) == len(table.files) else "incremental",
+        bytes=table.bytes,
+        files_read=read,
+        method=method,
         execution_id=execution_id,
         computed_at=datetime.now(UTC),
     )
-    return keep(store, location, snapshot, new)
+
+
+def _before(store: Store, table: DeltaVersion) -> Sums | None:
+    """The sums of the version before, of a schema that holds under this one's; those of no rows before the first version."""
+    if table.version == 0:
+        return Sums(0, 0, 0)
+    for one in snapshots(store, table_id=table.table_id, version=table.version - 1):
+        told = one.schema is not None and _holds(table.columns, columns_of(one.schema))
+        if told and one.row_count is not None and one.checksum is not None:
+            return Sums.parse(one.row_count, one.checksum)
+    return None
 
 
 def known_snapshot(

@@ -103,6 +103,7 @@ def _snapshots(location: str) -> None:
 
 
 def _parts_and_kept_versions(location: str) -> None:
+    add_columns(location, "outputs", "observed_rows", "observed_checksum", "observed_classes")
     for table in ("snapshot_parts", "archives", "preserved"):
         create_table(location, TABLES[table])
 
@@ -117,5 +118,9 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(4, "column_lineage.certainty and order_only; plans.columns", _sure_edges),
     Step(5, "the tables snapshots and snapshot_files", _snapshots),
-    Step(6, "the tables snapshot_parts, archives and preserved", _parts_and_kept_versions),
+    Step(
+        6,
+        "outputs.observed_rows, observed_checksum and observed_classes; the tables snapshot_parts, archives and preserved",
+        _parts_and_kept_versions,
+    ),
 )

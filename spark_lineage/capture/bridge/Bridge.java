@@ -29,6 +29,8 @@ public final class Bridge extends SparkListener {
     private final long stopMillis;
     private volatile boolean ended;
     private volatile String failure;
+    private Inline inline;
+    private org.apache.spark.sql.ExperimentalMethods summing;
 
     /** `options` has text values; the names are in capture/attach.py. Throws when the inbox cannot be written. */
     public Bridge(SparkContext context, Map options) throws Exception {
@@ -144,6 +146,13 @@ public final class Bridge extends SparkListener {
         }
     }
 
+    /** From now on the rows that this session writes to Delta tables are summed as they are written. */
+    public void sumRows(org.apache.spark.sql.ExperimentalMethods methods) {
+        inline = new Inline(context, worker);
+        inline.into(methods);
+        summing = methods;
+    }
+
     /** Takes a run_start or run_end document that Python made for a job(...) in the application. */
     public void note(String kind, String json) {
         if (!ended) {
@@ -204,6 +213,9 @@ public final class Bridge extends SparkListener {
 
     private void end(String error, long timeoutMillis) {
         commits.uninstall();
+        if (inline != null) {
+            inline.outOf(summing);
+        }
         streams.settle(0L);
         drops.count(worker, open);
         worker.end(error, true, timeoutMillis);

@@ -90,6 +90,7 @@ final class Document {
         }
         out.key("analyzed").raw(analyzed == null ? "null" : plan(analyzed, header, incomplete, reasons)).comma();
         nested(out, one, header, incomplete, reasons);
+        observed(out, one);
         if (origins.leftOut) {
             incomplete.add("plans of earlier checkpoints left out");
             origins.leftOut = false;
@@ -304,6 +305,20 @@ final class Document {
             }
         }
         out.close(']').comma();
+    }
+
+    /** Checksums of the rows of writes inside, taken in the same pass. */
+    private void observed(Json out, Bridge.Finished one) {
+        Json told = new Json();
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            Json found = Inline.observed(((Bridge.Finished) one.nested.get(i)).end.qe());
+            if (found != null) {
+                told.raw(found).comma();
+            }
+        }
+        if (told.length() > 0) {
+            out.key("observed").open('[').raw(told).close(']').comma();
+        }
     }
 
     private void physical(Json out, Bridge.Finished one, List incomplete, Reasons reasons) {
