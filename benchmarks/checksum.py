@@ -32,6 +32,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from overhead import session  # noqa: E402
 
 WIDE_COLUMNS, NOOP = 200, "noop"
+COMPILED = {"spark.driver.extraJavaOptions": "-XX:ReservedCodeCacheSize=256m"}
+"""Both compilers of the JVM, as jobs have them that take longer than a test."""
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lineage-checksum-") as folder:
-        spark = session("checksum", {"spark.sql.warehouse.dir": f"{folder}/warehouse"})
+        spark = session("checksum", {"spark.sql.warehouse.dir": f"{folder}/warehouse", **COMPILED})
         figures = {}
         for name, place in tables(spark, Path(folder), arguments.scale).items():
             figures[name] = {
@@ -61,6 +63,12 @@ def tables(spark: Any, folder: Path, scale: str) -> dict[str, str]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     places = {"lineitem": str(folder / "lineitem"), "wide": str(folder / "wide")}
     spark.read.parquet(str(data / "lineitem.parquet")).repartition(8).write.format("delta").save(places["lineitem"])
+    wide(spark, scale).write.format("delta").save(places["wide"])
+    return places
+
+
+def wide(spark: Any, scale: str) -> Any:
+    """A frame of 200 columns of five kinds."""
     kinds = (
         "id * {n}",
         "'text ' || id % {n}",
@@ -69,8 +77,7 @@ def tables(spark: Any, folder: Path, scale: str) -> dict[str, str]:
         "nullif(id % {n}, 1)",
     )
     columns = [f"{kinds[n % len(kinds)].format(n=n + 2)} AS c{n}" for n in range(WIDE_COLUMNS)]
-    spark.range(int(200_000 * float(scale))).repartition(8).selectExpr(*columns).write.format("delta").save(places["wide"])
-    return places
+    return spark.range(int(200_000 * float(scale))).repartition(8).selectExpr(*columns)
 
 
 def by_spark(spark: Any, place: str, rounds: int) -> dict[str, Any]:
