@@ -31,7 +31,7 @@ from spark_lineage.snapshot.deferred import due
 from spark_lineage.snapshot.delta import absolute
 from spark_lineage.snapshot.policy import Policy
 from spark_lineage.snapshot.taking import left_out, place_of
-from spark_lineage.snapshot.with_spark import take_frame, take_with_spark
+from spark_lineage.snapshot.with_spark import take_files_with_spark, take_frame, take_with_spark
 from spark_lineage.store.tables import Store
 
 
@@ -74,9 +74,12 @@ def take_due(spark: SparkSession, store: Store) -> Iterator[Snapshot]:
     for one in due(store, Policy.of(load()), again=True):
         try:
             key, place = place_of(store, one.name)
-            yield take_with_spark(
-                spark, store, place, one.version, None, key, table_id=one.table_id, execution_id=one.execution_id
-            )
+            if one.fingerprint is not None:
+                yield take_files_with_spark(spark, store, place, key, one.fingerprint, one.execution_id)
+            else:
+                yield take_with_spark(
+                    spark, store, place, one.version, None, key, table_id=one.table_id, execution_id=one.execution_id
+                )
         except LineageError as error:
             yield left_out(store, one, str(error))
 

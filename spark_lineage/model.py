@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 RunStatus = Literal["running", "succeeded", "failed", "lost"]
 ExecutionStatus = Literal["succeeded", "failed"]
@@ -28,6 +28,8 @@ Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
     "JOIN", "FILTER", "GROUP_BY", "SORT", "WINDOW", "CONDITIONAL",  # INDIRECT
 ]  # fmt: skip
+REDACTED: Final = "*********(redacted)"
+"""Stands where a secret was, as Spark has it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ RESOURCE = PACKAGE.replace(".", "/") + "/lineage.properties"
 FILES = (
     "Faults", "Json", "Members", "Reflect", "Plans", "RealPaths", "SqlText", "Globs", "Literals", "Blank", "Redaction", "Pace", "Budget", "Reasons", "StreamSources",
     "Folders", "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "Declared", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
-    "Filled", "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
+    "Filled", "FileSet", "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "DeltaOwn", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "Texts", "PlanStream",
     "CommandWriter", "Clock", "Executable", "RowHash", "Inline", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Ahead", "Bridge",

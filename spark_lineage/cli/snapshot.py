@@ -29,7 +29,7 @@ _KEY = click.option("--key", metavar="FILE", help="The keyed checksum, under the
 def snapshot() -> None:
     """Take, list and verify checksums of dataset versions.
 
-    DATASET is any name of a recorded dataset, or the folder of a Delta table.
+    DATASET is any name of a recorded dataset, the folder of a Delta table, or a folder or file of Parquet or ORC.
     """
 
 
@@ -51,15 +51,17 @@ def take(
     ctx: click.Context, dataset: str | None, version: int | None, at: str | None, due: bool, retry: bool, key: str | None,
     columns: bool, by: str | None,
 ) -> None:  # fmt: skip
-    """Take the checksum of a version of a Delta table and keep it. Data files whose sum is known are not read again.
+    """Take the checksum of a version of a Delta table, or of the files of Parquet or ORC in a folder, and keep it. Data files of a
+    table whose sum is known are not read again.
 
     Exit code 1 where a version was found corrupted, or one that is due could not be taken.
     """
     from ..query.moment import moment
     from ..render.progress import progress
     from ..snapshot import taking
-    from ..snapshot.delta import version_of
+    from ..snapshot.delta import is_delta, version_of
     from ..snapshot.parts import ByColumn, ByGroup, take_parts
+    from ..snapshot.unversioned import take_any
 
     if version is not None and at is not None:
         raise click.UsageError("--version and --at both say which version; give one of them")
@@ -82,10 +84,12 @@ def take(
     when = None if at is None else moment(at)
     store = store_or_new(call, dataset, version, when)
     dataset_key, location = taking.place_of(store, dataset)
+    if schemes and not is_delta(location):
+        raise SnapshotError(f"--columns and --by are for Delta tables, and {dataset} is none")
     if by is not None:  # before anything is read
         ByGroup.parsed(by).checked(version_of(location, version, when).columns)
     with progress("reading") as told:
-        taken = taking.take(store, location, version, when, dataset_key, told, scheme=_scheme(key))
+        taken = take_any(store, location, version, when, dataset_key, told, scheme=_scheme(key))
         for scheme in schemes:
             take_parts(store, taken, location, scheme, told)
     call.page().snapshots([taken])
@@ -140,14 +144,14 @@ def show(ctx: click.Context, dataset: str, version: int | None) -> None:
 def verify(ctx: click.Context, dataset: str, version: int | None, key: str | None) -> None:
     """Read a version anew and hold it against the checksum that is kept. Exit code 1 where they differ, or it is gone."""
     from ..render.progress import progress
-    from ..snapshot import taking
+    from ..snapshot.unversioned import verify_any
 
     call: Call = ctx.obj
     store = _store(call)
     scheme = _scheme(key)
     kept, location = _kept(store, dataset, version, scheme.algorithm)
     with progress("reading") as told:
-        held = taking.verify(store, kept, location, told, scheme)
+        held = verify_any(store, kept, location, told, scheme)
     call.page().verified(held)
     ctx.exit(int(not held.holds))
 
@@ -160,13 +164,13 @@ def _store(call: Call) -> Store:
 
 def store_or_new(call: Call, dataset: str, version: int | None, at: datetime | None) -> Store:
     """The store; where there is none it is made, once it is known that there is a version to take."""
-    from ..snapshot.delta import version_of
+    from ..snapshot.unversioned import check_any
     from ..store.tables import Store
 
     try:
         return _store(call)
     except StoreNotFound:
-        version_of(dataset, version, at)
+        check_any(dataset, version, at)
         return Store.open(call.settings().store, create=True)
 
 

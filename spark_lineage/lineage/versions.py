@@ -235,7 +235,8 @@ def _scanned(
     for place in map(exact_place, scan.paths) if delta else places_of(scan.paths, scan.folders):
         if place.key in models.folds:
             model = models.folds[place.key]
-            fingerprint = model.partition or (scan.fingerprint if place.key in models.heads else None)
+            head = scan.fingerprint.partition(":")[2] if scan.fingerprint and place.key in models.heads else None
+            fingerprint = model.partition or (f"model:{head}" if head else None)
             found[model.key] = replace(scan, fingerprint=fingerprint)
         else:
             found[_known_root(place.key, known)] = scan
@@ -406,6 +407,7 @@ def _committed(output: Output, commit: Commit) -> Output:
         delta_version=commit.version,
         delta_version_before=commit.version_before,
         committed_at=None if commit.timestamp_ms is None else moment(commit.timestamp_ms),
+        fingerprint=commit.fingerprint,
         version_basis=commit.basis,
         rows_written=output.rows_written if rows is None else rows,
         rows_deleted=_first(commit, _DELETED, None),

@@ -179,6 +179,8 @@ class Commit:
     table_id: str | None = None
     version_before: int | None = None
     operation: str | None = None
+    fingerprint: str | None = None
+    """Of the files that it added and removed."""
     metrics: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Field, ...] = ()
     """The table's schema after the commit, where no plan tells it."""
@@ -574,6 +576,7 @@ def _read_commit(reader: _Reader) -> Commit:
         table_id=reader.text_or_none("table_id"),
         version_before=reader.integer_or_none("version_before"),
         operation=reader.text_or_none("operation"),
+        fingerprint=reader.text_or_none("fingerprint"),
         metrics=reader.map_or_none("metrics") or {},
         columns=decode_fields(reader.list("columns")),
         generated={name: decode_stated(raw) for name, raw in reader.object("generated").items()},

@@ -149,13 +149,13 @@ class Page:
             return self._json(snapshots)
         header = ("dataset", "version", "committed", "rows", "checksum", "schema", "files", "read", "method", "taken")
         rows = [
-            (one.name, one.delta_version, time(one.committed_at), one.row_count, one.checksum, one.schema_hash, one.files, one.files_read, one.method, time(one.computed_at))
+            (one.name, one.fingerprint if one.delta_version is None else one.delta_version, time(one.committed_at), one.row_count, one.checksum, one.schema_hash, one.files, one.files_read, one.method, time(one.computed_at))
             for one in snapshots
         ]  # fmt: skip
         self._table(header, rows, empty=empty or "no checksums are kept yet; `spark-lineage snapshot take DATASET` takes one")
         for one in snapshots:
             if one.reason is not None:
-                self._line(f"version {one.delta_version} of {one.name}: {one.reason}")
+                self._line(f"{_version(one)} of {one.name}: {one.reason}")
         return None
 
     def snapshot(self, one: Snapshot, parts: Mapping[str | None, Parts]) -> None:
@@ -171,6 +171,7 @@ class Page:
             ("version", one.delta_version),
             ("committed", time(one.committed_at)),
             ("table id", one.table_id),
+            ("fingerprint", one.fingerprint),
             ("rows", one.row_count),
             ("checksum", one.checksum),
             ("schema hash", one.schema_hash),
@@ -194,7 +195,7 @@ class Page:
         if self.as_json:
             return self._json({"holds": held.holds, **{name: getattr(held, name) for name in ("rows", "checksum", "lost", "changed", "columns", "groups", "reason", "recorded")}})  # fmt: skip
         kept = held.recorded
-        which = f"version {kept.delta_version} of {kept.name}"
+        which = f"{_version(kept)} of {kept.name}"
         if held.holds:
             self._line(f"{which} holds: {kept.row_count} rows, checksum {kept.checksum}")
             return None
@@ -202,6 +203,8 @@ class Page:
             self._line(f"{which} cannot be read as it was: {held.reason}")
         else:
             self._line(f"{which} differs: it has {held.rows} rows and checksum {held.checksum}")
+            if held.reason is not None:
+                self._line(held.reason)
         self._line(f"kept: {kept.row_count} rows, checksum {kept.checksum}, taken {time(kept.computed_at)}")
         for what, paths in (("lost", held.lost), ("changed", held.changed), ("column", held.columns), ("group", held.groups)):
             for path in paths:
@@ -413,6 +416,11 @@ def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(detail.labels.items()))),
         ("missing", f"{detail.documents_missing} documents never came" if detail.documents_missing else None),
     ]
+
+
+def _version(one: Snapshot) -> str:
+    """What has no versions is told by what there is to tell it from other files."""
+    return f"version {one.delta_version}" if one.table_id is not None else f"the files of {one.fingerprint or 'no listing'}"
 
 
 def _number(value: float | None) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ExecutableError, NotFound
 from ..lineage.edges import content_id
-from ..model import ExecutableLeaf, ExecutableView, PlanExecutable
+from ..model import REDACTED, ExecutableLeaf, ExecutableView, PlanExecutable
 from ..store.rows import records_of
 from ..store.schemas import TABLES
 from ..store.signing import key_file, load_keys
@@ -31,7 +31,6 @@ from .bridge_sources import RESTORER
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-REDACTED = "*********(redacted)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_SET = re.compile(
     r"spark\.sql\.(warehouse\.|extensions|catalog\.|catalogImplementation|hive\.|streaming\.|artifact)|spark\.databricks\.delta\.snapshotPartitions"

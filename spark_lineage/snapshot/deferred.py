@@ -19,9 +19,10 @@ from ..model import Snapshot
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store
-from .policy import Policy, Version, Wanted, Written
+from .policy import Policy, Version, Wanted, Written, identity
 from .sums import Progress
 from .taking import left_out, take
+from .unversioned import take_files
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,9 @@ class Deferred:
             except _Stopped:
                 return
             except LineageError as error:  # of the store: who looks for what is due finds it again
-                log.warning("no checksum of version %d of %s: %s", one.version, one.name, error)
+                log.warning("no checksum of %s: %s", one.text, error)
             except Exception:
-                log.warning("no checksum of version %d of %s: a defect", one.version, one.name, exc_info=True)
+                log.warning("no checksum of %s: a defect", one.text, exc_info=True)
 
     def _next(self) -> Wanted | None:
         with self._news:
@@ -120,13 +121,16 @@ class _Stopped(Exception):
 def due(store: Store, policy: Policy, again: bool = False) -> list[Wanted]:
     """The recorded versions that the policy asks for and of which nothing is known; `again`: also those that were left out."""
     known = {
-        (row["table_id"], row["delta_version"])
-        for row in store.arrow("snapshots", ["table_id", "delta_version", "method"]).to_pylist()
+        identity(row["namespace"], row["name"], row["table_id"], row["delta_version"], row["fingerprint"])
+        for row in store.arrow("snapshots", [*_IDENTITY, "method"]).to_pylist()
         if not again or row["method"] != "none"
     }
     wanted = policy.wanted(_rows(store, "outputs"), _rows(store, "inputs"))
-    new = (one for one in wanted if (one.table_id, one.version) not in known)
-    return sorted(new, key=lambda one: (one.table_id, one.version))
+    new = (one for one in wanted if one.identity not in known)
+    return sorted(new, key=lambda one: (one.table_id or "", one.version or 0))
+
+
+_IDENTITY = ("namespace", "name", "table_id", "delta_version", "fingerprint")
 
 
 def take_wanted(
@@ -144,17 +148,26 @@ def take_wanted(
         try:
             if place is None:
                 raise SnapshotError("it is recorded without a place where it lies")
-            found = take(
-                store, place, one.version, None, (one.namespace, one.name), progress,
-                table_id=one.table_id, execution_id=one.execution_id, max_bytes=policy.max_bytes, observed=one.observed,
-            )  # fmt: skip
+            found = _take(store, place, one, policy, progress)
         except SnapshotError as error:
             found = left_out(store, one, str(error))
         if found.reason is not None:
-            log.warning("version %d of %s: %s", one.version, one.name, found.reason)
+            log.warning("%s: %s", one.text, found.reason)
         taken.append(found)
         told(found)
     return Taken(tuple(taken))
+
+
+def _take(store: Store, place: str, one: Wanted, policy: Policy, progress: Progress | None) -> Snapshot:
+    key = one.namespace, one.name
+    if one.version is None:
+        return take_files(
+            store, place, key, one.fingerprint, progress, execution_id=one.execution_id, max_bytes=policy.max_bytes
+        )
+    return take(
+        store, place, one.version, None, key, progress,
+        table_id=one.table_id, execution_id=one.execution_id, max_bytes=policy.max_bytes, observed=one.observed,
+    )  # fmt: skip
 
 
 class _Row(NamedTuple):
@@ -164,6 +177,7 @@ class _Row(NamedTuple):
     alias: str | None
     table_id: str | None
     delta_version: int | None
+    fingerprint: str | None
     observed_rows: int | None = None
     observed_checksum: str | None = None
     observed_classes: str | None = None
@@ -171,5 +185,7 @@ class _Row(NamedTuple):
 
 def _rows(store: Store, table: str) -> Iterator[_Row]:
     columns = [name for name in _Row._fields if table == "outputs" or not name.startswith("observed_")]
-    for batch in store.arrow(table, columns, "delta_version is not null").to_batches(max_chunksize=10_000):
+    for batch in store.arrow(table, columns, "delta_version is not null or fingerprint is not null").to_batches(
+        max_chunksize=10_000
+    ):
         yield from (_Row(**row) for row in batch.to_pylist())

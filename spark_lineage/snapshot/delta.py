@@ -71,6 +71,12 @@ class DeltaVersion:
     def bytes(self) -> int:
         return sum(file.size for file in self.files)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the set of files, from the log alone: `files:` and a hash of the sorted lines "path TAB size TAB deletion vector"."""
+        lines = sorted(f"{file.path}\t{file.size}\t{file.deletion_vector or ''}\n" for file in self.files)
+        return f"files:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:32]}"
+
 
 def version_of(location: str, version: int | None = None, at: datetime | None = None) -> DeltaVersion:
     """The table at a version, or as it was at a time, or as it is.

@@ -12,12 +12,9 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from ..config import local_path
-from ..errors import NotFound, QueryError, SnapshotError
-from ..lineage.naming import DatasetKey, exact_place
+from ..errors import QueryError, SnapshotError
+from ..lineage.naming import DatasetKey
 from ..model import Snapshot
-from ..query.recorded import names as recorded_names
-from ..query.tables import DeltaTables
 from ..store.tables import Store
 from .delta import absolute, identity_of, is_delta, version_of
 from .difference import ColumnDifference, Compared, Difference
@@ -28,7 +25,8 @@ from .pairing import Pair, Pairing, paired
 from .postgres import PostgresSide, is_postgres, shown
 from .sides import DeltaSide, Side
 from .sums import Sums
-from .taking import of_version, snapshots
+from .taking import of_version, place_of, snapshots
+from .unversioned import kept_of_files
 
 Progress = Callable[[int, int], None]
 _VERSION = re.compile(r"(.+)@(\d+)")
@@ -262,40 +260,20 @@ def _named(store: Store | None, text: str) -> _Named:
     name, version = (found[1], int(found[2])) if found else (text, None)
     if store is None:
         return _Named(text, absolute(name), version, None)
-    key, location = _place(store, name)
+    key, location = place_of(store, name)
     kept = _kept(store, key, location, version)
     return _Named(text, location, version if kept is None else kept.delta_version, kept)
 
 
-def _place(store: Store, name: str) -> tuple[DatasetKey, str]:
-    """As `taking.place_of`, also of what is no Delta table, and of a table that is gone and of which checksums are kept."""
-    names = recorded_names(DeltaTables(store.location))
-    try:
-        key = names.dataset(name)
-    except NotFound:
-        location = absolute(name)
-        unrecorded = exact_place(location).key
-        path = local_path(name)
-        if path is None or path.exists() or snapshots(store, key=unrecorded):
-            return unrecorded, location
-        raise
-    known = names.known[key].location
-    if known is None:
-        raise SnapshotError(
-            f"{name} is recorded without a place where it lies: there is nothing to read. A table of PostgreSQL is named "
-            "postgresql://USER@HOST:PORT/DATABASE?table=SCHEMA.TABLE"
-        )
-    return key, known
-
-
 def _kept(store: Store, key: DatasetKey, location: str, version: int | None) -> Snapshot | None:
-    """The checksum of that version of the table that is there now; where there is none any more, of the last that had it."""
+    """The checksum of that version of the table that is there now; where there is none any more, of the last that had it. Of files
+    that of those that are there."""
     recorded = snapshots(store, key=key)
     if not recorded:
         return None
     identity = identity_of(location, version)
     if identity is None:
-        return None if version is None else of_version(recorded, version)
+        return kept_of_files(recorded, location) if version is None else of_version(recorded, version)
     return of_version([one for one in recorded if one.table_id == identity[0]], identity[1])
 
 

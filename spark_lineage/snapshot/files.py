@@ -1,4 +1,4 @@
-"""A folder of Parquet or ORC files, or one file, as a side of a diff: the files and rows that Spark would read there."""
+"""A folder of Parquet or ORC files, or one file: the files and rows that Spark would read there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 _GREGORIAN = dt.date(1582, 10, 15)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _WIDTHS = ("byte", "short", "integer", "long"), ("float", "double")
-_NEEDS_SPARK = "other formats, as CSV and JSON, need Spark to be read as it reads them: write the data as Parquet to compare it"
+_NEEDS_SPARK = (
+    "other formats, as CSV and JSON, need Spark to be read as it reads them: `spark-submit jobs/snapshot.py --format csv` takes their "
+    "checksum; to compare rows, write them as Parquet"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,17 @@ class FilesSide(Side):
             {name: [file.partition.get(name) for file in self._files] for name in self._files[0].partition}
         )
         self._there: set[str] = set()
-        self.columns = columns_of(self._schema())
+        self.schema = self._schema()
+        self.columns = columns_of(self.schema)
         self.left_out = self._ignored & self._there
 
     @property
     def bytes(self) -> int:
         return sum(file.size for file in self._files)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(file.path for file in self._files)
 
     def batches(self, columns: tuple[Column, ...], told: Told) -> Iterator[pa.RecordBatch]:
         wanted = [column.stored for column in columns]
@@ -82,14 +90,14 @@ class FilesSide(Side):
                     yield batch
             told(file.size)
         if self._listed() != self._files:
-            raise SnapshotError(f"the files of {self.location} have changed while they were read; compare them again")
+            raise SnapshotError(f"the files of {self.location} have changed while they were read; do it again")
 
     def _listed(self) -> list[_File]:
         selector = pafs.FileSelector(self._root, recursive=True)
         try:
             info = self._system.get_file_info(self._root)
             if info.type == pafs.FileType.NotFound:
-                raise SnapshotError(f"there is nothing at {self.location}")
+                raise SnapshotError(f"there is nothing at {self.location}: name a recorded dataset, or a folder or file that is there")
             found = [info] if info.type == pafs.FileType.File else self._system.get_file_info(selector)
         except OSError as error:
             raise SnapshotError(f"{self.location} cannot be listed: {first_line(error)}") from error

@@ -42,20 +42,21 @@ class Lineage(Questions):
         return tuple(taking.snapshots(store, key=key))
 
     def snapshot_take(self, dataset: str, *, version: int | None = None, at: At = None) -> Snapshot:
-        """The checksum of a version of a Delta table, kept from now on: the newest version, or that of a number or a time."""
-        from . import taking
+        """The checksum of a version of a Delta table, kept from now on: the newest version, or that of a number or a time; of a
+        folder or file of Parquet or ORC as it is."""
+        from . import taking, unversioned
 
         store = self._store()
         key, location = taking.place_of(store, dataset)
-        return taking.take(store, location, version, None if at is None else moment(at), key)
+        return unversioned.take_any(store, location, version, None if at is None else moment(at), key)
 
     def snapshot_verify(self, dataset: str, *, version: int | None = None) -> Verified:
         """A version, by default the newest whose checksum is kept, read anew and held against that."""
-        from . import taking
+        from . import taking, unversioned
 
         store = self._store()
         kept, location = taking.kept(store, dataset, version)
-        return taking.verify(store, kept, location)
+        return unversioned.verify_any(store, kept, location)
 
     def diff(
         self,

@@ -11,6 +11,9 @@ from ..config import Settings
 from ..lineage.limits import Limits
 from ..model import Observed
 
+WHOLE_LISTING = "listing:"
+"""So begins the fingerprint of all files of a dataset; of a part of them there is no checksum."""
+
 
 class Version(Protocol):
     """What a row of `inputs` or `outputs` says of a version."""
@@ -27,6 +30,8 @@ class Version(Protocol):
     def table_id(self) -> str | None: ...
     @property
     def delta_version(self) -> int | None: ...
+    @property
+    def fingerprint(self) -> str | None: ...
 
 
 class Written(Version, Protocol):
@@ -42,14 +47,32 @@ class Written(Version, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A version of a Delta table that is to have a checksum; `execution_id` wrote it (None: it was read)."""
+    """A version of a Delta table, or files whose listing has a `fingerprint`, that are to have a checksum; `execution_id` wrote
+    them (None: they were read)."""
 
     namespace: str
     name: str
-    table_id: str
-    version: int
+    table_id: str | None
+    version: int | None
     execution_id: str | None = None
     observed: Observed | None = None
+    fingerprint: str | None = None
+
+    @property
+    def identity(self) -> tuple[str | int | None, ...]:
+        """What it is called in `snapshots`."""
+        return identity(self.namespace, self.name, self.table_id, self.version, self.fingerprint)
+
+    @property
+    def text(self) -> str:
+        return f"{'its files' if self.version is None else f'version {self.version}'} of {self.name}"
+
+
+def identity(
+    namespace: str, name: str, table_id: str | None, version: int | None, fingerprint: str | None
+) -> tuple[str | int | None, ...]:
+    """By which a version is known again: a Delta table may be called by several names, and files by their listing."""
+    return (namespace, name, fingerprint) if version is None else (table_id, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +92,18 @@ class Policy:
         """The versions that these rows are of and that it asks for, each once."""
         written = ((row, row.execution_id, _observed(row)) for row in outputs if self.when != "off")
         read = ((row, None, None) for row in inputs if self.when == "all")
-        seen: set[tuple[str, int]] = set()
+        seen = set()
         for row, writer, observed in chain(written, read):
-            if row.table_id is None or row.delta_version is None or (row.table_id, row.delta_version) in seen:
+            listing = row.fingerprint if row.fingerprint and row.fingerprint.startswith(WHOLE_LISTING) else None
+            if row.table_id is None or row.delta_version is None:
+                one = Wanted(row.namespace, row.name, None, None, writer, fingerprint=listing)
+            else:
+                one = Wanted(row.namespace, row.name, row.table_id, row.delta_version, writer, observed)
+            if (one.version is None and listing is None) or one.identity in seen:
                 continue
             if self.datasets.admits_place(row.name, f"{row.namespace}/{row.name}", row.alias):
-                seen.add((row.table_id, row.delta_version))
-                yield Wanted(row.namespace, row.name, row.table_id, row.delta_version, writer, observed)
+                seen.add(one.identity)
+                yield one
 
 
 def _observed(row: Written) -> Observed | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ..config import local_path
 from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Observed, Snapshot, SnapshotFile, SnapshotMethod
@@ -14,7 +15,7 @@ from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
 from .arrow import PLAIN
-from .delta import DataFile, DeltaVersion, absolute, is_delta, only_rearranges, sums_of_file, version_of
+from .delta import DataFile, DeltaVersion, absolute, only_rearranges, sums_of_file, version_of
 from .inline import sums_of_write
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .parts import ByColumn, ByGroup, kept_parts, parts_of
@@ -42,7 +43,8 @@ class Verified:
 
 
 def place_of(store: Store, dataset: str) -> tuple[DatasetKey, str]:
-    """The key and the location of a recorded dataset, by any name of it, or of the Delta table in a folder.
+    """The key and the location of a recorded dataset, by any name of it, or of a folder or file that is there, or of which
+    checksums are kept.
 
     Raises NotFound, Ambiguous, and SnapshotError for a dataset that is recorded and has no place.
     """
@@ -50,12 +52,18 @@ def place_of(store: Store, dataset: str) -> tuple[DatasetKey, str]:
     try:
         key = names.dataset(dataset)
     except NotFound:
-        if is_delta(dataset):
-            return exact_place(absolute(dataset)).key, absolute(dataset)
+        location = absolute(dataset)
+        unrecorded = exact_place(location).key
+        path = local_path(dataset)
+        if path is None or path.exists() or snapshots(store, key=unrecorded):
+            return unrecorded, location
         raise
     place = names.known[key].location
     if place is None:
-        raise SnapshotError(f"{dataset} is recorded without a place where it lies: there is nothing to read")
+        raise SnapshotError(
+            f"{dataset} is recorded without a place where it lies: there is nothing to read. `spark-submit jobs/snapshot.py --format jdbc` "
+            "reads a table behind JDBC, a diff reads postgresql://USER@HOST:PORT/DATABASE?table=SCHEMA.TABLE"
+        )
     return key, place
 
 
@@ -124,6 +132,7 @@ def _snapshot(
         table_id=table.table_id,
         delta_version=table.version,
         committed_at=table.committed_at,
+        fingerprint=table.fingerprint,
         algorithm=scheme.algorithm,
         schema_hash=schema_hash(table.columns),
         schema=table.schema,
@@ -183,8 +192,8 @@ def _damage(store: Store, location: str, now: Snapshot) -> str | None:
 def left_out(store: Store, one: Wanted, reason: str) -> Snapshot:
     """Keeps why a version has no checksum."""
     row = Snapshot(
-        namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, algorithm=ALGORITHM,
-        method="none", execution_id=one.execution_id, reason=reason, computed_at=datetime.now(UTC),
+        namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, fingerprint=one.fingerprint,
+        algorithm=ALGORITHM, method="none", execution_id=one.execution_id, reason=reason, computed_at=datetime.now(UTC),
     )  # fmt: skip
     store.append("snapshots", [row], None)
     return row

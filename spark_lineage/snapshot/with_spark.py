@@ -5,25 +5,29 @@ The same bits as without it, and the sums of a table's data files are shared bot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import StructType
 
 from ..errors import SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
-from ..model import Snapshot
-from ..store.tables import Store
-from .delta import DeltaVersion, resolved, version_of
+from ..model import REDACTED, Snapshot
+from ..store.tables import Store, literal
+from .delta import DeltaVersion, absolute, resolved, version_of
 from .kinds import ALGORITHM, Column, columns_of, schema_hash
 from .spark import aggregates, row_hashes, sums_from, sums_of_frame
 from .sums import Sums
 from .taking import file_row, keep, known_snapshot, known_sums
+from .unversioned import recorded_files
 
 FileKey = tuple[str, str | None]
 _NAMED = 500
@@ -66,7 +70,8 @@ def take_with_spark(
         location,
         Snapshot(
             namespace=key[0], name=key[1], table_id=found.table_id, delta_version=found.version,
-            committed_at=None if files is None else files.committed_at, algorithm=ALGORITHM, schema_hash=schema_hash(columns),
+            committed_at=None if files is None else files.committed_at,
+            fingerprint=None if files is None else files.fingerprint, algorithm=ALGORITHM, schema_hash=schema_hash(columns),
             schema=frame.schema.json() if files is None else files.schema, row_count=whole.rows, checksum=whole.checksum,
             files=found.files, bytes=found.bytes, files_read=read, method="scan" if read == found.files else "incremental",
             execution_id=execution_id, computed_at=datetime.now(UTC),
@@ -75,20 +80,78 @@ def take_with_spark(
     )  # fmt: skip
 
 
-def take_frame(store: Store, frame: DataFrame, key: DatasetKey, fingerprint: str | None = None) -> Snapshot:
+def take_frame(
+    store: Store,
+    frame: DataFrame,
+    key: DatasetKey,
+    fingerprint: str | None = None,
+    execution_id: str | None = None,
+    unchanged: Callable[[], object] = lambda: None,
+) -> Snapshot:
     """The checksum of the rows of a frame, kept as that of a dataset without versions.
 
-    What Spark reads may change while it reads: `fingerprint` (as in `inputs`) is for the caller to make sure of.
+    What Spark reads may change while it reads: `unchanged` is called before anything is kept, and may raise SnapshotError.
     """
     columns = columns_of(frame.schema.jsonValue())
     whole = _summed(frame, columns)
+    unchanged()
     snapshot = Snapshot(
         namespace=key[0], name=key[1], table_id=None, delta_version=None, fingerprint=fingerprint, algorithm=ALGORITHM,
         schema_hash=schema_hash(columns), schema=frame.schema.json(), row_count=whole.rows, checksum=whole.checksum, method="scan",
-        computed_at=datetime.now(UTC),
+        execution_id=execution_id, computed_at=datetime.now(UTC),
     )  # fmt: skip
     store.append("snapshots", [snapshot], None)
     return snapshot
+
+
+def take_files_with_spark(
+    spark: SparkSession, store: Store, location: str, key: DatasetKey, fingerprint: str, execution_id: str | None = None
+) -> Snapshot:
+    """Of the files whose listing has that fingerprint, read as the execution read them that is recorded with it.
+
+    Raises SnapshotError where they have changed, or where it is not recorded how they are read.
+    """
+    recorded_files(location, fingerprint)
+    frame = _as_recorded(spark, store, location, key, fingerprint)
+    return take_frame(store, frame, key, fingerprint, execution_id, lambda: recorded_files(location, fingerprint))
+
+
+def _as_recorded(spark: SparkSession, store: Store, location: str, key: DatasetKey, fingerprint: str) -> DataFrame:
+    named = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
+    leaf = _leaf_of(store, key, store.arrow("inputs", ["execution_id"], f"{named} and fingerprint = {literal(fingerprint)}"))
+    formats = store.arrow("datasets", ["format"], named).column(0).to_pylist() if leaf is None else [leaf["format"]]
+    source = str(formats[0]) if formats else "unknown"
+    if leaf is None and source not in _TELLS_ITS_SCHEMA:
+        raise SnapshotError(
+            f"it is not recorded how these files of format {source} are read (`executables` keeps the plans of writes): "
+            f"`jobs/snapshot.py --format {source}` takes their checksum, with the reader's options"
+        )
+    reader = spark.read.format(source)
+    if leaf is not None:
+        options = dict(leaf["options"] or ())
+        if any(REDACTED in value for value in options.values()):
+            raise SnapshotError(
+                f"it was read with secrets, which are not recorded: `jobs/snapshot.py --format {source}` takes them"
+            )
+        reader = reader.options(**options).schema(StructType.fromJson(json.loads(leaf["schema"])))
+    try:
+        return reader.load(location)
+    except (PySparkException, Py4JJavaError) as error:
+        raise SnapshotError(f"{location} cannot be read by Spark: {_first_line(error)}") from error
+
+
+_TELLS_ITS_SCHEMA = ("parquet", "orc", "avro")
+
+
+def _leaf_of(store: Store, key: DatasetKey, executions: pa.Table) -> dict[str, Any] | None:
+    """How one of these executions read that dataset as a whole."""
+    for name in executions.column(0).to_pylist():
+        for leaves in store.arrow("plan_executables", ["leaves"], f"execution_id = {literal(name)}").column(0).to_pylist():
+            for leaf in leaves or ():
+                places = [exact_place(absolute(path)).key for path in leaf["paths"] or ()]
+                if leaf["kind"] == "files" and leaf["schema"] and places == [key]:
+                    return dict(leaf)
+    return None
 
 
 class _Found:

@@ -1,8 +1,7 @@
 """Files of datasets that have no versions, kept as they were read: copies named by their content, and a manifest for each listing.
 
-A listing is what a fingerprint of capture stands for: paths, sizes and times of change of the files that a scan chose
-(``Listing.java`` of the bridge makes it). Only its hash is recorded, so the folder is listed anew: where that gives the same
-fingerprint, its files are those that were read, and are copied; where it does not, they have changed, and that is recorded.
+A folder is listed anew: where that gives the fingerprint that was recorded, its files are those that were read, and are copied;
+where it does not, they have changed, and that is recorded.
 
 ``<folder>/<first two digits>/<SHA-256 of the content>`` are the files, ``<folder>/manifests/<id>.json`` the listings.
 """
@@ -24,11 +23,11 @@ from ..config import local_path
 from ..errors import LineageError
 from ..model import Input, Preserved
 from ..rights import make_folder
+from .listing import ListedFile, listing_of
 from .tables import Store, literal
 
 SECONDS = 30.0
 """At most so long for all copies of one batch: documents wait behind it."""
-MOST_FILES = 20_000
 FOLDER = "preserved_files"
 """Below a local store."""
 
@@ -38,15 +37,6 @@ NOT_LOCAL = "only files on a local disk are preserved"
 NO_TIME = "there was no time left for it in its batch"
 
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class ListedFile:
-    """`modified` in milliseconds, as Hadoop has it."""
-
-    path: str
-    size: int
-    modified: int
 
 
 @dataclass(frozen=True)
@@ -227,51 +217,6 @@ class Preserver:
 def files_of(manifest: Path) -> tuple[PreservedFile, ...]:
     """The files of a manifest. Raises OSError and ValueError."""
     return tuple(PreservedFile(**file) for file in json.loads(manifest.read_text(encoding="utf-8"))["files"])
-
-
-def listing_of(name: str, fingerprint: str) -> tuple[ListedFile, ...] | None:
-    """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now."""
-    for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
-        try:
-            files = _listed(Path(name), everything)
-        except FileNotFoundError:
-            return None
-        if files and fingerprint_of(files) == fingerprint:
-            return files
-    return None
-
-
-def fingerprint_of(files: Iterable[ListedFile]) -> str:
-    """As ``Listing.java`` makes it: sorted as Java sorts texts, by the units of UTF-16."""
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.path.encode("utf-16-be", "surrogatepass")):
-        digest.update(f"file:{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
-    return f"listing:{digest.hexdigest()[:32]}"
-
-
-def _listed(root: Path, everything: bool) -> tuple[ListedFile, ...]:
-    """What Spark reads below a path: no hidden files, no empty ones. At most `MOST_FILES`, else none."""
-    found: list[ListedFile] = []
-    if root.is_file():
-        return (_file(root),)
-    for folder, folders, names in os.walk(root):
-        folders[:] = [one for one in folders if not _is_hidden(one) and (everything or "=" in one)]
-        for one in names:
-            if not _is_hidden(one):
-                file = _file(Path(folder, one))
-                found += [file] if file.size else []
-        if len(found) > MOST_FILES:
-            return ()
-    return tuple(sorted(found, key=lambda file: file.path))
-
-
-def _is_hidden(name: str) -> bool:
-    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
-
-
-def _file(path: Path) -> ListedFile:
-    told = path.stat()
-    return ListedFile(str(path), told.st_size, told.st_mtime_ns // 1_000_000)
 
 
 def _of(namespace: str, name: str, fingerprint: str) -> str:

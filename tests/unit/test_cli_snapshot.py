@@ -86,7 +86,7 @@ def test_without_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_store_is_made_for_a_dataset_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_deltalake("table", pa.table({"id": [1]}))
-    assert "nothing is no Delta table" in said("take", "nothing", code=2).stderr
+    assert "nothing: name a recorded dataset" in said("take", "nothing", code=2).stderr
     said("take", "table", "--version", "1", code=2)
     assert not (tmp_path / "lineage").exists()
 

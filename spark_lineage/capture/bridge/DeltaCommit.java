@@ -18,6 +18,8 @@ final class DeltaCommit {
     long version = -1L;
     long versionBefore = -1L;
     String operation;
+    /** Of the files that it added and removed. */
+    String fingerprint;
     final LinkedHashMap metrics = new LinkedHashMap();
     long timestampMillis;
     String sqlId;
@@ -51,6 +53,7 @@ final class DeltaCommit {
         Object modified = Reflect.tryCall(Reflect.tryCall(snapshot, "logSegment"), "lastCommitFileModificationTimestamp");
         commit.timestampMillis = modified instanceof Number ? ((Number) modified).longValue() : System.currentTimeMillis();
         commit.operation(transaction, committed);
+        commit.fingerprint = FileSet.of(committed);
         // The transaction's own has been parsed for the write; of a table that was taken over whole it is the one before.
         Object metadata = Reflect.tryCall(commit.operation == null ? snapshot : transaction, "metadata");
         Object schema = Reflect.tryCall(metadata, "schema");
@@ -116,7 +119,11 @@ final class DeltaCommit {
         if (version >= 0L) {
             out.field("version", version);
         }
-        out.field("version_before", versionBefore).field("operation", operation).key("metrics");
+        out.field("version_before", versionBefore).field("operation", operation);
+        if (fingerprint != null) {
+            out.field("fingerprint", fingerprint);
+        }
+        out.key("metrics");
         texts(out, metrics, redaction);
         if (fields != null) {
             out.key("columns").raw(fields).comma();

@@ -11,7 +11,8 @@ import pytest
 
 from spark_lineage.model import Preserved
 from spark_lineage.store import preserving
-from spark_lineage.store.preserving import ListedFile, Preserver, Preserving, files_of, fingerprint_of, listing_of
+from spark_lineage.store.listing import ListedFile, fingerprint_of, listing_of
+from spark_lineage.store.preserving import Preserver, Preserving, files_of
 from spark_lineage.store.rows import records_of
 from spark_lineage.store.schemas import TABLES
 from spark_lineage.store.tables import Store

@@ -1,0 +1,167 @@
+"""Checksums of what has no versions: folders and files of Parquet and ORC, each under the fingerprint of its listing.
+
+The fingerprint (paths, sizes and times of change; `store/listing.py`) stands where a version would: as long as it is the same, so is
+the content. Only on a local disk is there one. Other formats need Spark (`with_spark.take_frame`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..config import local_path
+from ..errors import SnapshotError
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import Snapshot
+from ..store.listing import ListedFile, fingerprint_of, listed, listing_of
+from ..store.tables import Store
+from .arrow import PLAIN
+from .delta import absolute, is_delta, version_of
+from .files import FilesSide
+from .kinds import schema_hash
+from .sums import Progress, Scheme
+from .taking import Verified, snapshots, take, verify
+
+CHANGED = "its files are not those any more that were recorded: they have changed since, or are chosen by options of the reader"
+
+
+def take_any(
+    store: Store,
+    location: str,
+    version: int | None = None,
+    at: datetime | None = None,
+    key: DatasetKey | None = None,
+    progress: Progress | None = None,
+    *,
+    scheme: Scheme = PLAIN,
+) -> Snapshot:
+    """Of a version of a Delta table (`taking.take`), or of the files that are there now."""
+    if is_delta(location):
+        return take(store, location, version, at, key, progress, scheme=scheme)
+    check_any(location, version, at)
+    return take_files(store, location, key, progress=progress, scheme=scheme)
+
+
+def check_any(location: str, version: int | None, at: datetime | None) -> None:
+    """Raises SnapshotError where there is nothing to take the checksum of."""
+    if is_delta(location):
+        version_of(location, version, at)
+    elif version is not None or at is not None:
+        raise SnapshotError(f"{location} is no Delta table, or none any more, and only these have versions")
+    else:
+        FilesSide(location)
+
+
+def verify_any(
+    store: Store, recorded: Snapshot, location: str, progress: Progress | None = None, scheme: Scheme = PLAIN
+) -> Verified:
+    """As `taking.verify`, also of files without versions: those that are there now."""
+    if recorded.table_id is not None:
+        return verify(store, recorded, location, progress, scheme)
+    if recorded.algorithm != scheme.algorithm:
+        raise SnapshotError(f"the checksum is of {recorded.algorithm}, it cannot be held against {scheme.algorithm}")
+    try:
+        files = _Files(location)
+        whole = files.summed(scheme, progress)
+    except SnapshotError as error:
+        return Verified(recorded, None, None, reason=str(error))
+    held = Verified(recorded, whole.rows, whole.checksum)
+    rewritten = files.fingerprint is not None and files.fingerprint != recorded.fingerprint
+    return held if held.holds or not rewritten else Verified(recorded, whole.rows, whole.checksum, reason=_REWRITTEN)
+
+
+_REWRITTEN = "its files are others than those that the checksum is of"
+
+
+def take_files(
+    store: Store,
+    location: str,
+    key: DatasetKey | None = None,
+    fingerprint: str | None = None,
+    progress: Progress | None = None,
+    *,
+    execution_id: str | None = None,
+    max_bytes: int | None = None,
+    scheme: Scheme = PLAIN,
+) -> Snapshot:
+    """The checksum of the files below a folder, or of one file, as it is recorded then.
+
+    `fingerprint` is that of the listing that is meant (`inputs`, `outputs`): other files are not taken for it. Files of a listing
+    whose checksum is kept are not read again. Raises SnapshotError, and StoreError where it cannot be kept.
+    """
+    key = key or exact_place(absolute(location)).key
+    recorded = {one.fingerprint: one for one in snapshots(store, key=key, algorithm=scheme.algorithm)}
+    if fingerprint in recorded and fingerprint is not None:  # also where they are gone by now
+        return recorded[fingerprint]
+    files = _Files(location, fingerprint)
+    if files.fingerprint in recorded and files.fingerprint is not None:
+        return recorded[files.fingerprint]
+    if max_bytes is not None and files.side.bytes > max_bytes:
+        raise SnapshotError(f"{files.side.bytes} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
+    whole = files.summed(scheme, progress)
+    snapshot = Snapshot(
+        namespace=key[0], name=key[1], table_id=None, delta_version=None, fingerprint=files.fingerprint, algorithm=scheme.algorithm,
+        schema_hash=schema_hash(files.side.columns), schema=json.dumps(files.side.schema, separators=(",", ":")),
+        row_count=whole.rows, checksum=whole.checksum, files=len(files.side.paths), bytes=files.side.bytes,
+        files_read=len(files.side.paths), method="scan", execution_id=execution_id, computed_at=datetime.now(UTC),
+    )  # fmt: skip
+    store.append("snapshots", [snapshot], None)
+    return snapshot
+
+
+def kept_of_files(recorded: Sequence[Snapshot], location: str) -> Snapshot | None:
+    """The one of these checksums that is of the files that are there now."""
+    fingerprints: dict[str | None, Snapshot] = {
+        one.fingerprint: one for one in recorded if one.fingerprint is not None and one.table_id is None
+    }
+    try:
+        return fingerprints.get(_Files(location).fingerprint) if fingerprints else None
+    except SnapshotError:
+        return None
+
+
+def recorded_files(location: str, fingerprint: str) -> tuple[ListedFile, ...]:
+    """The files that a fingerprint stands for. Raises SnapshotError where they are not there any more, or cannot be listed."""
+    root = local_path(location)
+    if root is None:
+        raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
+    found = listing_of(str(root), fingerprint)
+    if found is None:
+        raise SnapshotError(CHANGED)
+    return found
+
+
+class _Files:
+    """Files as they are now, with the fingerprint that capture would give them; None where it cannot be told."""
+
+    def __init__(self, location: str, fingerprint: str | None = None) -> None:
+        self.place = absolute(location)
+        wanted = None if fingerprint is None else recorded_files(self.place, fingerprint)
+        self.side = FilesSide(self.place)
+        self.fingerprint = self._fingerprint() if wanted is None else fingerprint
+        if wanted is not None and {file.path for file in wanted} != set(self.side.paths):
+            raise SnapshotError(f"{self.place} has folders within that were not among what was recorded")
+
+    def _fingerprint(self) -> str | None:
+        root = local_path(self.place)
+        if root is None:
+            return None
+        for everything in (False, True):
+            files = listed(Path(root), everything)
+            if {file.path for file in files} == set(self.side.paths):
+                return fingerprint_of(files)
+        return None
+
+    def summed(self, scheme: Scheme, progress: Progress | None) -> Any:
+        done = 0
+
+        def told(size: int) -> None:
+            nonlocal done
+            done += size
+            if progress is not None:
+                progress(done, self.side.bytes)
+
+        return scheme.of(self.side.batches(self.side.columns, told), self.side.columns)

@@ -1,0 +1,69 @@
+"""The files of a local folder that has no versions, as a scan of Spark chooses them, and the fingerprint that capture has of such a listing.
+
+Only the hash of a listing is recorded (``Listing.java`` of the bridge makes it): where a folder, listed anew, gives the same
+fingerprint, its files are those that were read or written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_FILES = 20_000
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """`modified` in milliseconds, as Hadoop has it."""
+
+    path: str
+    size: int
+    modified: int
+
+
+def listing_of(name: str, fingerprint: str) -> tuple[ListedFile, ...] | None:
+    """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now."""
+    for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
+        try:
+            files = listed(Path(name), everything)
+        except FileNotFoundError:
+            return None
+        if files and fingerprint_of(files) == fingerprint:
+            return files
+    return None
+
+
+def fingerprint_of(files: Iterable[ListedFile]) -> str:
+    """As ``Listing.java`` makes it: sorted as Java sorts texts, by the units of UTF-16."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.path.encode("utf-16-be", "surrogatepass")):
+        digest.update(f"file:{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
+    return f"listing:{digest.hexdigest()[:32]}"
+
+
+def listed(root: Path, everything: bool) -> tuple[ListedFile, ...]:
+    """What Spark reads below a path: no hidden files, no empty ones. At most `MOST_FILES`, else none."""
+    found: list[ListedFile] = []
+    if root.is_file():
+        return (_file(root),)
+    for folder, folders, names in os.walk(root):
+        folders[:] = [one for one in folders if not _is_hidden(one) and (everything or "=" in one)]
+        for one in names:
+            if not _is_hidden(one):
+                file = _file(Path(folder, one))
+                found += [file] if file.size else []
+        if len(found) > MOST_FILES:
+            return ()
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _is_hidden(name: str) -> bool:
+    return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
+
+
+def _file(path: Path) -> ListedFile:
+    told = path.stat()
+    return ListedFile(str(path), told.st_size, told.st_mtime_ns // 1_000_000)
