@@ -97,7 +97,9 @@ class FilesSide(Side):
         try:
             info = self._system.get_file_info(self._root)
             if info.type == pafs.FileType.NotFound:
-                raise SnapshotError(f"there is nothing at {self.location}: name a recorded dataset, or a folder or file that is there")
+                raise SnapshotError(
+                    f"there is nothing at {self.location}: name a recorded dataset, or a folder or file that is there"
+                )
             found = [info] if info.type == pafs.FileType.File else self._system.get_file_info(selector)
         except OSError as error:
             raise SnapshotError(f"{self.location} cannot be listed: {first_line(error)}") from error
