@@ -17,6 +17,8 @@ from test_jar import BIN, ROOT, run
 from test_versions_written import records
 
 import spark_lineage
+from spark_lineage.snapshot.taking import take
+from spark_lineage.store.tables import Store
 
 pytestmark = pytest.mark.soak
 # Else each process names the machine's address, and Spark, which is bound to this one, does not answer there.
@@ -108,6 +110,10 @@ def test_a_task_that_is_tried_twice_at_a_time_counts_once(
     source, to_delta, to_files = executions(tmp_path / "inbox")
     assert [records(one).executions[0].rows_written for one in (source, to_delta, to_files)] == [1000, 1000, 1000]
     assert [[one.rows_read for one in records(document).inputs] for document in (to_delta, to_files)] == [[1000], [1000]]
+    for document, table in ((source, "source"), (to_delta, "delta")):
+        (output,) = records(document).outputs
+        taken = take(Store.open(tmp_path / "store", create=True), str(tmp_path / "data" / table))
+        assert (output.observed_rows, output.observed_checksum) == (1000, taken.checksum), "summed in the same pass, once"
     # Delta leaves the files of attempts that lost where they are: its log says which ones count.
     read, written = committed(tmp_path / "data" / "source"), committed(tmp_path / "data" / "delta")
     kept = [path.stat().st_size for path in (tmp_path / "data" / "parquet").glob("*.parquet")]

@@ -17,6 +17,8 @@ from captured import Capture, documents, executions, versions_written
 from resolved import records_of as records
 
 from spark_lineage.capture.attach import attach, detach
+from spark_lineage.snapshot.taking import take
+from spark_lineage.store.tables import Store
 
 ROOT = Path(__file__).parents[3]
 WHO = "spark.databricks.delta.commitInfo.userMetadata"
@@ -261,3 +263,7 @@ def test_tried_again_tasks_count_once_and_a_second_session_has_a_folder_of_its_o
         assert len({one["application_run_id"] for one in mine}) == 1
         assert [records(one).executions[0].rows_written for one in mine] == [1000, 1000, 1000]
         assert [one.rows_read for document in mine[1:] for one in records(document).inputs] == [1000, 1000]
+        for document, table in zip(mine, ("source", "delta"), strict=False):
+            (output,) = records(document).outputs
+            taken = take(Store.open(tmp_path / "store", create=True), str(tmp_path / "data" / name / table))
+            assert (output.observed_rows, output.observed_checksum) == (1000, taken.checksum), "summed in the same pass, once"

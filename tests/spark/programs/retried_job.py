@@ -24,7 +24,7 @@ def failing_once(batches: Iterator[pandas.DataFrame]) -> Iterator[pandas.DataFra
 def main(folder: str, inbox: str) -> None:
     for name in ("first", "second"):
         spark = SparkSession.builder.appName(name).getOrCreate()
-        spark_lineage.attach(spark, inbox=inbox, ingest="none", strict=True)
+        spark_lineage.attach(spark, inbox=inbox, ingest="none", strict=True, snapshots_inline=True)
         spark.range(1000).repartition(4).write.format("delta").save(f"{folder}/{name}/source")
         rows = spark.read.format("delta").load(f"{folder}/{name}/source").mapInPandas(failing_once, "id bigint")
         rows.write.format("delta").save(f"{folder}/{name}/delta")

@@ -46,7 +46,7 @@ def wait_for(mark: Path) -> None:
 
 def main(folder: str, inbox: str) -> None:
     spark = SparkSession.builder.appName("speculating").getOrCreate()
-    spark_lineage.attach(spark, inbox=inbox, ingest="none", strict=True)
+    spark_lineage.attach(spark, inbox=inbox, ingest="none", strict=True, snapshots_inline=True)
     source = Path(folder) / "source"
     spark.range(1000).repartition(4).write.option("maxRecordsPerFile", 250).format("delta").save(str(source))
     for format in ("delta", "parquet"):
