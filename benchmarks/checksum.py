@@ -9,7 +9,8 @@ begins changes; a side's figure is the median of its ratios to `noop`, which rea
 - two hashes, sums of halves as decimals: what ANSI mode allows with public functions alone;
 - text: SHA-256 of the row as JSON, the naive way.
 
-Then without a JVM, in this process and timed apart (CPU seconds): the whole table, and once more after an append of a hundredth of its rows.
+Then without a JVM, each in a process of its own (CPU seconds, peak of its memory): the whole table, four times its rows, and the table in 100
+files before and after one of them was rewritten.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from overhead import session  # noqa: E402
 
 WIDE_COLUMNS, NOOP = 200, "noop"
+ONE_ROW = {"lineitem": "l_orderkey = 1 AND l_linenumber = 1", "wide": "c0 = 0"}
 COMPILED = {"spark.driver.extraJavaOptions": "-XX:ReservedCodeCacheSize=256m"}
 """Both compilers of the JVM, as jobs have them that take longer than a test."""
 
@@ -48,7 +50,7 @@ def main() -> None:
         for name, place in tables(spark, Path(folder), arguments.scale).items():
             figures[name] = {
                 "by Spark": by_spark(spark, place, arguments.rounds),
-                "without a JVM": alone(spark, place, Path(folder) / f"{name}-store"),
+                "without a JVM": alone(spark, name, place, Path(folder) / f"{name}-store"),
             }
             print(name, json.dumps(figures[name], indent=1), flush=True)
     if arguments.out:
@@ -120,29 +122,43 @@ def by_spark(spark: Any, place: str, rounds: int) -> dict[str, Any]:
     return result
 
 
-def alone(spark: Any, place: str, store: Path) -> dict[str, Any]:
-    from spark_lineage.snapshot.taking import take
-    from spark_lineage.store.tables import Store
-
-    opened = Store.open(store, create=True)
-    started = time.process_time()
-    whole = take(opened, place)
-    first = time.process_time() - started
+def alone(spark: Any, name: str, place: str, store: Path) -> dict[str, Any]:
+    """In processes of their own: the whole table, again after one of its files was rewritten and after rows were added, and four of it."""
     frame = spark.read.format("delta").load(place)
-    frame.sample(0.01, seed=1).coalesce(1).write.format("delta").mode("append").save(place)
-    started = time.process_time()
-    later = take(opened, place)
-    second = time.process_time() - started
+    hundred, fourfold = f"{place} in 100 files", f"{place} four times"
+    frame.repartition(100).write.format("delta").save(hundred)
+    for _ in range(4):
+        frame.write.format("delta").mode("append").save(fourfold)
+    whole, more = taken(place, f"{store} 1"), taken(fourfold, f"{store} 4")
+    first = taken(hundred, f"{store} 100")
+    spark.sql(f"DELETE FROM delta.`{hundred}` WHERE {ONE_ROW[name]}")
+    touched = taken(hundred, f"{store} 100")
     return {
-        "rows": whole.row_count,
-        "cpu_seconds": round(first, 2),
-        "rows_a_second": round(whole.row_count / first),
-        "after an append of a hundredth": {
-            "files_read": later.files_read,
-            "cpu_seconds": round(second, 3),
-            "ratio": round(second / first, 3),
-        },
+        "whole": whole,
+        "four of it": more,
+        "in 100 files": first,
+        "after one of 100 files was rewritten": touched | {"ratio": round(touched["cpu_seconds"] / first["cpu_seconds"], 3)},
     }
+
+
+def taken(place: str, store: str) -> dict[str, Any]:
+    """What taking a table's newest version costs a process; imports and the store's creation are not counted, what it looks up there is."""
+    script = (
+        "import json, resource, sys, time\n"
+        "from spark_lineage.snapshot.taking import take\n"
+        "from spark_lineage.store.tables import Store\n"
+        "store = Store.open(sys.argv[2], create=True)\n"
+        "before, started = time.process_time(), time.monotonic()\n"
+        "one = take(store, sys.argv[1])\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(json.dumps({'rows': one.row_count, 'files_read': one.files_read, 'seconds': round(time.monotonic() - started, 3), "
+        "'cpu_seconds': round(time.process_time() - before, 3), 'peak_mb': round(peak / 1024)}))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, place, store], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return dict(json.loads(done.stdout))
 
 
 if __name__ == "__main__":
