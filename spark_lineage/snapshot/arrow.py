@@ -70,7 +70,10 @@ class Plain:
     def of(self, batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Sums:
         return sums_of(batches, columns)
 
-    def parse(self, rows: int, checksum: str) -> Sums:
+    def text(self, sums: Sums, bound: str = "") -> str:
+        return sums.checksum
+
+    def parse(self, rows: int, checksum: str, bound: str = "") -> Sums:
         return Sums.parse(rows, checksum)
 
 

@@ -151,6 +151,11 @@ def take_wanted(
             found = _take(store, place, one, policy, progress)
         except SnapshotError as error:
             found = left_out(store, one, str(error))
+        except (LineageError, _Stopped):
+            raise
+        except Exception as error:  # one that cannot be read must not keep the others from being taken
+            log.warning("no checksum of %s: a defect", one.text, exc_info=True)
+            found = left_out(store, one, f"a defect: {type(error).__name__}: {error}")
         if found.reason is not None:
             log.warning("%s: %s", one.text, found.reason)
         taken.append(found)

@@ -27,7 +27,7 @@ from ..config import local_path
 from ..errors import SnapshotError
 from .arrow import PLAIN, without_views
 from .kinds import PHYSICAL_NAME, Column, columns_of
-from .sums import Scheme
+from .sums import Summing
 
 _OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _ROWS_AT_A_TIME = 1 << 16
@@ -116,7 +116,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         ) from error
 
 
-def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Scheme = PLAIN) -> Any:
+def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Summing = PLAIN) -> Any:
     """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
     return scheme.of(batches_of(table, file), table.columns)
 

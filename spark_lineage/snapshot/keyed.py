@@ -1,12 +1,14 @@
 """The keyed checksum: for those who need one that nobody can make come out without the key.
 
-docs/checksum.md specifies the algorithm `rowsum-blake2b-v1`; it is the multiset hash MSet-Add-Hash of Clarke, Devadas, van Dijk, Gassend
-and Suh (Asiacrypt 2003) with keyed BLAKE2b as its pseudorandom function.
+docs/checksum.md specifies the algorithm `rowsum-blake2b-v2`; it is the multiset hash MSet-Add-Hash of Clarke, Devadas, van Dijk, Gassend
+and Suh (Asiacrypt 2003) with keyed BLAKE2b as its pseudorandom function. What it adds to the sum for a number that is used once hides
+the sum: who sees sums of rows of their own choice can solve for others that come to the same one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +20,10 @@ from ..errors import SnapshotError
 from .arrow import Bytes, Values, flattened, plain, values_of
 from .kinds import Column, Kind
 
-NAME = "rowsum-blake2b-v1"
+NAME = "rowsum-blake2b-v2"
 MOST_KEY, LEAST_KEY = 64, 16
 """Bytes: what BLAKE2b takes, and less than which can be found by trying."""
-_SIZE = 32
+_SIZE, _NONCE = 32, 16
 _MODULUS = 1 << 8 * _SIZE
 _ROWS_AT_A_TIME = 1 << 14
 _Encoded = list[bytes | None]
@@ -39,11 +41,6 @@ class KeyedSums:
 
     def __sub__(self, other: KeyedSums) -> KeyedSums:
         return KeyedSums(self.rows - other.rows, (self.total - other.total) % _MODULUS)
-
-    @property
-    def checksum(self) -> str:
-        """64 hexadecimal digits."""
-        return f"{self.total:0{2 * _SIZE}x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,19 @@ class Keyed:
             total %= _MODULUS
         return KeyedSums(rows, total % _MODULUS)
 
-    def parse(self, rows: int, checksum: str) -> KeyedSums:
-        return KeyedSums(rows, int(checksum, 16))
+    def text(self, sums: KeyedSums, bound: str, nonce: bytes | None = None) -> str:
+        """96 hexadecimal digits, other ones each time: a nonce, and the sum with a mask for it and for `bound`."""
+        nonce = secrets.token_bytes(_NONCE) if nonce is None else nonce
+        return f"{nonce.hex()}{(sums.total + self._mask(nonce, bound)) % _MODULUS:0{2 * _SIZE}x}"
+
+    def parse(self, rows: int, checksum: str, bound: str) -> KeyedSums:
+        nonce, masked = bytes.fromhex(checksum[: 2 * _NONCE]), int(checksum[2 * _NONCE :], 16)
+        return KeyedSums(rows, (masked - self._mask(nonce, bound)) % _MODULUS)
+
+    def _mask(self, nonce: bytes, bound: str) -> int:
+        one = hashlib.blake2b(nonce, key=self.key, digest_size=_SIZE, person=b"mask")
+        one.update(bound.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(one.digest(), "little")
 
 
 def keyed(path: str) -> Keyed:

@@ -91,8 +91,9 @@ def schema_hash(columns: tuple[Column, ...]) -> str:
 
 def layout_hash(columns: tuple[Column, ...]) -> str:
     """As `schema_hash`, with what the columns are called in the data files: that tells a column that was dropped from one of the
-    same name and type that was added after it."""
-    return hashlib.sha256("\n".join(_described(columns, "", stored=True)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    same name and type that was added after it. (The 2 is for sums that say whether the file has more than was summed.)"""
+    lines = ["2", *_described(columns, "", stored=True)]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def classes_hash(columns: tuple[Column, ...]) -> str:

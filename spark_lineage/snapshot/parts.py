@@ -69,9 +69,6 @@ class ByColumn:
                 total += Parts({column.name: PLAIN.of([batch], (column,))})
         return total
 
-    def parse(self, rows: int, checksum: str) -> Sums:
-        return PLAIN.parse(rows, checksum)
-
 
 @dataclass(frozen=True, slots=True)
 class ByGroup:
@@ -112,9 +109,6 @@ class ByGroup:
                         f"{self.grouping} makes more than {MOST_GROUPS} groups; COLUMN/WIDTH makes ranges of an integer"
                     )
         return Parts(total)
-
-    def parse(self, rows: int, checksum: str) -> Sums:
-        return PLAIN.parse(rows, checksum)
 
     def checked(self, columns: tuple[Column, ...]) -> Column:
         """The column to group by."""

@@ -71,8 +71,8 @@ class Wanted:
 def identity(
     namespace: str, name: str, table_id: str | None, version: int | None, fingerprint: str | None
 ) -> tuple[str | int | None, ...]:
-    """By which a version is known again: a Delta table may be called by several names, and files by their listing."""
-    return (namespace, name, fingerprint) if version is None else (table_id, version)
+    """By which a version is known again; a folder that was copied has the table's id, too, and versions of its own."""
+    return (namespace, name, fingerprint) if version is None else (namespace, name, table_id, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,17 +47,26 @@ Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all) after each file."""
 
 
-class Scheme(Protocol):
-    """An algorithm: sums of rows that add up, with `rows` and a `checksum` that `parse` reads."""
-
-    @property
-    def algorithm(self) -> str:
-        """Under which its sums are kept: those of another name are not held against them."""
-        ...
+class Summing(Protocol):
+    """What makes sums of rows that add up."""
 
     @property
     def zero(self) -> Any: ...
 
     def of(self, batches: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Any: ...
 
-    def parse(self, rows: int, checksum: str) -> Any: ...
+
+class Scheme(Summing, Protocol):
+    """An algorithm: sums, with `rows`, and how they are written down.
+
+    `bound` names what a text is of (a version, a data file): one that is kept by a key cannot be put in the place of another.
+    """
+
+    @property
+    def algorithm(self) -> str:
+        """Under which its sums are kept: those of another name are not held against them."""
+        ...
+
+    def text(self, sums: Any, bound: str) -> str: ...
+
+    def parse(self, rows: int, checksum: str, bound: str) -> Any: ...

@@ -16,6 +16,7 @@ from ..query.tables import DeltaTables
 from ..store.tables import Store, literal
 from .arrow import PLAIN
 from .delta import DataFile, DeltaVersion, absolute, only_rearranges, sums_of_file, version_of
+from .footers import has_more
 from .inline import sums_of_write
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .parts import ByColumn, ByGroup, kept_parts, parts_of
@@ -96,10 +97,12 @@ def take(
     known = known_snapshot(store, key, table.table_id, table.version, table.columns, scheme.algorithm)
     if known is not None:
         return known
-    inline = None if observed is None or scheme is not PLAIN else sums_of_write(table, observed, lambda: _before(store, table))
+    inline = (
+        None if observed is None or scheme is not PLAIN else sums_of_write(table, observed, lambda: _before(store, table, key))
+    )
     if inline is not None:
         file = next((one for one in table.files if one.named == inline.file), None)
-        new = [] if file is None else [file_row(table, file, inline.written)]
+        new = [] if file is None else [file_row(table, file, inline.written, more=False)]
         return keep(store, location, _snapshot(table, key, inline.whole, scheme, "inline", 0, execution_id), new)
     sums = known_sums(store, table, scheme)
     new = []
@@ -108,7 +111,7 @@ def take(
         raise SnapshotError(f"{total - done} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
     for file in tuple(file for file in table.files if file.named not in sums):
         sums[file.named] = found = sums_of_file(table, file, scheme)
-        new.append(file_row(table, file, found, scheme.algorithm))
+        new.append(file_row(table, file, found, scheme, more=has_more(table, file)))
         done += file.size
         if progress is not None:
             progress(done, total)
@@ -137,7 +140,7 @@ def _snapshot(
         schema_hash=schema_hash(table.columns),
         schema=table.schema,
         row_count=whole.rows,
-        checksum=whole.checksum,
+        checksum=scheme.text(whole, of_snapshot(table.table_id, table.version, None)),
         files=len(table.files),
         bytes=table.bytes,
         files_read=read,
@@ -147,12 +150,15 @@ def _snapshot(
     )
 
 
-def _before(store: Store, table: DeltaVersion) -> Sums | None:
-    """The sums of the version before, of a schema that holds under this one's; those of no rows before the first version."""
+def _before(store: Store, table: DeltaVersion, key: DatasetKey) -> Sums | None:
+    """The sums of the version before, of the same columns; those of no rows before the first version.
+
+    The id of a table does not tell: a folder that was copied has it, too, and goes its own way.
+    """
     if table.version == 0:
         return Sums(0, 0, 0)
-    for one in snapshots(store, table_id=table.table_id, version=table.version - 1):
-        told = one.schema is not None and _holds(table.columns, columns_of(one.schema))
+    for one in snapshots(store, table_id=table.table_id, version=table.version - 1, key=key):
+        told = one.schema is not None and layout_hash(columns_of(one.schema)) == layout_hash(table.columns)
         if told and one.row_count is not None and one.checksum is not None:
             return Sums.parse(one.row_count, one.checksum)
     return None
@@ -179,7 +185,9 @@ def _damage(store: Store, location: str, now: Snapshot) -> str | None:
     """What is wrong where a commit that says of itself that it only rearranges rows (OPTIMIZE, REORG) has changed them."""
     if not now.delta_version or not only_rearranges(location, now.delta_version):
         return None
-    known = snapshots(store, table_id=now.table_id, version=now.delta_version - 1, algorithm=now.algorithm)
+    if now.algorithm != ALGORITHM:
+        return None
+    known = snapshots(store, table_id=now.table_id, version=now.delta_version - 1, key=(now.namespace, now.name))
     before = next((one for one in known if one.schema_hash == now.schema_hash), None)
     if before is None or (before.row_count, before.checksum) == (now.row_count, now.checksum):
         return None
@@ -190,7 +198,11 @@ def _damage(store: Store, location: str, now: Snapshot) -> str | None:
 
 
 def left_out(store: Store, one: Wanted, reason: str) -> Snapshot:
-    """Keeps why a version has no checksum."""
+    """Keeps why a version has no checksum, once as long as the reason is the same."""
+    known = snapshots(store, one.table_id, one.version, (one.namespace, one.name), without=True)
+    mine = [row for row in known if row.method == "none" and row.fingerprint == one.fingerprint]
+    if mine and mine[-1].reason == reason:
+        return mine[-1]
     row = Snapshot(
         namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, fingerprint=one.fingerprint,
         algorithm=ALGORITHM, method="none", execution_id=one.execution_id, reason=reason, computed_at=datetime.now(UTC),
@@ -224,19 +236,18 @@ def snapshots(
 def known_sums(store: Store, table: DeltaVersion, scheme: Scheme = PLAIN) -> dict[tuple[str, str | None], Any]:
     """The sums of those of the version's files that hold under its schema, by path and deletion vector.
 
-    A file's sum was taken under the schema of some version. It holds under another one that has the same columns and
-    perhaps more: those were added later, so the file has no values of them.
+    A file's sum was taken under the schema of some version. It holds under the same one, and, where the file has no more than was
+    summed (`footers.has_more`), under one that has further columns: the file has no values of them.
     """
     wanted = {file.named for file in table.files}
     known = snapshots(store, table_id=table.table_id, algorithm=scheme.algorithm)
     schemas = {columns_of(one) for one in {one.schema for one in known} if one is not None}
     good = sorted({layout_hash(columns) for columns in schemas if _holds(table.columns, columns)})
-    if not good:
-        return {}
+    good.append(layout_hash(table.columns) + PART)
     condition = f"table_id = {literal(table.table_id)} and algorithm = {literal(scheme.algorithm)} and layout in ({', '.join(map(literal, good))})"
     rows = store.arrow("snapshot_files", ["path", "deletion_vector", "row_count", "checksum"], condition).to_pylist()
     return {
-        named: scheme.parse(row["row_count"], row["checksum"])
+        named: scheme.parse(row["row_count"], row["checksum"], _of_file(table.table_id, *named))
         for row in rows
         if (named := (row["path"], row["deletion_vector"])) in wanted
     }
@@ -277,7 +288,7 @@ def verify(
             progress(done, table.bytes)
     if lost:
         return Verified(recorded, None, None, tuple(lost), tuple(changed), reason)
-    held = Verified(recorded, whole.rows, whole.checksum, (), tuple(changed))
+    held = Verified(recorded, whole.rows, held_against(recorded, whole, scheme), (), tuple(changed))
     if held.holds:
         return held
     columns, groups = _differing(store, table, recorded)
@@ -309,18 +320,44 @@ def _stored(columns: Iterable[Column], before: str = "") -> set[tuple[str, str]]
     return found
 
 
-def file_row(table: DeltaVersion, file: DataFile, found: Any, algorithm: str = ALGORITHM) -> SnapshotFile:
-    """The row that keeps the sums of a data file."""
+PART = ":part"
+"""Behind the layout of a sum of a file that has more than was summed."""
+
+
+def file_row(table: DeltaVersion, file: DataFile, found: Any, scheme: Scheme = PLAIN, *, more: bool) -> SnapshotFile:
+    """The row that keeps the sums of a data file; `more`: it has, or may have, values that were not summed."""
     return SnapshotFile(
         table_id=table.table_id,
         path=file.path,
         deletion_vector=file.deletion_vector,
-        algorithm=algorithm,
-        layout=layout_hash(table.columns),
+        algorithm=scheme.algorithm,
+        layout=layout_hash(table.columns) + (PART if more else ""),
         bytes=file.size,
         row_count=found.rows,
-        checksum=found.checksum,
+        checksum=scheme.text(found, _of_file(table.table_id, *file.named)),
     )
+
+
+def _of_file(table_id: str, path: str, deletion_vector: str | None) -> str:
+    return "\0".join((table_id, path, deletion_vector or ""))
+
+
+def of_snapshot(table_id: str | None, version: int | None, fingerprint: str | None) -> str:
+    """What the text of a version's checksum is bound to."""
+    return f"{table_id}\0{version}" if table_id is not None else f"{fingerprint}"
+
+
+def sums_kept(recorded: Snapshot, scheme: Scheme) -> Any:
+    """The sums that a recorded checksum is of."""
+    bound = of_snapshot(recorded.table_id, recorded.delta_version, recorded.fingerprint)
+    return scheme.parse(recorded.row_count or 0, str(recorded.checksum), bound)
+
+
+def held_against(recorded: Snapshot, whole: Any, scheme: Scheme) -> str:
+    """The checksum of sums as it is to be held against the recorded one: the same text only where they are the same sums."""
+    if whole == sums_kept(recorded, scheme):
+        return str(recorded.checksum)
+    return scheme.text(whole, of_snapshot(recorded.table_id, recorded.delta_version, recorded.fingerprint))
 
 
 def kept(store: Store, dataset: str, version: int | None, algorithm: str | None = ALGORITHM) -> tuple[Snapshot, str]:
@@ -341,6 +378,9 @@ def kept(store: Store, dataset: str, version: int | None, algorithm: str | None 
 
 
 def of_version(recorded: Sequence[Snapshot], version: int | None) -> Snapshot | None:
-    """The last snapshot of a version, or of the newest version that has one."""
+    """The last snapshot of a version, or of the newest version that has one, of the table whose checksum was taken last: one that
+    was dropped and created again counts from 0."""
     found = [one for one in recorded if version is None or one.delta_version == version]
-    return max(found, key=lambda one: (one.delta_version or 0, one.computed_at), default=None)
+    last = max(found, key=lambda one: one.computed_at, default=None)
+    mine = (one for one in found if last is not None and one.table_id == last.table_id)
+    return max(mine, key=lambda one: (one.delta_version or 0, one.computed_at), default=None)

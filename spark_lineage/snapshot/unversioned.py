@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from .delta import absolute, is_delta, version_of
 from .files import FilesSide
 from .kinds import schema_hash
 from .sums import Progress, Scheme
-from .taking import Verified, snapshots, take, verify
+from .taking import Verified, held_against, of_snapshot, snapshots, take, verify
 
 CHANGED = "its files are not those any more that were recorded: they have changed since, or are chosen by options of the reader"
 
@@ -68,9 +69,9 @@ def verify_any(
         whole = files.summed(scheme, progress)
     except SnapshotError as error:
         return Verified(recorded, None, None, reason=str(error))
-    held = Verified(recorded, whole.rows, whole.checksum)
+    held = Verified(recorded, whole.rows, held_against(recorded, whole, scheme))
     rewritten = files.fingerprint is not None and files.fingerprint != recorded.fingerprint
-    return held if held.holds or not rewritten else Verified(recorded, whole.rows, whole.checksum, reason=_REWRITTEN)
+    return held if held.holds or not rewritten else replace(held, reason=_REWRITTEN)
 
 
 _REWRITTEN = "its files are others than those that the checksum is of"
@@ -105,7 +106,7 @@ def take_files(
     snapshot = Snapshot(
         namespace=key[0], name=key[1], table_id=None, delta_version=None, fingerprint=files.fingerprint, algorithm=scheme.algorithm,
         schema_hash=schema_hash(files.side.columns), schema=json.dumps(files.side.schema, separators=(",", ":")),
-        row_count=whole.rows, checksum=whole.checksum, files=len(files.side.paths), bytes=files.side.bytes,
+        row_count=whole.rows, checksum=scheme.text(whole, of_snapshot(None, None, files.fingerprint)), files=len(files.side.paths), bytes=files.side.bytes,
         files_read=len(files.side.paths), method="scan", execution_id=execution_id, computed_at=datetime.now(UTC),
     )  # fmt: skip
     store.append("snapshots", [snapshot], None)

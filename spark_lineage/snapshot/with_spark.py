@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +25,7 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..model import REDACTED, Snapshot
 from ..store.tables import Store, literal
 from .delta import DeltaVersion, absolute, resolved, version_of
+from .footers import has_more
 from .kinds import ALGORITHM, Column, columns_of, schema_hash
 from .spark import aggregates, row_hashes, sums_from, sums_of_frame
 from .sums import Sums
@@ -32,6 +35,8 @@ from .unversioned import recorded_files
 FileKey = tuple[str, str | None]
 _NAMED = 500
 """So many files are named one by one where only some have to be read; with more, all are read."""
+_FOOTERS = 16
+"""So many footers are read at a time."""
 
 
 def take_with_spark(
@@ -63,7 +68,10 @@ def take_with_spark(
     if files is None or by_place is None:
         whole, read, new = _summed(frame, columns), found.files, []
     else:
-        new = [file_row(files, file, by_place[file.named]) for file in files.files if file.named in by_place]
+        read_now = [file for file in files.files if file.named in by_place]
+        with ThreadPoolExecutor(_FOOTERS) as pool:
+            more = pool.map(partial(has_more, files), read_now)
+            new = [file_row(files, file, by_place[file.named], more=one) for file, one in zip(read_now, more, strict=True)]
         whole, read = sum(((sums | by_place)[file.named] for file in files.files), Sums(0, 0, 0)), len(by_place)
     return keep(
         store,

@@ -146,10 +146,11 @@ def parts(kind: Any) -> list[tuple[str, Any]]:
     return [("key", kind["keyType"]), ("value", kind["valueType"])]
 
 
-def keyed_checksum(key: bytes, schema: dict[str, Any], rows: list[tuple[Any, ...]]) -> str:
-    """64 hexadecimal digits, of the algorithm with a key."""
-    hashes = (hashlib.blake2b(encoded_struct(schema, row), key=key, digest_size=32).digest() for row in rows)
-    return f"{sum(int.from_bytes(one, 'little') for one in hashes) % 2**256:064x}"
+def keyed_checksum(key: bytes, schema: dict[str, Any], rows: list[tuple[Any, ...]], nonce: bytes, bound: str) -> str:
+    """96 hexadecimal digits, of the algorithm with a key."""
+    hashes = [hashlib.blake2b(encoded_struct(schema, row), key=key, digest_size=32).digest() for row in rows]
+    hashes.append(hashlib.blake2b(nonce + bound.encode(), key=key, digest_size=32, person=b"mask").digest())
+    return nonce.hex() + f"{sum(int.from_bytes(one, 'little') for one in hashes) % 2**256:064x}"
 
 
 def encoded_struct(schema: dict[str, Any], row: Any) -> bytes:

@@ -20,6 +20,7 @@ from spark_lineage.config import load
 from spark_lineage.errors import ConfigError
 from spark_lineage.ingest import ingest
 from spark_lineage.lineage.limits import Limits
+from spark_lineage.snapshot import deferred
 from spark_lineage.snapshot.deferred import Deferred, due, take_wanted
 from spark_lineage.snapshot.policy import Policy, Wanted
 from spark_lineage.snapshot.taking import snapshots, take
@@ -198,13 +199,13 @@ def test_a_version_settles_before_the_thread_takes_it(told: Tell, place: str, tm
     write_deltalake(place, pa.table({"id": [1, 2]}))
     store = Store.open(told(place))
     (wanted,) = due(store, OUTPUTS)
-    deferred = Deferred(store.location, OUTPUTS, settle_seconds=3600)
+    thread = Deferred(store.location, OUTPUTS, settle_seconds=3600)
     row = store.arrow("outputs").to_pylist()[0]
-    deferred.offer([_Row(row)], [])
+    thread.offer([_Row(row)], [])
     assert snapshots(store) == []
-    deferred.finish(threading.Event())
+    thread.finish(threading.Event())
     assert [one.delta_version for one in snapshots(store)] == [wanted.version]
-    deferred.finish(threading.Event())
+    thread.finish(threading.Event())
 
 
 def test_a_thread_that_is_told_to_stop_leaves_the_rest_due(told: Tell, place: str) -> None:
@@ -212,10 +213,10 @@ def test_a_thread_that_is_told_to_stop_leaves_the_rest_due(told: Tell, place: st
     store = Store.open(told(place))
     stop = threading.Event()
     stop.set()
-    deferred = Deferred(store.location, OUTPUTS, settle_seconds=3600)
-    deferred._stopped = True
-    deferred.offer([_Row(store.arrow("outputs").to_pylist()[0])], [])
-    deferred.finish(stop)
+    thread = Deferred(store.location, OUTPUTS, settle_seconds=3600)
+    thread._stopped = True
+    thread.offer([_Row(store.arrow("outputs").to_pylist()[0])], [])
+    thread.finish(stop)
     assert isinstance(due(store, OUTPUTS)[0], Wanted)
 
 
@@ -228,3 +229,26 @@ def test_a_misspelt_policy_is_refused() -> None:
     assert Policy.of(load(environment={})) == Policy("outputs", Limits(), 2**30)
     with pytest.raises(ConfigError, match="off, outputs, all"):
         load(environment={}, snapshots="output")
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_taken(
+    told: Tell, place: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    other = str(tmp_path / "lake" / "orders")
+    for table in (place, other):
+        write_deltalake(table, pa.table({"id": [1, 2]}))
+        told(table)
+    store = Store.open(told(other))
+    taking = deferred._take
+
+    def broken(store: Store, where: str, *rest: Any) -> Any:
+        if where.endswith("sales"):
+            raise ZeroDivisionError("a defect")
+        return taking(store, where, *rest)
+
+    monkeypatch.setattr(deferred, "_take", broken)
+    for _ in range(3):
+        taken = take_wanted(store, due(store, OUTPUTS, again=True), OUTPUTS)
+    assert "ZeroDivisionError: a defect" in str(taken.snapshots[0].reason)
+    assert [(one.name, one.row_count) for one in snapshots(store, without=True)].count((place, None)) == 1, "kept once"
+    assert {one.name: one.row_count for one in snapshots(store, without=True)} == {place: None, other: 2}

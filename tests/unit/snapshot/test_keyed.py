@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from test_checksum import CONFUSIONS, FIELDS, VECTORS, array_of, batch_of, map_o
 from spark_lineage.errors import SnapshotError
 from spark_lineage.snapshot.keyed import Keyed, keyed, row_encodings
 from spark_lineage.snapshot.kinds import columns_of
-from spark_lineage.snapshot.taking import snapshots, take, verify
+from spark_lineage.snapshot.taking import snapshots, sums_kept, take, verify
 from spark_lineage.store.tables import Store
 
 KEY = Keyed(bytes(range(32)))
 OTHER = Keyed(bytes(range(1, 33)))
+ID = columns_of(schema(("id", "long")))
 NESTED = (
     ("l", array_of(schema(("x", "float"), ("y", "binary")))),
     ("m", map_of("string", array_of("integer"))),
@@ -32,8 +34,15 @@ NESTED = (
 )
 
 
+NONCE, BOUND = bytes(range(16)), "a table\0" + "7"
+
+
 def checksum(content: list[Any], *fields: Any, scheme: Keyed = KEY) -> str:
-    return scheme.of([batch_of(content, *fields)], columns_of(schema(*fields))).checksum
+    return scheme.text(scheme.of([batch_of(content, *fields)], columns_of(schema(*fields))), BOUND, NONCE)
+
+
+def by_reference(the_schema: Any, content: list[Any]) -> str:
+    return reference.keyed_checksum(KEY.key, the_schema, content, NONCE, BOUND)
 
 
 @pytest.mark.parametrize(("one", "other", "fields"), CONFUSIONS)
@@ -43,7 +52,7 @@ def test_contents_that_are_not_the_same(one: list[Any], other: list[Any], fields
 
 @given(rows)
 def test_the_specification_row_by_row(content: list[Any]) -> None:
-    assert checksum(content, *FIELDS) == reference.keyed_checksum(KEY.key, schema(*FIELDS), content)
+    assert checksum(content, *FIELDS) == by_reference(schema(*FIELDS), content)
 
 
 @given(
@@ -65,7 +74,7 @@ def test_the_specification_over_nested_values(content: list[Any]) -> None:
     given_rows = [
         (one, None if entries is None else list(entries.items()), flag, number) for one, entries, flag, number in content
     ]
-    assert checksum(given_rows, *NESTED) == reference.keyed_checksum(KEY.key, schema(*NESTED), content)
+    assert checksum(given_rows, *NESTED) == by_reference(schema(*NESTED), content)
 
 
 @given(rows, st.randoms(use_true_random=False), st.integers(1, 5))
@@ -76,7 +85,10 @@ def test_order_and_division_make_no_difference(content: list[Any], chance: Any, 
     whole = KEY.of([batch_of(content, *FIELDS)], columns)
     assert sum(parts, KEY.zero) == whole
     assert whole - whole == KEY.zero
-    assert KEY.parse(whole.rows, whole.checksum) == whole
+    text = KEY.text(whole, BOUND)
+    assert KEY.parse(whole.rows, text, BOUND) == whole
+    assert KEY.text(whole, BOUND) != text, "the same sum is never written twice alike"
+    assert KEY.parse(whole.rows, text, BOUND + "8") != whole, "it is of nothing else"
 
 
 @given(rows, rows)
@@ -94,7 +106,7 @@ def test_vectors(vector: dict[str, Any]) -> None:
     fields = [(field["name"], field["type"]) for field in vector["schema"]["fields"]]
     content = [tuple(value_of(cell, kind) for cell, (_, kind) in zip(row, fields, strict=True)) for row in vector["rows"]]
     assert checksum(content, *fields) == vector["keyed_checksum"]
-    assert reference.keyed_checksum(KEY.key, vector["schema"], content) == vector["keyed_checksum"]
+    assert by_reference(vector["schema"], content) == vector["keyed_checksum"]
 
 
 def test_another_key_gives_another_checksum_and_is_not_mixed_with_it(empty_store: Path, tmp_path: Path) -> None:
@@ -103,7 +115,7 @@ def test_another_key_gives_another_checksum_and_is_not_mixed_with_it(empty_store
     write_deltalake(place, pa.table({"id": [1, 2]}))
     plain, one, other = take(store, place), take(store, place, scheme=KEY), take(store, place, scheme=OTHER)
     assert len({plain.checksum, one.checksum, other.checksum}) == 3
-    assert (len(str(one.checksum)), one.files_read, other.files_read) == (64, 1, 1)
+    assert (len(str(one.checksum)), one.files_read, other.files_read) == (96, 1, 1)
     assert len({plain.algorithm, one.algorithm, other.algorithm}) == 3
     assert KEY.key.hex() not in json.dumps(store.arrow("snapshots").to_pylist(), default=str)
     assert repr(KEY.key)[2:-1] not in repr(KEY)
@@ -115,7 +127,25 @@ def test_another_key_gives_another_checksum_and_is_not_mixed_with_it(empty_store
     with pytest.raises(SnapshotError, match="cannot be held against"):
         verify(store, later, place, scheme=OTHER)
     DeltaTable(place).delete("id = 1")
-    assert take(store, place, scheme=KEY).checksum == checksum([(2,), (3,)], ("id", "long"))
+    assert sums_kept(take(store, place, scheme=KEY), KEY) == KEY.of([pa.record_batch({"id": [3, 2]})], ID)
+
+
+def test_what_is_kept_is_not_the_sum_and_of_nothing_else(empty_store: Path, tmp_path: Path) -> None:
+    """Who sees sums of rows of their own choice can solve for other rows with the same sum: no sum is ever written down."""
+    shutil.copytree(empty_store, tmp_path / "store")
+    store, place = Store.open(tmp_path / "store"), str(tmp_path / "table")
+    for _ in range(3):
+        write_deltalake(place, pa.table({"id": [1]}), mode="append")
+        take(store, place, scheme=KEY)
+    sums = KEY.of([pa.record_batch({"id": [1]})], ID)
+    kept = [row["checksum"] for table in ("snapshots", "snapshot_files") for row in store.arrow(table).to_pylist()]
+    assert len({text[32:] for text in kept}) == len({text[:32] for text in kept}) == 6
+    assert not any(f"{sums.total:064x}" in text for text in kept)
+    first, second = snapshots(store, algorithm=KEY.algorithm)[:2]
+    write_deltalake(place, pa.table({"id": [1]}), mode="overwrite")
+    put = replace(first, delta_version=3)  # the rows of version 0 and its checksum in the place of version 3's
+    assert not verify(store, put, place, scheme=KEY).holds
+    assert verify(store, second, place, scheme=KEY).holds
 
 
 def test_keys_that_are_none(tmp_path: Path) -> None:

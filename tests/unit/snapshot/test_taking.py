@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from spark_lineage.errors import SnapshotError
+from spark_lineage.model import Observed
 from spark_lineage.snapshot.arrow import sums_of
 from spark_lineage.snapshot.delta import version_of
-from spark_lineage.snapshot.kinds import columns_of, layout_hash, schema_hash
-from spark_lineage.snapshot.taking import snapshots, take, verify
+from spark_lineage.snapshot.kinds import classes_hash, columns_of, layout_hash, schema_hash
+from spark_lineage.snapshot.policy import Wanted
+from spark_lineage.snapshot.taking import kept, snapshots, take, verify
 from spark_lineage.store.tables import Store
 
 
@@ -175,3 +178,84 @@ def test_a_column_of_the_same_name_that_was_added_again() -> None:
     one, other = columns_of(schema("col-1")), columns_of(schema("col-2"))
     assert schema_hash(one) == schema_hash(other)
     assert layout_hash(one) != layout_hash(other)
+
+
+def dropping(place: Path, values: list[str]) -> str:
+    """A table with column mapping: version 0 has a column that version 1 drops and version 2, a RESTORE, brings back."""
+    log = place / "_delta_log"
+    log.mkdir(parents=True)
+    struct = pa.StructArray.from_arrays([pa.array([1, 2, 3], pa.int64()), pa.array(values)], ["s-x", "s-y"])
+    pq.write_table(
+        pa.table({"c-id": pa.array([1, 2, 3], pa.int64()), "c-b": pa.array(values), "c-s": struct}), place / "f.parquet"
+    )
+
+    def field(name: str, kind: Any, number: int, stored: str) -> dict[str, Any]:
+        mapping = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": stored}
+        return {"name": name, "type": kind, "nullable": True, "metadata": mapping}
+
+    def metadata(fields: list[dict[str, Any]]) -> dict[str, Any]:
+        configuration = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "5"}
+        schema = json.dumps({"type": "struct", "fields": fields})
+        return {"metaData": {"id": f"id of {place.name}", "format": {"provider": "parquet", "options": {}}, "schemaString": schema, "partitionColumns": [], "configuration": configuration, "createdTime": 0}}  # fmt: skip
+
+    x, y = field("x", "long", 4, "s-x"), field("y", "string", 5, "s-y")
+    whole = [
+        field("id", "long", 1, "c-id"),
+        field("b", "string", 2, "c-b"),
+        field("s", {"type": "struct", "fields": [x, y]}, 3, "c-s"),
+    ]
+    less = [whole[0], field("s", {"type": "struct", "fields": [x]}, 3, "c-s")]
+    add = {"add": {"path": "f.parquet", "partitionValues": {}, "size": (place / "f.parquet").stat().st_size, "modificationTime": 0, "dataChange": True}}  # fmt: skip
+    protocol = {"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}}
+    for version, actions in enumerate(([protocol, metadata(whole), add], [metadata(less)], [metadata(whole)])):
+        (log / f"{version:020d}.json").write_text(
+            "".join(json.dumps(one) + "\n" for one in ({"commitInfo": {"timestamp": version}}, *actions))
+        )
+    return str(place)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_column_that_was_dropped_and_comes_back_counts_again(order: tuple[int, ...], store: Store, tmp_path: Path) -> None:
+    """A sum without it is not that of a version that has it, though the file is the same; nor is that of a field of a struct."""
+    taken = {}
+    for name, values in (("one", ["x", "y", "z"]), ("other", ["quite", "other", "values"])):
+        place = dropping(tmp_path / name, values)
+        taken[name] = {version: take(store, place, version) for version in order}
+        assert taken[name][0].checksum == taken[name][2].checksum != taken[name][1].checksum
+        assert all(verify(store, one, place).holds for one in taken[name].values())
+        assert taken[name][order[-1]].files_read == int(order[-1] == 1), "the same columns are not read twice"
+    assert taken["one"][0].checksum != taken["other"][0].checksum
+    assert taken["one"][1].checksum == taken["other"][1].checksum
+
+
+def test_a_folder_that_was_copied_goes_its_own_way(store: Store, place: str, tmp_path: Path) -> None:
+    """Its table has the same id, and other versions under the same numbers."""
+    write_deltalake(place, rows(0, 3))
+    take(store, place)
+    copy = str(tmp_path / "copy")
+    shutil.copytree(place, copy)
+    for folder, more in ((place, rows(3, 9)), (copy, rows(7, 8))):
+        write_deltalake(folder, more, mode="append")
+        take(store, folder)
+    more = rows(8, 9)
+    write_deltalake(copy, more, mode="append")
+    columns = version_of(copy).columns
+    sums = sums_of(more.to_batches(), columns)
+    later = take(store, copy, observed=Observed(sums.rows, sums.checksum, classes_hash(columns)))
+    assert later.checksum == expected(pa.concat_tables([rows(0, 3), rows(7, 9)]), copy)
+    assert (later.method, later.files_read) == ("inline", 0), "from its own version before"
+    assert verify(store, later, copy).holds
+    wanted = [Wanted("file", folder, str(later.table_id), 1) for folder in (place, copy)]
+    assert len({one.identity for one in wanted}) == 2
+
+
+def test_the_newest_of_a_table_that_was_created_again(store: Store, place: str) -> None:
+    for number in range(3):
+        write_deltalake(place, rows(0, 2 + number), mode="append")
+    take(store, place)
+    shutil.rmtree(place)
+    write_deltalake(place, rows(0, 2))
+    again = take(store, place)
+    found, location = kept(store, place, None)
+    assert (found, location) == (again, place)
+    assert verify(store, found, location).holds

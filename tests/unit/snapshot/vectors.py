@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cells import value_of
-from reference import checksum, schema_hash
+from reference import checksum, keyed_checksum, schema_hash
 
 VECTORS = Path(__file__).parents[3] / "docs" / "checksum-vectors.json"
 ARRAY = {"type": "array", "elementType": "integer", "containsNull": True}
@@ -44,6 +44,7 @@ def vectors() -> list[dict[str, Any]]:
                 "rows": rows,
                 "checksum": checksum(schema, values)[1],
                 "schema_hash": schema_hash(schema),
+                "keyed_checksum": keyed_checksum(bytes(range(32)), schema, values, bytes(range(16)), "a table\0" + "7"),
             }
         )
     return made
