@@ -17,6 +17,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
 import org.apache.spark.sql.execution.QueryExecution;
+import org.apache.spark.sql.internal.SQLConf$;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
@@ -89,7 +90,7 @@ final class Inline extends Rule {
     private LogicalPlan summed(LogicalPlan plan) throws Exception {
         List output = Reflect.list(plan.output());
         String classes = output.isEmpty() || plan.isStreaming() ? null : RowHash.classes(output);
-        if (classes == null) {
+        if (classes == null || isCut(output)) {
             return plan;
         }
         ArrayList columns = new ArrayList(output);
@@ -102,6 +103,17 @@ final class Inline extends Rule {
         }
         LogicalPlan hashed = new Project(seq(columns), plan);
         return new Project(seq(output), new CollectMetrics(NAME + " " + classes, seq(metrics), hashed, 0L));
+    }
+
+    /** Whether files get the milliseconds of a timestamp alone. */
+    private static boolean isCut(List output) {
+        String as = SQLConf$.MODULE$.get().getConfString("spark.sql.parquet.outputTimestampType", "");
+        for (int i = 0; i < output.size() && as.equalsIgnoreCase("TIMESTAMP_MILLIS"); i++) {
+            if (((Expression) output.get(i)).dataType().catalogString().indexOf("timestamp") >= 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** A sum of bigints that overflows as Java's does, whatever ANSI mode says. */

@@ -101,6 +101,18 @@ def test_what_does_not_follow_is_left_to_who_reads(statements: tuple[str, ...], 
     assert "snapshots.max.bytes (0)" in str(last.reason), "it would have to be read"
 
 
+def test_times_of_which_files_get_milliseconds_alone(spark: Any, kept: Kept, place: str) -> None:
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MILLIS")
+    try:
+        spark.range(3).selectExpr("timestamp_micros(id * 1001) AS ts").write.format("delta").save(place)
+        spark.range(3).write.format("delta").save(f"{place} without times")
+    finally:
+        spark.conf.unset("spark.sql.parquet.outputTimestampType")
+    cut, whole = kept()
+    assert "would have to be read" in str(cut.reason)
+    assert (whole.method, whole.row_count) == ("inline", 3)
+
+
 def test_rows_written_are_the_same_with_and_without(spark: Any, kept: Kept, place: str) -> None:
     """Also where the query has what an optimizer could move: a limit, an order, a function of Python, a generated column."""
     spark.udf.register("twice", lambda value: None if value is None else value * 2, "bigint")
