@@ -30,6 +30,7 @@ from spark_lineage.query.moment import moment
 from spark_lineage.snapshot.deferred import due
 from spark_lineage.snapshot.delta import absolute
 from spark_lineage.snapshot.policy import Policy
+from spark_lineage.snapshot.recorded_versions import locations
 from spark_lineage.snapshot.taking import left_out, place_of
 from spark_lineage.snapshot.with_spark import take_files_with_spark, take_frame, take_with_spark
 from spark_lineage.store.tables import Store
@@ -71,9 +72,13 @@ def take_all(spark: SparkSession, store: Store, arguments: argparse.Namespace) -
 
 def take_due(spark: SparkSession, store: Store) -> Iterator[Snapshot]:
     """Also those that were left to Spark, or were too large for the ingester."""
+    places = locations(store)
     for one in due(store, Policy.of(load()), again=True):
+        key = one.namespace, one.name
+        place = places.get(key)
         try:
-            key, place = place_of(store, one.name)
+            if place is None:
+                raise SnapshotError("it is recorded without a place where it lies")
             if one.fingerprint is not None:
                 yield take_files_with_spark(spark, store, place, key, one.fingerprint, one.execution_id)
             else:

@@ -22,6 +22,7 @@ from .arrow import row_hashes, without_views
 from .difference import ChangedRow, Row
 from .kinds import Column, Kind
 from .pairing import Pairing
+from .python_values import python_value
 from .sides import Side, Told
 from .sums import Sums
 from .xxh64 import Words
@@ -257,7 +258,8 @@ def differing(sides: tuple[Side, Side], pairing: Pairing, told: Told) -> Iterato
                 ("preserve_insertion_order", "false"),
                 ("threads", "2"),
             ):
-                connection.execute(f"SET {name} = '{value}'")
+                quoted = value.replace("'", "''")
+                connection.execute(f"SET {name} = '{quoted}'")
             yield Differing(connection, sides, pairing, told)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise SnapshotError(
@@ -309,7 +311,7 @@ def _differs(cell: str, tolerance: float | None) -> str:
 
 def _value(batch: pa.RecordBatch, column: Column, row: int) -> Any:
     at = batch.schema.get_field_index(column.stored)
-    return None if at < 0 else _plain(batch.column(at)[row].as_py(), column.kind)
+    return None if at < 0 else _plain(python_value(batch.column(at)[row]), column.kind)
 
 
 def _plain(value: Any, kind: Kind) -> Any:

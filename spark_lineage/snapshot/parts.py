@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.types as pat
 
 from ..errors import SnapshotError
 from ..model import Snapshot, SnapshotPart
@@ -20,11 +21,13 @@ from ..store.tables import Store, literal
 from .arrow import PLAIN, row_hashes, values_of
 from .delta import DeltaVersion, sums_of_file, version_of
 from .kinds import ALGORITHM, Column
+from .python_values import python_value
 from .sums import Progress, Sums
 from .xxh64 import Words
 
 MOST_GROUPS = 10_000
 """More would be a copy of the table rather than a summary of it."""
+_NOTHING = Sums(0, 0, 0)
 _GROUPED = {"integer", "string", "boolean", "date", "timestamp", "timestamp_ntz"}
 _ROWS_AT_A_TIME = 1 << 16
 _BY = re.compile(r"(?P<column>.+?)(?:/(?P<width>[1-9][0-9]*))?")
@@ -32,19 +35,21 @@ _BY = re.compile(r"(?P<column>.+?)(?:/(?P<width>[1-9][0-9]*))?")
 
 @dataclass(frozen=True)
 class Parts:
-    """The sums of parts, by the parts' names. Those of two lots of rows add up."""
+    """The sums of parts, by the parts' names, and that of the rows that were read for them. Those of two lots of rows add up."""
 
     sums: Mapping[str, Sums] = field(default_factory=dict)
+    read: Sums = field(default=_NOTHING, compare=False)
+    """Of all columns of these rows; of no rows where the sums are kept ones."""
 
     @property
     def whole(self) -> Sums:
         """Of groups, what they add up to."""
-        return sum(self.sums.values(), Sums(0, 0, 0))
+        return sum(self.sums.values(), _NOTHING)
 
     def __add__(self, other: Parts) -> Parts:
         names = {**self.sums, **other.sums}
-        nothing = Sums(0, 0, 0)
-        return Parts({name: self.sums.get(name, nothing) + other.sums.get(name, nothing) for name in names})
+        sums = {name: self.sums.get(name, _NOTHING) + other.sums.get(name, _NOTHING) for name in names}
+        return Parts(sums, self.read + other.read)
 
     def differing(self, other: Parts) -> tuple[str, ...]:
         """The names of the parts that are not the same in both."""
@@ -67,16 +72,21 @@ class ByColumn:
         for batch in batches:
             for column in columns:
                 total += Parts({column.name: PLAIN.of([batch], (column,))})
+            total += Parts(read=PLAIN.of([batch], columns))
         return total
 
 
 @dataclass(frozen=True, slots=True)
 class ByGroup:
-    """A sum for each value of a column, or for each range of `width` of an integer one: from a multiple of it to below the next."""
+    """A sum for each value of a column, or for each range of `width` of an integer one: from a multiple of it to below the next.
+
+    `known` are groups that are to be told apart however many others there are.
+    """
 
     column: str
     width: int | None = None
     algorithm: str = ALGORITHM
+    known: frozenset[str] | None = None
 
     @classmethod
     def parsed(cls, text: str) -> ByGroup:
@@ -98,17 +108,29 @@ class ByGroup:
         """Raises SnapshotError for a column that is not there, or cannot be grouped by, or has too many values."""
         by = self.checked(columns)
         total: dict[str, Sums] = {}
+        read = _NOTHING
         for whole in batches:
             for start in range(0, whole.num_rows, _ROWS_AT_A_TIME):
                 batch = whole.slice(start, _ROWS_AT_A_TIME)
                 names, groups = self._groups(batch, by)
-                for name, sums in zip(names, _summed(row_hashes(batch, columns), groups, len(names)), strict=True):
-                    total[name] = total.get(name, PLAIN.zero) + sums
-                if len(total) > MOST_GROUPS:
-                    raise SnapshotError(
-                        f"{self.grouping} makes more than {MOST_GROUPS} groups; COLUMN/WIDTH makes ranges of an integer"
-                    )
-        return Parts(total)
+                hashes = row_hashes(batch, columns)
+                for name, sums in zip(names, _summed(hashes, groups, len(names)), strict=True):
+                    total[name] = total.get(name, _NOTHING) + sums
+                read += Sums.of(hashes)
+                total = self.bounded(total)
+        return Parts(total, read)
+
+    def bounded(self, sums: dict[str, Sums]) -> dict[str, Sums]:
+        """No more groups than are kept: where there are `known` ones, the others are made one."""
+        if len(sums) <= MOST_GROUPS:
+            return sums
+        if self.known is None:
+            raise SnapshotError(
+                f"{self.grouping} makes more than {MOST_GROUPS} groups; COLUMN/WIDTH makes ranges of an integer"
+            )
+        found = {name: one for name, one in sums.items() if name in self.known}
+        others = (one for name, one in sums.items() if name not in self.known)
+        return {**found, f"{self.column} has other values": sum(others, _NOTHING)}
 
     def checked(self, columns: tuple[Column, ...]) -> Column:
         """The column to group by."""
@@ -144,10 +166,11 @@ class ByGroup:
 
 def _text(value: pa.Scalar) -> str | None:
     """As Spark writes a value of these types in UTC."""
-    plain = value.as_py()
+    if pat.is_timestamp(value.type):
+        value = value.cast(pa.timestamp(value.type.unit))
+    plain = python_value(value, " ")
     if isinstance(plain, datetime):
-        plain = plain.astimezone(UTC).replace(tzinfo=None) if plain.tzinfo else plain
-        return plain.isoformat(sep=" ").removesuffix(".000000")
+        return plain.isoformat(sep=" ")
     if isinstance(plain, bool):
         return str(plain).lower()
     return None if plain is None else str(plain)
@@ -168,10 +191,8 @@ def parts_of(table: DeltaVersion, scheme: ByColumn | ByGroup, progress: Progress
     total, done = scheme.zero, 0
     for file in table.files:
         total += sums_of_file(table, file, scheme)
-        if isinstance(scheme, ByGroup) and len(total.sums) > MOST_GROUPS:
-            raise SnapshotError(
-                f"{scheme.grouping} makes more than {MOST_GROUPS} groups; COLUMN/WIDTH makes ranges of an integer"
-            )
+        if isinstance(scheme, ByGroup):
+            total = replace(total, sums=scheme.bounded(dict(total.sums)))
         done += file.size
         if progress is not None:
             progress(done, table.bytes)
@@ -189,13 +210,28 @@ def take_parts(
     if known is not None:
         return known
     parts = parts_of(version_of(location, of.delta_version), scheme, progress)
-    held = parts.whole if isinstance(scheme, ByGroup) else None
-    if held is not None and (held.rows, held.checksum) != (of.row_count, of.checksum):
+    if (parts.read.rows, parts.read.checksum) != (of.row_count, of.checksum):
         raise SnapshotError(
             f"version {of.delta_version} of {of.name} is not what its checksum is of: `spark-lineage snapshot verify` tells more"
         )
     _keep_parts(store, of, scheme, parts)
     return parts
+
+
+def differing_parts(store: Store, table: DeltaVersion, recorded: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns and the groups of a version that differ from those whose sums are kept, each data file read for them.
+
+    A content that has changed may have more groups than are kept: those that are not are one then.
+    """
+    columns: tuple[str, ...] = ()
+    groups: list[str] = []
+    for grouping, parts in kept_parts(store, recorded).items():
+        if grouping is None:
+            columns = parts.differing(parts_of(table, ByColumn()))
+        else:
+            scheme = replace(ByGroup.parsed(grouping), known=frozenset(parts.sums))
+            groups += parts.differing(parts_of(table, scheme))
+    return columns, tuple(groups)
 
 
 def _keep_parts(store: Store, of: Snapshot, scheme: ByColumn | ByGroup, parts: Parts) -> None:

@@ -7,10 +7,11 @@ PGPASSWORD or ~/.pgpass. Types are those that Spark's JDBC source gives: the cat
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 
@@ -28,6 +29,16 @@ _ELEMENTS = ("int2", "int4", "int8", "float4", "float8", "bool", "text", "date",
 _AS_TEXT = ("uuid", "json", "jsonb")
 _UNDECLARED = "decimal(38,18)"
 """What Spark takes a numeric without precision for."""
+_SHOWN = ("host", "port", "dbname", "user", "table")
+_SECRET = re.compile("password|secret|key")
+"""Parameters whose values libpq's own messages are not to repeat."""
+_URI = re.compile(
+    r"postgres(?:ql)?://(?:(?P<user>[^\s:/?#@]*)(?::(?P<password>[^\s/?#@]*))?@)?(?P<hosts>[^\s/?#@]*)"
+    r"(?:/(?P<database>[^\s/?#@]*))?(?:\?(?P<query>[^?#]*))?"
+)
+"""Each sign that ends a part has to be escaped within one: else a password would be taken for a host or a parameter."""
+_HOST = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[^\[\]:]*)(?::[0-9]*)?")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 
@@ -39,8 +50,9 @@ class PostgresSide(Side):
     """One transaction that sees the table as it was when it was opened, however often it is read."""
 
     def __init__(self, location: str, ignored: Collection[str] = ()) -> None:
-        uri, self._table = _split(location)
-        self.location = shown(location)
+        address = _Address.parsed(location)
+        self._table, self._secrets = _table_of(address), address.secrets
+        self.location = str(address)
         try:
             from adbc_driver_manager import Error
             from adbc_driver_postgresql import dbapi
@@ -50,7 +62,7 @@ class PostgresSide(Side):
             ) from error
         self._error = Error
         with self._told_as("cannot be reached"):
-            self._connection = dbapi.connect(uri)
+            self._connection = dbapi.connect(address.libpq)
         try:
             with self._told_as("cannot be read"):
                 self._rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -153,30 +165,77 @@ class PostgresSide(Side):
             yield
         except self._error as error:
             said = re.sub(r"^\w+: \[libpq\] (?:Failed to \w+(?: query)?: )?", "", first_line(error))
-            raise SnapshotError(f"{self.location} {failed}: {said}") from error
+            for secret in self._secrets:
+                said = said.replace(secret, "***")
+            raise SnapshotError(f"{self.location} {failed}: {said}") from None
+
+
+@dataclass(frozen=True, repr=False)
+class _Address:
+    """The parts of a URI as they are written, none of them decoded. Its text has no password, and of the parameters `_SHOWN` alone."""
+
+    user: str | None
+    password: str | None
+    hosts: str
+    database: str | None
+    parameters: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parsed(cls, location: str) -> _Address:
+        """Raises SnapshotError for what libpq may take apart otherwise than it is meant, without repeating any of it."""
+        found = _URI.fullmatch(location)
+        parameters = tuple(pair.partition("=")[::2] for pair in (found["query"] or "").split("&") if pair) if found else ()
+        if (
+            found is None
+            or _NO_ESCAPE.search(location)
+            or not all(_HOST.fullmatch(host) for host in found["hosts"].split(","))
+            or not all(name.isidentifier() for name, _ in parameters)
+        ):
+            raise SnapshotError(
+                "the address of PostgreSQL cannot be taken apart, and is not repeated here, since it may have a password: write "
+                "postgresql://USER@HOST:PORT/DATABASE?table=SCHEMA.TABLE, with %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @, "
+                "%25 for % and %20 for a blank within a name; the password is best left to PGPASSWORD or ~/.pgpass"
+            )
+        return cls(found["user"], found["password"], found["hosts"], found["database"], parameters)
+
+    def values(self, name: str) -> list[str]:
+        return [unquote(value) for one, value in self.parameters if one == name]
+
+    @property
+    def secrets(self) -> list[str]:
+        """As they are written and as they are meant, the longest first."""
+        hidden = [self.password or "", *(value for name, value in self.parameters if _SECRET.search(name))]
+        return sorted({one for value in hidden for one in (value, unquote(value)) if one}, key=len, reverse=True)
+
+    @property
+    def libpq(self) -> str:
+        """What libpq is given. It takes a + for what it is."""
+        return self._written(self.password, [one for one in self.parameters if one[0] != "table"])
+
+    def __str__(self) -> str:
+        return self._written(None, [one for one in self.parameters if one[0] in _SHOWN])
+
+    def _written(self, password: str | None, parameters: Iterable[tuple[str, str]]) -> str:
+        user = "" if self.user is None else f"{self.user}{'' if password is None else f':{password}'}@"
+        database = "" if self.database is None else f"/{self.database}"
+        query = "&".join(f"{name}={quote(value, safe='%.')}" for name, value in parameters)
+        return f"postgresql://{user}{self.hosts}{database}{'?' if query else ''}{query}"
 
 
 def shown(location: str) -> str:
-    """Without a password."""
-    parts = urlsplit(location)
-    user, at, host = parts.netloc.rpartition("@")
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
-    written = "&".join(f"{quote(name)}={quote(value, safe='.')}" for name, value in query)
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=written))
+    """Without a password, and without what else may be a secret. Raises SnapshotError for what cannot be taken apart."""
+    return str(_Address.parsed(location))
 
 
-def _split(location: str) -> tuple[str, tuple[str, ...]]:
-    """What libpq is given, and the parts of the table's name."""
-    parts = urlsplit(location)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    tables = [value for name, value in query if name == "table"]
+def _table_of(address: _Address) -> tuple[str, ...]:
+    """The parts of the table's name."""
+    tables = address.values("table")
     found = [quoted.replace('""', '"') or plain for quoted, plain in _PART.findall(tables[0])] if len(tables) == 1 else []
     if len(found) not in (1, 2):
         raise SnapshotError(
-            f"{shown(location)} does not say which table; write postgresql://USER@HOST:PORT/DATABASE?table=SCHEMA.TABLE"
+            f"{address} does not say which table; write postgresql://USER@HOST:PORT/DATABASE?table=SCHEMA.TABLE"
         )
-    rest = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in query if name != "table")
-    return urlunsplit(parts._replace(query=rest)), tuple(found)
+    return tuple(found)
 
 
 def _quoted(name: str) -> str:

@@ -8,12 +8,16 @@ import runpy
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+
+from spark_lineage.model import Dataset, Output
+from spark_lineage.store.tables import Store
 
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
 EVENTS = 5_000
@@ -112,3 +116,38 @@ def test_a_failing_step_of_the_demo_names_its_log(tmp_path: Path) -> None:
 def touch(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
+
+
+def test_what_is_due_is_taken_under_its_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`jobs/snapshot.py --due`: two buckets may have a folder of one name, and another dataset may be called so."""
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    store = Store.open(str(tmp_path / "store"), create=True)
+    keys = ("s3://a", "t"), ("s3://b", "t"), ("s3://c", "u")
+    datasets = [
+        Dataset(namespace=space, name=name, format="delta", location=f"{space}/{name}", first_seen_at=at, last_seen_at=at)
+        for space, name in keys[:2]
+    ]
+    alias = Dataset(
+        namespace="file", name="/lake/u", aliases=("u",), format="delta", location="/lake/u", first_seen_at=at, last_seen_at=at
+    )
+    outputs = [
+        Output(
+            execution_id=f"r:{table_id}", run_id="r", job_name="j", event_time=at, namespace=space, name=name, table_id=table_id,
+            delta_version=0, event_date=at.date(),
+        )
+        for table_id, (space, name) in zip("xyz", keys, strict=True)
+    ]  # fmt: skip
+    store.append("datasets", [*datasets, alias], None)
+    store.append("outputs", outputs, None)
+    job = load("snapshot")
+    taken = []
+
+    def take(_: object, store: Store, place: str, version: int, at: None, key: tuple[str, str], **rest: object) -> Any:
+        taken.append((place, version, key, rest["table_id"]))
+
+    monkeypatch.setitem(job["take_due"].__globals__, "take_with_spark", take)
+    left = [one for one in job["take_due"](None, store) if one is not None]
+    assert taken == [("s3://a/t", 0, keys[0], "x"), ("s3://b/t", 0, keys[1], "y")]
+    assert [(one.namespace, one.name, one.reason) for one in left] == [
+        (*keys[2], "it is recorded without a place where it lies")
+    ]

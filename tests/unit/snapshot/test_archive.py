@@ -58,7 +58,7 @@ def test_a_copy_outlives_its_table(store: Store, place: Path, folder: str) -> No
     shutil.rmtree(place)
     assert content(made.archive.location) == expected
     shutil.rmtree(made.archive.location)
-    assert archives(store) == {}
+    assert archives(store) == ()
 
 
 def test_partitions_with_strange_names(store: Store, place: Path, folder: str) -> None:
@@ -113,7 +113,7 @@ def test_killed_before_it_was_recorded(store: Store, place: Path, folder: str, m
     monkeypatch.undo()
     made = archive(store, str(place), 0, folder)
     assert (made.already_there, made.archive.checksum) == (True, take(store, str(place), 0).checksum)
-    assert list(archives(store).values()) == [made.archive.location]
+    assert [one.location for one in archives(store)] == [made.archive.location]
 
 
 @pytest.mark.parametrize("step", ["fill", "verify", "finish"])
@@ -127,7 +127,7 @@ def test_cut_short_nothing_is_left(store: Store, place: Path, folder: str, step:
     with pytest.raises(SnapshotError, match=r"could not be copied .* No space left on device"):
         archive(store, str(place), 0, folder)
     assert [path for path in Path(folder).rglob("*") if path.is_file()] == []
-    assert archives(store) == {}
+    assert archives(store) == ()
     monkeypatch.undo()
     assert not archive(store, str(place), 0, folder).already_there
 
@@ -161,6 +161,100 @@ def test_two_at_once(store: Store, place: Path, folder: str, monkeypatch: pytest
     assert [path.name for path in (Path(folder) / str(DeltaTable(place).metadata().id)).iterdir()] == ["0"]
 
 
+def branched(place: Path, other: Path) -> str:
+    """Two tables with one id, the first version, and a second version of their own each. The id."""
+    table_id = table_of(place, 1)
+    shutil.copytree(place, other)
+    for one, first in ((place, 100), (other, 200)):
+        write_deltalake(one, rows(first, first + 1), mode="append")
+    assert str(DeltaTable(other).metadata().id) == table_id
+    return table_id
+
+
+def test_a_folder_that_was_copied_is_another_table(store: Store, place: Path, folder: str, tmp_path: Path) -> None:
+    other = tmp_path / "dev"
+    branched(place, other)
+    made = archive(store, str(place), 1, folder)
+    with pytest.raises(SnapshotError, match=r"other files than those of version 1 of .*/dev: .* Name another folder"):
+        archive(store, str(other), 1, folder)
+    write_deltalake(other, rows(0, 1), mode="overwrite")
+    take(store, str(other), 1)
+    found = {(one.name, one.version): one.archive for one in recorded(store)}
+    assert found == {(str(place), 1): made.archive.location, (str(other), 1): None}
+    theirs = archive(store, str(other), 1, str(tmp_path / "another"))
+    assert 200 in [row["id"] for row in content(theirs.archive.location)]
+    assert len({str(DeltaTable(one.archive.location).metadata().id) for one in (made, theirs)}) == 2, "two tables again"
+    vacuum(other)
+    with pytest.raises(SnapshotError, match="took files of it"):
+        archive(store, str(other), 1, folder)
+    assert archive(store, str(other), 1, str(tmp_path / "another")).archive == theirs.archive
+    found = {(one.name, one.version): one.archive for one in recorded(store)}
+    assert found == {(str(place), 1): made.archive.location, (str(other), 1): theirs.archive.location}
+
+
+def test_a_version_that_both_tables_have_needs_one_copy(store: Store, place: Path, folder: str, tmp_path: Path) -> None:
+    branched(place, tmp_path / "dev")
+    first, second = archive(store, str(place), 0, folder), archive(store, str(tmp_path / "dev"), 0, folder)
+    assert (second.already_there, second.archive.location) == (True, first.archive.location)
+    assert {one.name: one.archive for one in recorded(store)} == {
+        str(place): first.archive.location,
+        str(tmp_path / "dev"): first.archive.location,
+    }
+
+
+def test_a_table_that_was_moved_keeps_its_copies(store: Store, place: Path, folder: str, tmp_path: Path) -> None:
+    table_of(place, 2)
+    made, moved = archive(store, str(place), 0, folder), tmp_path / "moved"
+    place.rename(moved)
+    take(store, str(moved), 0)
+    assert {one.name: one.archive for one in recorded(store)} == {
+        str(place): made.archive.location,
+        str(moved): made.archive.location,
+    }
+    vacuum(moved)
+    assert archive(store, str(moved), 0, folder).archive == made.archive
+
+
+def test_a_moved_table_without_a_checksum_is_known_by_its_files(store: Store, place: Path, folder: str, tmp_path: Path) -> None:
+    other, moved = tmp_path / "dev", tmp_path / "moved"
+    branched(place, other)
+    archive(store, str(place), 1, folder)
+    place.rename(moved)
+    for one in (moved, other):
+        write_deltalake(one, rows(0, 1), mode="overwrite")
+        vacuum(one)
+    assert archive(store, str(moved), 1, folder).already_there
+    with pytest.raises(SnapshotError, match="took files of it"):
+        archive(store, str(other), 1, folder)
+
+
+@pytest.mark.parametrize("table_id", ["..", ".", "a/b", "../x", "_delta_log", ""])
+def test_an_id_that_is_no_name_for_a_folder(store: Store, place: Path, folder: str, table_id: str) -> None:
+    table_of(place, 1)
+    for action in (actions := actions_of(place, 0)):
+        if "metaData" in action:
+            action["metaData"]["id"] = table_id
+    write_actions(place, 0, actions)
+    with pytest.raises(SnapshotError, match="is no UUID and no name for a folder of the archive"):
+        archive(store, str(place), 0, folder)
+    assert not Path(folder).exists()
+
+
+def test_a_copy_that_nobody_recorded_is_held_against_the_checksum(store: Store, place: Path, folder: str) -> None:
+    import pyarrow.parquet as pq
+
+    table_of(place, 1)
+    made = archive(store, str(place), 0, folder)
+    empty = Store.open(shutil.copytree(store.location, place.parent / "another store"))
+    DeltaTable(f"{empty.location}/archives").delete()
+    (file,) = Path(made.archive.location).glob("*.parquet")
+    pq.write_table(pq.read_table(file).slice(1), file)
+    with pytest.raises(SnapshotError, match=r"cannot be relied on for version 0 .* it has 9 rows .* Delete it and call again"):
+        archive(empty, str(place), 0, folder)
+    shutil.rmtree(made.archive.location)
+    assert not archive(empty, str(place), 0, folder).already_there
+
+
 def test_what_was_changed_since_it_was_recorded_is_refused(store: Store, place: Path, folder: str) -> None:
     import pyarrow.parquet as pq
 
@@ -168,7 +262,7 @@ def test_what_was_changed_since_it_was_recorded_is_refused(store: Store, place: 
     take(store, str(place))
     (file,) = place.glob("*.parquet")
     pq.write_table(pq.read_table(file).slice(1), file)
-    with pytest.raises(SnapshotError, match=r"has 9 rows and checksum .* recorded are 10"):
+    with pytest.raises(SnapshotError, match=r"it has 9 rows and checksum .* recorded are 10"):
         archive(store, str(place), 0, folder)
     assert [path for path in Path(folder).rglob("*") if path.is_file()] == []
 

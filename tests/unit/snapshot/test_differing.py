@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -182,3 +184,39 @@ def test_a_time_that_spark_cannot_hold() -> None:
         pytest.raises(SnapshotError, match="memory has values that Spark cannot hold"),
     ):
         found.count()
+
+
+def test_days_and_times_that_python_does_not_have_are_texts() -> None:
+    day = pa.array([2_932_897, -719_163 - 366], pa.int32()).cast(pa.date32())
+    time = pa.array([253_402_300_800_000_001, -62_135_596_800_000_001]).cast(pa.timestamp("us", "UTC"))
+    offsets = pa.array([0, 1, 2], pa.int32())
+    table = pa.table(
+        {
+            "d": day,
+            "t": time,
+            "l": pa.ListArray.from_arrays(offsets, day),
+            "m": pa.MapArray.from_arrays(offsets, pa.array([1, 2]), day),
+            "s": pa.StructArray.from_arrays([day, pa.array([1, 2])], ["a", "b"]),
+        }
+    )
+    sides = Held(table), Held(table.slice(0, 0))
+    pairing = paired(sides[0].columns, sides[1].columns)
+    with differing(sides, pairing, nothing) as found:
+        found.count()
+        rows, _, _ = found.sample(2, False)
+    assert [pair.name for pair in pairing.pairs] == ["d", "l", "m", "s", "t"]
+    days = "+10000-01-01", "-0001-12-31"
+    times = "+10000-01-01T00:00:00.000001+00:00", "0000-12-31T23:59:59.999999+00:00"
+    expected = [
+        (day, (day,), ((at, day),), {"a": day, "b": at}, time) for at, day, time in zip((1, 2), days, times, strict=True)
+    ]
+    assert sorted(rows, key=str) == sorted(expected, key=str)
+
+
+def test_a_folder_for_what_goes_to_disk_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "o'brien's"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    sides = held([{"k": 1}]), held([])
+    with differing(sides, paired(sides[0].columns, sides[1].columns), nothing) as found:
+        assert found.count() == Counts(1, 0)

@@ -11,9 +11,11 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from spark_lineage.errors import SnapshotError
+from spark_lineage.snapshot import archive as module
 from spark_lineage.snapshot.archive import archive
 from spark_lineage.snapshot.availability import availability
 from spark_lineage.snapshot.retention import retention
+from spark_lineage.snapshot.taking import take
 from spark_lineage.store.tables import Store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,8 +28,62 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
         yield Bucket("some täble")
 
 
-def test_a_table_and_its_archive(bucket: Bucket, tmp_path: Path) -> None:
-    place, store = bucket.uri, Store.open(tmp_path / "store", create=True)
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", create=True)
+
+
+def test_a_copy_that_is_not_the_version_does_not_stay(bucket: Bucket, store: Store) -> None:
+    """The log comes last: what is in an archive with one was held against the checksum."""
+    table, kept = Bucket("changed"), Bucket("changed kept")
+    write_deltalake(table.uri, pa.table({"id": [1, 2]}))
+    taken = take(store, table.uri)
+    (file,) = (path for path in table.files() if path.endswith(".parquet"))
+    good = table.get(file)
+    write_deltalake(f"{table.uri} other", pa.table({"id": [1, 3]}))
+    other = Bucket("changed other")
+    table.put(file, other.get(next(path for path in other.files() if path.endswith(".parquet"))))
+    for _ in range(2):
+        with pytest.raises(SnapshotError, match="is not what it should be"):
+            archive(store, table.uri, 0, kept.uri)
+        assert kept.files() == []
+    table.put(file, good)
+    made = archive(store, table.uri, 0, kept.uri)
+    assert (made.already_there, made.archive.checksum) == (False, taken.checksum)
+
+
+@pytest.mark.parametrize("step", ["verify", "finish"])
+def test_a_copy_that_was_killed_is_none(bucket: Bucket, store: Store, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Bucket(f"killed {step}")
+    write_deltalake(table.uri, pa.table({"id": [1, 2]}))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(module._Copy, step, killed)
+    monkeypatch.setattr(module._Copy, "discard", lambda _: None)
+    with pytest.raises(Killed):
+        archive(store, table.uri, 0, f"{table.uri} kept")
+    assert Bucket(f"killed {step} kept").files() != []
+    monkeypatch.undo()
+    assert not archive(store, table.uri, 0, f"{table.uri} kept").already_there
+
+
+def test_a_log_that_tells_another_version_goes_first(bucket: Bucket, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Bucket("log")
+    write_deltalake(table.uri, pa.table({"id": [1, 2]}))
+    commit = module._commit
+    monkeypatch.setattr(module, "_commit", lambda *rest: commit(*rest).replace(b'"size":', b'"size":1'))
+    with pytest.raises(SnapshotError, match="does not tell what that of the table does"):
+        archive(store, table.uri, 0, f"{table.uri} kept")
+    assert Bucket("log kept").files() == []
+
+
+def test_a_table_and_its_archive(bucket: Bucket, store: Store, tmp_path: Path) -> None:
+    place = bucket.uri
     for version in range(3):
         write_deltalake(place, pa.table({"id": [version], "p": ["a/b ü"]}), mode="overwrite", partition_by=["p"])
     for deep in (False, True):

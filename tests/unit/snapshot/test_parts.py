@@ -20,9 +20,10 @@ from test_checksum import batch_of, schema
 from spark_lineage.errors import SnapshotError
 from spark_lineage.snapshot import parts as module
 from spark_lineage.snapshot.arrow import sums_of
+from spark_lineage.snapshot.arrow_types import spark_field
 from spark_lineage.snapshot.delta import version_of
 from spark_lineage.snapshot.kinds import columns_of
-from spark_lineage.snapshot.parts import ByColumn, ByGroup, kept_parts, parts_of, take_parts
+from spark_lineage.snapshot.parts import ByColumn, ByGroup, differing_parts, kept_parts, parts_of, take_parts
 from spark_lineage.snapshot.taking import take, verify
 from spark_lineage.store.tables import Store
 
@@ -137,9 +138,7 @@ def test_they_are_kept_and_name_a_difference(store: Store, place: str) -> None:
     assert kept_parts(store, taken) == {}
     by_column, by_day = take_parts(store, taken, place, ByColumn()), take_parts(store, taken, place, ByGroup.parsed("day"))
     assert kept_parts(store, taken) == {None: by_column, "day": by_day}
-    file = next(path for path in Path(place).rglob("*.parquet") if pq.read_table(path, partitioning=None)["id"].to_pylist() == [100_000])  # fmt: skip
-    there = pq.read_table(file, partitioning=None)
-    pq.write_table(there.set_column(there.schema.get_field_index("name"), "name", pa.array(["b"])), file)
+    rewrite_names(place, 100_000, ["b"])
     held = verify(store, taken, place)
     assert not held.holds
     assert (held.columns, held.groups) == (("name",), ("day=2024-01-02",))
@@ -147,3 +146,48 @@ def test_they_are_kept_and_name_a_difference(store: Store, place: str) -> None:
     with pytest.raises(SnapshotError, match="is not what its checksum is of"):
         take_parts(store, taken, place, ByGroup.parsed("flag"))
     assert set(kept_parts(store, taken)) == {None, "day"}
+
+
+@pytest.mark.parametrize("scheme", [ByColumn(), ByGroup("day")])
+def test_parts_of_files_that_have_changed_are_not_kept(scheme: Any, store: Store, place: str) -> None:
+    taken = take(store, place)
+    rewrite_names(place, 100_000, ["b"])
+    with pytest.raises(SnapshotError, match="is not what its checksum is of"):
+        take_parts(store, taken, place, scheme)
+    assert kept_parts(store, taken) == {}
+
+
+def test_a_change_that_makes_too_many_groups_is_told(store: Store, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = take(store, place)
+    take_parts(store, taken, place, ByGroup("name"))
+    rewrite_names(place, 100_000, ["b", "c", "d", "e", "f"])
+    monkeypatch.setattr(module, "MOST_GROUPS", 4)
+    table = version_of(place)
+    columns, groups = differing_parts(store, table, taken)
+    assert (columns, groups) == ((), ("name has other values", "name=a"))
+    monkeypatch.undo()
+    assert differing_parts(store, table, taken) == ((), ("name=a", *(f"name={letter}" for letter in "bcdef")))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "name"),
+    [
+        (2_932_897, pa.date32(), "x=+10000-01-01"),
+        (-719_163, pa.date32(), "x=0000-12-31"),
+        (-719_163 - 366 - 365 * 9, pa.date32(), "x=-0009-01-02"),
+        (253_402_300_800_000_001, pa.timestamp("us", "UTC"), "x=+10000-01-01 00:00:00.000001"),
+        (-62_135_596_800_000_001, pa.timestamp("us"), "x=0000-12-31 23:59:59.999999"),
+        (253_402_300_799_000_000, pa.timestamp("us", "America/New_York"), "x=9999-12-31 23:59:59"),
+    ],
+)
+def test_groups_of_days_and_times_that_python_does_not_have(number: int, kind: pa.DataType, name: str) -> None:
+    batch = pa.record_batch({"x": pa.array([number], pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)})
+    columns = columns_of({"fields": [spark_field(field) for field in batch.schema]})
+    assert set(ByGroup("x").of([batch], columns).sums) == {name}
+
+
+def rewrite_names(place: str, id_: int, names: list[str]) -> None:
+    """The file that has the row with this id, as one that has a row for each of these names."""
+    file = next(path for path in Path(place).rglob("*.parquet") if pq.read_table(path, partitioning=None)["id"].to_pylist() == [id_])  # fmt: skip
+    there = pa.concat_tables([pq.read_table(file, partitioning=None)] * len(names))
+    pq.write_table(there.set_column(there.schema.get_field_index("name"), "name", pa.array(names)), file)
