@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from ..errors import LineageError, SnapshotError
 from ..model import Snapshot
-from ..query.recorded import names as recorded_names
-from ..query.tables import DeltaTables
 from ..store.tables import Store
 from .policy import Policy, Version, Wanted, Written, identity
+from .recorded_versions import locations
 from .sums import Progress
 from .taking import left_out, take
 from .unversioned import take_files
@@ -141,7 +140,7 @@ def take_wanted(
     told: Callable[[Snapshot], None] = lambda snapshot: None,
 ) -> Taken:
     """Takes the checksums of versions, earlier versions of a table first; what cannot be taken is recorded with the reason."""
-    places = {key: known.location for key, known in recorded_names(DeltaTables(store.location)).known.items()}
+    places = locations(store)
     taken: list[Snapshot] = []
     for one in wanted:
         place = places.get((one.namespace, one.name))

@@ -19,7 +19,7 @@ from .delta import DataFile, DeltaVersion, absolute, only_rearranges, sums_of_fi
 from .footers import has_more
 from .inline import sums_of_write
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
-from .parts import ByColumn, ByGroup, kept_parts, parts_of
+from .parts import differing_parts
 from .policy import Wanted
 from .sums import Progress, Scheme, Sums
 
@@ -291,20 +291,8 @@ def verify(
     held = Verified(recorded, whole.rows, held_against(recorded, whole, scheme), (), tuple(changed))
     if held.holds:
         return held
-    columns, groups = _differing(store, table, recorded)
+    columns, groups = differing_parts(store, table, recorded)
     return replace(held, columns=columns, groups=groups)
-
-
-def _differing(store: Store, table: DeltaVersion, recorded: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns and the groups that differ, of those whose sums are kept."""
-    columns: tuple[str, ...] = ()
-    groups: list[str] = []
-    for grouping, parts in kept_parts(store, recorded).items():
-        if grouping is None:
-            columns = parts.differing(parts_of(table, ByColumn()))
-        else:
-            groups += parts.differing(parts_of(table, ByGroup.parsed(grouping)))
-    return columns, tuple(groups)
 
 
 def _holds(now: tuple[Column, ...], then: tuple[Column, ...]) -> bool:
