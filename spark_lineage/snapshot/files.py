@@ -112,7 +112,11 @@ class FilesSide(Side):
                 )
             found = [info] if info.type == pafs.FileType.File else self._system.get_file_info(selector)
             found = sorted(found, key=lambda one: one.path)
-        except (OSError, ValueError) as error:  # also of names that are not UTF-8
+        except UnicodeError as error:
+            raise SnapshotError(
+                f"{self.location} has names that are not UTF-8 ({error}): rename them, or leave it to Spark"
+            ) from error
+        except (OSError, ValueError) as error:
             raise SnapshotError(f"{self.location} cannot be listed: {first_line(error)}") from error
         files = []
         for one in found:

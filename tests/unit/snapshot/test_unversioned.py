@@ -175,7 +175,7 @@ def test_what_cannot_be_listed(store: Store, folder: Path, monkeypatch: pytest.M
             take_files(store, str(folder), fingerprint=told if patched == "listing_of" else None)
         monkeypatch.undo()
     (folder / "part-0.parquet").rename(folder / os.fsdecode(b"\xff.parquet"))
-    with pytest.raises(SnapshotError, match="orders cannot be listed"):
+    with pytest.raises(SnapshotError, match="orders has names that are not UTF-8"):
         take_files(store, str(folder))
 
 
