@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,16 +16,17 @@ import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from ..errors import SnapshotError
+from ..store.listing import ListedFile, is_hidden
 from .arrow_types import spark_field
+from .batches import bounded, sliced
+from .calendars import calendar_of
 from .delta import absolute, opened
 from .kinds import Column, columns_of
+from .partitions import partition_of, type_of, value_of
 from .sides import Side, Told
 
-_ROWS_AT_A_TIME = 1 << 16
-_OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 _GREGORIAN = dt.date(1582, 10, 15)
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _WIDTHS = ("byte", "short", "integer", "long"), ("float", "double")
 _NEEDS_SPARK = (
     "other formats, as CSV and JSON, need Spark to be read as it reads them: `spark-submit jobs/snapshot.py --format csv` takes their "
@@ -36,16 +36,18 @@ _NEEDS_SPARK = (
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """`stamp`: what tells whether it has been written anew. `partition`: the texts that the folders name."""
+    """`modified` in nanoseconds. `partition`: the texts that the folders name, below `base`."""
 
     path: str
     size: int
-    stamp: tuple[Any, ...]
-    partition: dict[str, str | None]
+    modified: int | None
+    base: tuple[str, ...]
+    partition: dict[str, str]
 
 
 class FilesSide(Side):
-    """All files below a folder but hidden ones, with the columns that folders named `column=value` say.
+    """All files below a folder but hidden ones, with the columns that folders named `column=value` say. Names that differ in case
+    alone are those of one column, as Spark has it.
 
     Raises SnapshotError where there are none, for other formats, and for files that are a table's of a format that tells which of
     them count.
@@ -53,20 +55,24 @@ class FilesSide(Side):
 
     def __init__(self, location: str, ignored: Collection[str] = ()) -> None:
         self.location = absolute(location)
-        self._ignored = frozenset(ignored)
+        self._ignored = frozenset(name.lower() for name in ignored)
         self._system, self._root = opened(self.location)
         self._files = self._listed()
         if not self._files:
             raise SnapshotError(f"{location} has no files of data: name a folder or a file of Parquet or ORC, or a Delta table")
         self._format = ""
         self._format = self._format_of(self._files[0])
-        self._partitions = _typed(
-            {name: [file.partition.get(name) for file in self._files] for name in self._files[0].partition}
-        )
-        self._there: set[str] = set()
+        named = self._files[0].partition
+        self._there = {name.lower() for name in named}
+        self._folders = frozenset(self._there)
+        self._partitions = {
+            name: type_of(name, {file.partition[name] for file in self._files})
+            for name in named
+            if name.lower() not in self._ignored
+        }
         self.schema = self._schema()
         self.columns = columns_of(self.schema)
-        self.left_out = self._ignored & self._there
+        self.left_out = frozenset(name for name in ignored if name.lower() in self._there)
 
     @property
     def bytes(self) -> int:
@@ -76,6 +82,11 @@ class FilesSide(Side):
     def paths(self) -> tuple[str, ...]:
         return tuple(file.path for file in self._files)
 
+    @property
+    def listing(self) -> frozenset[ListedFile]:
+        """As `store.listing` has it."""
+        return frozenset(ListedFile(file.path, file.size, (file.modified or 0) // 1_000_000) for file in self._files)
+
     def batches(self, columns: tuple[Column, ...], told: Told) -> Iterator[pa.RecordBatch]:
         wanted = [column.stored for column in columns]
         for file in self._files:
@@ -83,9 +94,8 @@ class FilesSide(Side):
                 for batch in self._batches(source, wanted):
                     for name in wanted:
                         if name in self._partitions:
-                            kind, read = self._partitions[name]
-                            text = file.partition[name]
-                            value = pa.scalar(None if text is None else read(text), kind)
+                            kind = self._partitions[name]
+                            value = pa.scalar(value_of(file.partition[name], kind), kind)
                             batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
                     yield batch
             told(file.size)
@@ -101,25 +111,31 @@ class FilesSide(Side):
                     f"there is nothing at {self.location}: name a recorded dataset, or a folder or file that is there"
                 )
             found = [info] if info.type == pafs.FileType.File else self._system.get_file_info(selector)
-        except OSError as error:
+            found = sorted(found, key=lambda one: one.path)
+        except UnicodeError as error:
+            raise SnapshotError(
+                f"{self.location} has names that are not UTF-8 ({error}): rename them, or leave it to Spark"
+            ) from error
+        except (OSError, ValueError) as error:
             raise SnapshotError(f"{self.location} cannot be listed: {first_line(error)}") from error
         files = []
-        for one in sorted(found, key=lambda info: info.path):
+        for one in found:
             parts = [] if one.path == self._root else one.path[len(self._root) :].strip("/").split("/")
             self._refuse_tables(parts)
-            if one.type == pafs.FileType.File and one.size and not any(_hidden(part) for part in parts):
-                named = dict(_partition(part) for part in parts[:-1] if "=" in part)
-                files.append(_File(one.path, one.size, (one.size, one.mtime_ns), named))
+            if one.type == pafs.FileType.File and one.size and not any(is_hidden(part) for part in parts):
+                files.append(_File(one.path, one.size, one.mtime_ns, *partition_of(parts[:-1])))
         for file in files:
-            if file.partition.keys() != files[0].partition.keys():
+            first = files[0]
+            if list(file.partition) != list(first.partition) or (first.partition and file.base != first.base):
                 raise SnapshotError(
-                    f"{file.path} is in folders of other partition columns than {files[0].path}: name the folder of one dataset"
+                    f"{file.path} is in folders of other partition columns than {first.path}: name the folder of one dataset"
                 )
         return files
 
     def _refuse_tables(self, parts: list[str]) -> None:
         table = (
             "Delta" if "_delta_log" in parts
+            else "stream" if "_spark_metadata" in parts
             else "Hudi" if ".hoodie" in parts
             else "Iceberg" if parts[-2:-1] == ["metadata"] and parts[-1].endswith(".metadata.json")
             else None
@@ -129,6 +145,12 @@ class FilesSide(Side):
         if table == "Delta":
             place = "/".join((self.location, *parts[: parts.index("_delta_log")]))
             raise SnapshotError(f"{place} is a Delta table, whose log tells which files count: name it by itself")
+        if table == "stream":
+            place = "/".join((self.location, *parts[: parts.index("_spark_metadata")]))
+            raise SnapshotError(
+                f"{place} is written by a stream of Spark, whose log (_spark_metadata) tells which files count: "
+                f"`spark-submit jobs/snapshot.py --format parquet {place}` takes its checksum"
+            )
         raise SnapshotError(
             f"{self.location} has files of a table of {table}, which needs Spark: its own log tells which count"
         )
@@ -148,16 +170,15 @@ class FilesSide(Side):
         for file in self._files:
             with self._read(file) as source:
                 found = self._fields(source, file)
+            found = [field for field in found if field["name"].lower() not in self._folders]
+            _refuse_twins(found, file)
             for field in found:
-                name = field["name"]
-                if name in self._ignored or name in self._partitions:
-                    continue
-                fields[name] = field if name not in fields else self._merged(fields[name], field, file)
-        for name, (kind, _) in self._partitions.items():
-            self._there.add(name)
-            if name not in self._ignored:
-                fields[name] = spark_field(pa.field(name, kind))
-        return {"type": "struct", "fields": list(fields.values())}
+                name = field["name"].lower()
+                fields[name] = (
+                    self._merged(fields[name], field | {"name": fields[name]["name"]}, file) if name in fields else field
+                )
+        folders = [spark_field(pa.field(name, kind)) for name, kind in self._partitions.items()]
+        return {"type": "struct", "fields": [*fields.values(), *folders]}
 
     def _merged(self, one: dict[str, Any], other: dict[str, Any], file: _File) -> dict[str, Any]:
         if one["type"] == other["type"]:
@@ -179,43 +200,47 @@ class FilesSide(Side):
             from pyarrow import orc
 
             schema = orc.ORCFile(source).schema
-            self._there.update(schema.names)
-            for field in schema:
-                if field.name not in self._ignored and not pat.is_date(field.type) and _means_what_its_writer_meant(field.type):
+            fields = self._wanted(schema)
+            for field in fields:
+                if not pat.is_date(field.type) and _means_what_its_writer_meant(field.type):
                     raise SnapshotError(
                         f"column {field.name} of {file.path} has times of ORC without a zone or dates within a nested value, which mean "
                         f"what their writer meant: they are left to Spark; --ignore-column {field.name} leaves it out"
                     )
-            return [spark_field(field) for field in schema if field.name not in self._ignored]
+            return [spark_field(field) for field in fields]
         parquet = _parquet(source, file)
-        self._there.update(parquet.schema_arrow.names)
         metadata = parquet.metadata.metadata or {}
         instants = {
             column.path.split(".")[0]
             for column in (parquet.schema.column(at) for at in range(len(parquet.schema)))
             if column.physical_type == "INT96"
         }
-        fields = [spark_field(field) for field in parquet.schema_arrow if field.name not in self._ignored]
+        stored = [spark_field(field) for field in self._wanted(parquet.schema_arrow)]
         # times in the old 96 bits are instants, though the file does not say so
-        fields = [field | {"type": _instants(field["type"])} if field["name"] in instants else field for field in fields]
+        stored = [field | {"type": _instants(field["type"])} if field["name"] in instants else field for field in stored]
         written = json.loads(metadata[_SPARK_SCHEMA])["fields"] if _SPARK_SCHEMA in metadata else []
         by_spark = {field["name"]: field for field in written}
-        return [by_spark[field["name"]] if _holds(by_spark.get(field["name"]), field) else field for field in fields]
+        return [by_spark[field["name"]] if _holds(by_spark.get(field["name"]), field) else field for field in stored]
+
+    def _wanted(self, schema: pa.Schema) -> list[pa.Field]:
+        self._there.update(name.lower() for name in schema.names)
+        return [field for field in schema if field.name.lower() not in self._ignored]
 
     def _batches(self, source: Any, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+        asked = {name.lower(): name for name in wanted if name.lower() not in self._folders}
         if self._format == "orc":
             from pyarrow import orc
 
             stripes = orc.ORCFile(source)
-            there = set(stripes.schema.names) - set(self._partitions)
+            names = [name for name in stripes.schema.names if name.lower() in asked]
             for at in range(stripes.nstripes):
-                stripe = stripes.read_stripe(at, columns=[name for name in wanted if name in there])
+                stripe = stripes.read_stripe(at, columns=names)
                 self._refuse_old_dates(stripe)
-                yield from _sliced(stripe)
+                yield from (_renamed(batch, asked) for batch in sliced(stripe))
             return
         parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
-        there = set(parquet.schema_arrow.names) - set(self._partitions)
-        yield from parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=[name for name in wanted if name in there])
+        names = [name for name in parquet.schema_arrow.names if name.lower() in asked]
+        yield from (_renamed(batch, asked) for batch in bounded(parquet, names))
 
     def _refuse_old_dates(self, stripe: pa.RecordBatch) -> None:
         """Spark writes dates to ORC in the Julian calendar where that was in use, and pyarrow does not turn them back."""
@@ -232,7 +257,7 @@ class FilesSide(Side):
         try:
             with self._system.open_input_file(file.path) as source:
                 yield source
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise SnapshotError(
                 f"{file.path} cannot be read{f' as {self._format}' if self._format else ''}: {first_line(error)}"
             ) from error
@@ -248,68 +273,43 @@ def _holds(written: dict[str, Any] | None, stored: dict[str, Any]) -> bool:
 
 def _parquet(source: Any, file: _File) -> pq.ParquetFile:
     parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
-    for name in parquet.metadata.metadata or {}:
-        if name in _OLD_CALENDAR:
-            raise SnapshotError(f"{file.path} is written in the calendar of Spark 2 ({name.decode()}): it is left to Spark")
+    old = calendar_of(parquet)
+    if old is not None:
+        raise SnapshotError(f"{file.path} has dates or times in the calendar of Spark 2 ({old}): it is left to Spark")
     return parquet
+
+
+def _refuse_twins(fields: list[dict[str, Any]], file: _File, within: str = "") -> None:
+    """Names that Spark cannot tell apart: it does not look at their case (`spark.sql.caseSensitive`)."""
+    seen: dict[str, str] = {}
+    for field in fields:
+        name = field["name"]
+        if name.lower() in seen:
+            raise SnapshotError(
+                f"{file.path} has two columns {within}{seen[name.lower()]} and {within}{name}, which Spark cannot tell apart: write it with "
+                f"other names; --ignore-column {within.partition('.')[0] or name} leaves them out"
+            )
+        seen[name.lower()] = name
+        for struct in _structs(field["type"]):
+            _refuse_twins(struct, file, f"{within}{name}.")
+
+
+def _structs(kind: Any) -> Iterator[list[dict[str, Any]]]:
+    """The fields of the outermost structs of a type."""
+    if not isinstance(kind, dict):
+        return
+    if kind["type"] == "struct":
+        yield kind["fields"]
+    for part in ("elementType", "keyType", "valueType"):
+        yield from _structs(kind.get(part))
+
+
+def _renamed(batch: pa.RecordBatch, asked: dict[str, str]) -> pa.RecordBatch:
+    return batch.rename_columns([asked.get(name.lower(), name) for name in batch.schema.names])
 
 
 def first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
-
-
-def _hidden(part: str) -> bool:
-    """As Spark has it: a folder named after a partition column may begin with an underscore."""
-    return part.startswith(".") or (part.startswith("_") and "=" not in part)
-
-
-def _partition(part: str) -> tuple[str, str | None]:
-    name, _, value = part.partition("=")
-    return unquote(name), None if value == _NO_VALUE else unquote(value)
-
-
-def _typed(texts: dict[str, list[str | None]]) -> dict[str, tuple[pa.DataType, Callable[[str], Any]]]:
-    """The types that Spark infers for partition columns: whole numbers, numbers, dates; everything else is text."""
-    kinds: tuple[tuple[pa.DataType, Callable[[str], Any]], ...] = (
-        (pa.int32(), _integer(31)),
-        (pa.int64(), _integer(63)),
-        (pa.float64(), _float),
-        (pa.date32(), _date),
-        (pa.string(), str),
-    )
-    return {
-        name: next(kind for kind in kinds if all(_fits(kind[1], text) for text in values if text is not None))
-        for name, values in texts.items()
-    }
-
-
-def _fits(read: Callable[[str], Any], text: str) -> bool:
-    try:
-        read(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _integer(bits: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isascii() or not text.lstrip("+-").isdigit() or not -(1 << bits) <= int(text) < 1 << bits:
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def _float(text: str) -> float:
-    if not text.isascii() or not any(character.isdigit() for character in text) or "_" in text:
-        raise ValueError(text)
-    return float(text)
-
-
-def _date(text: str) -> dt.date:
-    if len(text) != len("2024-01-01"):
-        raise ValueError(text)
-    return dt.date.fromisoformat(text)
 
 
 def _instants(kind: Any) -> Any:
@@ -335,8 +335,3 @@ def _means_what_its_writer_meant(kind: pa.DataType) -> bool:
     if pat.is_timestamp(kind) or pat.is_date(kind):
         return pat.is_date(kind) or not kind.tz
     return any(_means_what_its_writer_meant(kind.field(at).type) for at in range(kind.num_fields))
-
-
-def _sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
-        yield batch.slice(start, _ROWS_AT_A_TIME)

@@ -7,11 +7,14 @@ the content. Only on a local disk is there one. Other formats need Spark (`with_
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from ..config import local_path
 from ..errors import SnapshotError
@@ -21,7 +24,7 @@ from ..store.listing import ListedFile, fingerprint_of, listed, listing_of
 from ..store.tables import Store
 from .arrow import PLAIN
 from .delta import absolute, is_delta, version_of
-from .files import FilesSide
+from .files import FilesSide, first_line
 from .kinds import schema_hash
 from .sums import Progress, Scheme
 from .taking import Verified, held_against, of_snapshot, snapshots, take, verify
@@ -129,7 +132,8 @@ def recorded_files(location: str, fingerprint: str) -> tuple[ListedFile, ...]:
     root = local_path(location)
     if root is None:
         raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
-    found = listing_of(str(root), fingerprint)
+    with _told_as(location, "cannot be listed"):
+        found = listing_of(str(root), fingerprint)
     if found is None:
         raise SnapshotError(CHANGED)
     return found
@@ -145,15 +149,18 @@ class _Files:
         self.fingerprint = self._fingerprint() if wanted is None else fingerprint
         if wanted is not None and {file.path for file in wanted} != set(self.side.paths):
             raise SnapshotError(f"{self.place} has folders within that were not among what was recorded")
+        if wanted is not None and set(wanted) != self.side.listing:
+            raise SnapshotError(CHANGED)
 
     def _fingerprint(self) -> str | None:
         root = local_path(self.place)
         if root is None:
             return None
-        for everything in (False, True):
-            files = listed(Path(root), everything)
-            if {file.path for file in files} == set(self.side.paths):
-                return fingerprint_of(files)
+        with _told_as(self.place, "cannot be listed"):
+            for everything in (False, True):
+                files = listed(Path(root), everything)
+                if set(files) == self.side.listing:
+                    return fingerprint_of(files)
         return None
 
     def summed(self, scheme: Scheme, progress: Progress | None) -> Any:
@@ -165,4 +172,14 @@ class _Files:
             if progress is not None:
                 progress(done, self.side.bytes)
 
-        return scheme.of(self.side.batches(self.side.columns, told), self.side.columns)
+        with _told_as(self.place, "has values that Spark cannot hold"):
+            return scheme.of(self.side.batches(self.side.columns, told), self.side.columns)
+
+
+@contextmanager
+def _told_as(place: str, what: str) -> Iterator[None]:
+    """What Python and Arrow cannot do with a place, as a SnapshotError: names that are no text, times of nanoseconds, years beyond theirs."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
+        raise SnapshotError(f"{place} {what}: {first_line(error)}") from error

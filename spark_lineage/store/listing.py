@@ -6,13 +6,15 @@ fingerprint, its files are those that were read or written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST_FILES = 20_000
+MOST_FILES = 200_000
+"""Capture records no fingerprint of more (`LIMIT` of ``Listing.java``)."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,10 @@ class ListedFile:
 
 
 def listing_of(name: str, fingerprint: str) -> tuple[ListedFile, ...] | None:
-    """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now."""
+    """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now.
+    Raises OSError."""
     for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
-        try:
-            files = listed(Path(name), everything)
-        except FileNotFoundError:
-            return None
+        files = listed(Path(name), everything)
         if files and fingerprint_of(files) == fingerprint:
             return files
     return None
@@ -48,22 +48,24 @@ def listed(root: Path, everything: bool) -> tuple[ListedFile, ...]:
     """What Spark reads below a path: no hidden files, no empty ones. At most `MOST_FILES`, else none."""
     found: list[ListedFile] = []
     if root.is_file():
-        return (_file(root),)
+        return tuple(_present([root]))
     for folder, folders, names in os.walk(root):
-        folders[:] = [one for one in folders if not _is_hidden(one) and (everything or "=" in one)]
-        for one in names:
-            if not _is_hidden(one):
-                file = _file(Path(folder, one))
-                found += [file] if file.size else []
+        folders[:] = [one for one in folders if not is_hidden(one) and (everything or "=" in one)]
+        found += [file for file in _present(Path(folder, one) for one in names if not is_hidden(one)) if file.size]
         if len(found) > MOST_FILES:
             return ()
     return tuple(sorted(found, key=lambda file: file.path))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Of a folder or a file, as Spark has it (`HadoopFSUtils.shouldFilterOutPathName`): a folder that is named after a partition
+    column may begin with an underscore."""
     return (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
 
 
-def _file(path: Path) -> ListedFile:
-    told = path.stat()
-    return ListedFile(str(path), told.st_size, told.st_mtime_ns // 1_000_000)
+def _present(paths: Iterable[Path]) -> Iterator[ListedFile]:
+    """Without what has gone since its folder was listed, and links to nothing."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            told = path.stat()
+            yield ListedFile(str(path), told.st_size, told.st_mtime_ns // 1_000_000)

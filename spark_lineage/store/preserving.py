@@ -3,7 +3,8 @@
 A folder is listed anew: where that gives the fingerprint that was recorded, its files are those that were read, and are copied;
 where it does not, they have changed, and that is recorded.
 
-``<folder>/<first two digits>/<SHA-256 of the content>`` are the files, ``<folder>/manifests/<id>.json`` the listings.
+``<folder>/<first two digits>/<SHA-256 of the content>`` are the files, ``<folder>/manifests/<id>.json`` the listings. What there was no
+time for goes on in a later batch: ``<folder>/begun/<id of the dataset>/`` has the list of what was copied, and the part of a file.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..config import local_path
 from ..errors import LineageError
@@ -30,13 +33,18 @@ SECONDS = 30.0
 """At most so long for all copies of one batch: documents wait behind it."""
 FOLDER = "preserved_files"
 """Below a local store."""
+MOST_FILES = 20_000
+"""Of one dataset: each is named in the manifest of each listing, and is looked for before anything is copied."""
 
 CHANGED = "changed before it could be preserved, or read with options that choose files"
 A_PART = "only a part of it was read, and which is not recorded"
 NOT_LOCAL = "only files on a local disk are preserved"
+TOO_MANY = f"it has more than {MOST_FILES:,} files"
 NO_TIME = "there was no time left for it in its batch"
 
 _CHUNK = 1 << 20
+_COPIED = "copied.json"
+_PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Preserver:
         self._wanted = wanted
         self._warn = warn
         self._folder: Path | None = None
+        self._begun = Path()
         self._held: int | None = None
 
     def preserve(self, store: Store, inputs: Iterable[Input]) -> None:
@@ -112,6 +121,7 @@ class Preserver:
         try:
             files = self._copied(store, namespace, name, fingerprint, until)
             manifest = self._manifest(namespace, name, fingerprint, files)
+            shutil.rmtree(self._begun, ignore_errors=True)
         except _NoTime:
             reason = NO_TIME
         except (_Changed, _NoRoom) as error:
@@ -139,34 +149,53 @@ class Preserver:
         found = listing_of(name, fingerprint)
         if found is None:
             raise _Changed(CHANGED)
-        before = {ListedFile(file.path, file.size, file.modified): file.sha256 for file in self._last(store, namespace, name)}
+        if len(found) > MOST_FILES:
+            raise _Changed(TOO_MANY)
+        self._begun = self._folder / "begun" / _id(namespace, name)
+        there = set(found)
+        begun = [file for file in self._read(self._begun / _COPIED) if _listed(file) in there]
+        for part in set(self._begun.glob(f"*{_PART}")) - {self._part(file) for file in found}:
+            part.unlink(missing_ok=True)
+        before = {_listed(file): file.sha256 for file in (*self._last(store, namespace, name), *begun)}
         new = [file for file in found if file not in before or not self._place(before[file]).exists()]
-        room = self._policy.most_bytes - self._bytes_held()
+        room = self._policy.most_bytes - self._bytes_held() + _bytes_of(self._begun)
         if sum(file.size for file in new) > room:
             raise _NoRoom(
                 f"its {sum(file.size for file in new):,} new bytes go beyond snapshots.preserve.max.bytes ({room:,} are left)"
             )
-        sums = before | {file: self._copy(file, until) for file in new}
-        if listing_of(name, fingerprint) != found:  # while they were copied
-            raise _Changed(CHANGED)
+        copied: dict[ListedFile, str] = {}
+        try:
+            for file in new:
+                copied[file] = self._copy(file, until)
+            if listing_of(name, fingerprint) != found:  # while they were copied
+                raise _Changed(CHANGED)
+        except (_NoTime, _Changed, OSError):
+            self._held = None
+            self._begin((*begun, *(PreservedFile(**asdict(file), sha256=sha256) for file, sha256 in copied.items())))
+            raise
+        sums = before | copied
         return tuple(PreservedFile(**asdict(file), sha256=sums[file]) for file in found)
 
     def _copy(self, file: ListedFile, until: float) -> str:
-        """The name that its content has."""
+        """The name that its content has. What a batch before copied of it is not read again."""
         assert self._folder is not None
         make_folder(self._folder, shared=False)
         digest, made = hashlib.sha256(), self._folder / f"{secrets.token_hex(8)}.tmp"
+        with contextlib.suppress(FileNotFoundError):
+            self._part(file).rename(made)
         try:
             with (
                 Path(file.path).open("rb") as source,
-                os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy,
+                os.fdopen(os.open(made, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as copy,
             ):
-                while chunk := source.read(_CHUNK):
-                    if time.monotonic() > until:
-                        raise _NoTime
+                for chunk in _chunks(copy, until):
+                    digest.update(chunk)
+                source.seek(copy.tell())
+                for chunk in _chunks(source, until):
                     digest.update(chunk)
                     copy.write(chunk)
-                if copy.tell() != file.size:
+                modified = os.fstat(source.fileno()).st_mtime_ns // 1_000_000
+                if (copy.tell(), modified) != (file.size, file.modified):
                     raise _Changed(CHANGED)
                 copy.flush()
                 os.fsync(copy.fileno())
@@ -175,9 +204,24 @@ class Preserver:
                 make_folder(place.parent, shared=False)
                 made.rename(place)
                 self._held = self._bytes_held() + file.size
+        except _NoTime:
+            if made.stat().st_size:
+                make_folder(self._begun, shared=False)
+                made.rename(self._part(file))
+            raise
         finally:
             made.unlink(missing_ok=True)
         return digest.hexdigest()
+
+    def _part(self, file: ListedFile) -> Path:
+        return self._begun / f"{_id(file.path, str(file.size), str(file.modified))}{_PART}"
+
+    def _begin(self, copied: tuple[PreservedFile, ...]) -> None:
+        """Keeps what was copied for when the dataset is read again."""
+        if copied:
+            with contextlib.suppress(OSError):
+                make_folder(self._begun, shared=False)
+                _write(self._begun / _COPIED, {"files": [asdict(file) for file in copied]})
 
     def _place(self, sha256: str) -> Path:
         assert self._folder is not None
@@ -185,38 +229,63 @@ class Preserver:
 
     def _manifest(self, namespace: str, name: str, fingerprint: str, files: tuple[PreservedFile, ...]) -> Path:
         assert self._folder is not None
-        named = hashlib.sha256("\0".join((namespace, name, fingerprint)).encode()).hexdigest()[:32]
-        place = self._folder / "manifests" / f"{named}.json"
+        place = self._folder / "manifests" / f"{_id(namespace, name, fingerprint)}.json"
         make_folder(place.parent, shared=False)
-        made = place.with_suffix(f".{secrets.token_hex(8)}.tmp")
         content = {"namespace": namespace, "name": name, "fingerprint": fingerprint, "files": [asdict(file) for file in files]}
-        made.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        made.rename(place)
+        _write(place, content)
         return place
 
     def _last(self, store: Store, namespace: str, name: str) -> tuple[PreservedFile, ...]:
         """The files of the dataset as they were preserved last: one that has not changed since is not read again."""
         condition = f"namespace = {literal(namespace)} and name = {literal(name)} and manifest is not null"
         rows = store.arrow("preserved", ["manifest", "created_at"], condition).to_pylist()
-        if not rows:
-            return ()
+        return self._read(Path(max(rows, key=lambda row: row["created_at"])["manifest"])) if rows else ()
+
+    def _read(self, manifest: Path) -> tuple[PreservedFile, ...]:
         try:
-            return files_of(Path(max(rows, key=lambda row: row["created_at"])["manifest"]))
-        except (OSError, ValueError, KeyError):
+            return files_of(manifest)
+        except (OSError, ValueError, KeyError, TypeError):
             return ()
 
     def _bytes_held(self) -> int:
         if self._held is None:
-            self._held = 0
-            for path in self._folder.rglob("*") if self._folder is not None else ():
-                with contextlib.suppress(OSError):
-                    self._held += path.stat().st_size if path.is_file() else 0
+            self._held = 0 if self._folder is None else _bytes_of(self._folder)
         return self._held
 
 
 def files_of(manifest: Path) -> tuple[PreservedFile, ...]:
     """The files of a manifest. Raises OSError and ValueError."""
     return tuple(PreservedFile(**file) for file in json.loads(manifest.read_text(encoding="utf-8"))["files"])
+
+
+def _chunks(file: Any, until: float) -> Iterator[bytes]:
+    """What there is from here on. Raises _NoTime."""
+    while chunk := file.read(_CHUNK):
+        if time.monotonic() > until:
+            raise _NoTime
+        yield chunk
+
+
+def _bytes_of(folder: Path) -> int:
+    held = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            held += path.stat().st_size if path.is_file() else 0
+    return held
+
+
+def _write(place: Path, content: dict[str, Any]) -> None:
+    made = place.with_suffix(f".{secrets.token_hex(8)}.tmp")
+    made.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    made.rename(place)
+
+
+def _id(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _listed(file: PreservedFile) -> ListedFile:
+    return ListedFile(file.path, file.size, file.modified)
 
 
 def _of(namespace: str, name: str, fingerprint: str) -> str:

@@ -16,8 +16,10 @@ from pyarrow import orc
 
 import spark_lineage
 from spark_lineage.errors import NotFound, QueryError, SnapshotError
+from spark_lineage.snapshot.batches import BYTES
 from spark_lineage.snapshot.diff import Options, diff
 from spark_lineage.snapshot.difference import ColumnDifference, Difference
+from spark_lineage.snapshot.files import FilesSide
 from spark_lineage.snapshot.pairing import SchemaDifference
 from spark_lineage.snapshot.taking import take
 from spark_lineage.store.tables import Store
@@ -209,6 +211,72 @@ def test_names_that_only_the_case_tells_apart(store: Store) -> None:
     assert told(*names, ignored=("x", "X")).equal
 
 
+@pytest.mark.parametrize("write", [pq.write_table, orc.write_table])
+def test_names_in_one_folder_that_only_the_case_tells_apart(store: Store, write: Any) -> None:
+    Path("p").mkdir()
+    write(pa.table({"Id": [1], "x": ["a"]}), "p/1")
+    write(pa.table({"x": ["b"], "id": pa.array([2], pa.int32())}), "p/2")
+    whole = parquet("q.parquet", pa.table({"Id": [1, 2], "x": ["a", "b"]}))
+    assert (told("p", whole).equal, told("p", whole).schema) == (True, ())
+    assert told("p", whole, ignored=("id", "Id")).columns == ("x",)
+
+
+@pytest.mark.parametrize("write", [pq.write_table, orc.write_table])
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "A")])
+def test_two_columns_that_spark_cannot_tell_apart(store: Store, write: Any, names: tuple[str, str]) -> None:
+    write(pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=[*names, "id"]), "twins")
+    good = parquet("good.parquet", pa.table({"id": [3]}))
+    with pytest.raises(
+        SnapshotError, match=r"twins has two columns a and [aA], which Spark cannot tell apart.*--ignore-column [aA]"
+    ):
+        told(good, "twins")
+    assert told(good, "twins", ignored=("a",)).equal
+
+
+def test_two_fields_that_spark_cannot_tell_apart(store: Store) -> None:
+    parquet("twins.parquet", pa.table({"r": [[{"a": 1, "A": 2}]]}))
+    with pytest.raises(SnapshotError, match=r"two columns r\.a and r\.A, .*--ignore-column r "):
+        told("twins.parquet", "twins.parquet")
+
+
+def test_whole_numbers_beyond_64_bits_are_told_apart(store: Store) -> None:
+    for number in (0, 1):
+        parquet(f"p{number}/id=1234567890123456789{number}/f.parquet", pa.table({"x": [1]}))
+    assert counted(told("p0", "p1")) == (1, 1, None)
+    assert told("p0", parquet("q.parquet", pa.table({"x": [1], "id": [Decimal(12345678901234567890)]}))).equal
+
+
+def test_a_partition_column_hides_one_of_the_files(store: Store) -> None:
+    parquet("p/day=7/f.parquet", pa.table({"x": [1], "Day": [3]}))
+    found = told("p", parquet("q.parquet", pa.table({"x": [1], "day": pa.array([7], pa.int32())})))
+    assert (found.equal, found.schema) == (True, ())
+
+
+def test_partitions_of_times_can_be_left_out(store: Store) -> None:
+    parquet("p/t=2024-01-01 00%3A00%3A00/f.parquet", pa.table({"x": [1]}))
+    with pytest.raises(SnapshotError, match=r"the partition column t has .* it is left to Spark; --ignore-column t"):
+        told("p", "p")
+    assert told("p", parquet("q.parquet", pa.table({"x": [1]})), ignored=("t",)).equal
+
+
+def test_files_of_spark_2(store: Store) -> None:
+    for name, column in (("days", pa.array([dt.date(2020, 1, 1)])), ("numbers", pa.array([1]))):
+        table = pa.table({"x": column}).replace_schema_metadata({"org.apache.spark.version": "2.4.8"})
+        parquet(f"{name}.parquet", table)
+    assert told("numbers.parquet", "numbers.parquet").equal
+    with pytest.raises(SnapshotError, match=r"days\.parquet has dates or times in the calendar of Spark 2 \(Spark 2\.4\.8\)"):
+        told("days.parquet", "days.parquet")
+
+
+@pytest.mark.parametrize("write", [pq.write_table, orc.write_table])
+def test_wide_rows_are_read_in_bounded_batches(store: Store, write: Any) -> None:
+    write(pa.table({"s": [str(row % 4) * (32 << 10) for row in range(4_000)]}), "wide")
+    side = FilesSide("wide")
+    read = [(batch.nbytes, batch.num_rows) for batch in side.batches(side.columns, lambda size: None)]
+    assert max(size for size, _ in read) <= BYTES
+    assert sum(rows for _, rows in read) == 4_000
+
+
 def test_nothing_in_common(store: Store) -> None:
     found = told(parquet("a.parquet", pa.table({"x": [1]})), parquet("b.parquet", pa.table({"y": [1]})))
     assert (found.equal, counted(found), found.reason) == (
@@ -292,6 +360,14 @@ def test_times_in_96_bits_are_instants(store: Store) -> None:
         ("ice", {"ice/metadata/v1.metadata.json": b"{}", "ice/data/a.parquet": b"PAR1"}, "table of Iceberg"),
         ("hudi", {"hudi/.hoodie/x": b"{}", "hudi/a.parquet": b"PAR1"}, "table of Hudi"),
         ("mixed", {"mixed/a=1/x": b"PAR1", "mixed/b=1/x": b"PAR1"}, "other partition columns"),
+        ("order", {"order/a=1/b=1/x": b"PAR1", "order/b=1/a=1/x": b"PAR1"}, "other partition columns"),
+        ("case", {"case/Day=1/x": b"PAR1", "case/day=2/x": b"PAR1"}, "other partition columns"),
+        ("deep", {"deep/a=1/x": b"PAR1", "deep/other/a=1/x": b"PAR1"}, "other partition columns"),
+        (
+            "stream",
+            {"stream/_spark_metadata/0": b"v1", "stream/a": b"PAR1"},
+            r"stream is written by a stream of Spark.*jobs/snapshot\.py --format parquet",
+        ),
         ("postgresql://127.0.0.1/shop", {}, r"does not say which table; write postgresql://USER@HOST"),
     ],
 )

@@ -22,11 +22,13 @@ from spark_lineage.cli import main
 from spark_lineage.errors import SnapshotError
 from spark_lineage.lineage.limits import Limits
 from spark_lineage.model import Dataset, Input, Output
+from spark_lineage.snapshot import unversioned
 from spark_lineage.snapshot.deferred import due, take_wanted
+from spark_lineage.snapshot.files import FilesSide
 from spark_lineage.snapshot.policy import Policy
 from spark_lineage.snapshot.taking import snapshots, take
 from spark_lineage.snapshot.unversioned import take_any, take_files, verify_any
-from spark_lineage.store.listing import fingerprint_of, listed
+from spark_lineage.store.listing import fingerprint_of, listed, listing_of
 from spark_lineage.store.tables import Store
 
 ROWS = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "name": ["a", "b", None]})
@@ -119,6 +121,75 @@ def test_other_files_are_not_taken_for_those_recorded(store: Store, folder: Path
     assert take_files(store, str(folder)).row_count == 6
     assert take_files(store, str(folder), fingerprint=fingerprint(folder, True)).row_count == 6
     assert len(snapshots(store)) == 1
+
+
+def test_a_file_that_is_rewritten_after_the_look_at_the_listing(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(place: str) -> FilesSide:
+        pq.write_table(ROWS.slice(1), folder / "part-0.parquet")
+        return FilesSide(place)
+
+    monkeypatch.setattr(unversioned, "FilesSide", late)
+    with pytest.raises(SnapshotError, match="not those any more that were recorded"):
+        take_files(store, str(folder), fingerprint=fingerprint(folder))
+    assert snapshots(store) == []
+
+
+def test_what_is_hidden_is_so_for_both_listings(store: Store, folder: Path) -> None:
+    (folder / "part-1.parquet._COPYING_").write_bytes((folder / "part-0.parquet").read_bytes())
+    taken = take_files(store, str(folder))
+    assert (taken.row_count, taken.fingerprint) == (3, fingerprint(folder))
+
+
+def test_links_to_nothing_are_not_there(store: Store, folder: Path) -> None:
+    taken = take_files(store, str(folder))
+    (folder / "part-1.parquet").symlink_to("/nonexistent/x")
+    assert take_files(store, str(folder), fingerprint=taken.fingerprint).computed_at == taken.computed_at
+    assert take_files(store, str(folder)).computed_at == taken.computed_at
+
+
+def test_a_file_that_goes_between_the_walk_and_the_look_at_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = os.walk
+
+    def slow(root: Path) -> Any:
+        for one in list(walk(root)):
+            (folder / "part-1.parquet").unlink(missing_ok=True)
+            yield one
+
+    before = listed(folder, False)
+    pq.write_table(ROWS, folder / "part-1.parquet")
+    monkeypatch.setattr(os, "walk", slow)
+    assert listed(folder, False) == before
+
+
+def test_what_cannot_be_listed(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fingerprint(folder)
+
+    def denied(*_: object) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    for patched in ("listed", "listing_of"):
+        monkeypatch.setattr(unversioned, patched, denied)
+        with pytest.raises(SnapshotError, match=r"orders cannot be listed: .*Permission denied"):
+            take_files(store, str(folder), fingerprint=told if patched == "listing_of" else None)
+        monkeypatch.undo()
+    (folder / "part-0.parquet").rename(folder / os.fsdecode(b"\xff.parquet"))
+    with pytest.raises(SnapshotError, match="orders has names that are not UTF-8"):
+        take_files(store, str(folder))
+
+
+def test_values_that_cannot_be_summed(store: Store, folder: Path) -> None:
+    pq.write_table(pa.table({"t": pa.array([1], pa.timestamp("ns"))}), folder / "part-0.parquet")
+    with pytest.raises(SnapshotError, match=r"orders has values that Spark cannot hold: .* would lose data"):
+        take_files(store, str(folder))
+
+
+def test_more_files_than_are_preserved_have_a_listing(folder: Path) -> None:
+    for number in range(20_001):
+        os.link(folder / "part-0.parquet", folder / f"{number}.parquet")
+    told = fingerprint(folder)
+    assert len(listing_of(str(folder), told) or ()) == 20_002
 
 
 def test_files_that_change_while_they_are_read_have_no_sum(store: Store, folder: Path) -> None:

@@ -122,7 +122,7 @@ def test_what_changes_while_it_is_copied(store: Store, place: Path, monkeypatch:
     monkeypatch.setattr(Preserver, "_copy", slowly)
     (row,), _ = run(store, place, read(place))
     assert (row.manifest, row.reason) == (None, preserving.CHANGED)
-    assert list(folder(store).rglob("*.json")) == []
+    assert not (folder(store) / "manifests").exists()
 
 
 def test_what_is_gone(store: Store, place: Path) -> None:
@@ -134,6 +134,85 @@ def test_what_is_gone(store: Store, place: Path) -> None:
 def test_no_more_than_is_allowed(store: Store, place: Path) -> None:
     (row,), _ = run(store, place, read(place), most_bytes=2)
     assert "3 new bytes go beyond snapshots.preserve.max.bytes (2 are left)" in str(row.reason)
+    assert copies(store) == []
+
+
+def with_time_for(
+    chunks: int, monkeypatch: pytest.MonkeyPatch, store: Store, place: Path, told: str, most_bytes: int = 10_000
+) -> list[Preserved]:
+    """The rows of a dataset once it was read again, in a batch with time for so many chunks of files."""
+    clock = iter(range(10_000))
+    with monkeypatch.context() as patched:
+        patched.setattr(preserving, "SECONDS", chunks + 0.5)
+        patched.setattr(preserving.time, "monotonic", lambda: next(clock))
+        return run(store, place, told, most_bytes=most_bytes)[0]
+
+
+def test_many_files_get_through_in_several_batches(store: Store, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        (place / f"{number}.csv").write_text(f"content {number}")
+    copied = []
+    copy = Preserver._copy
+    monkeypatch.setattr(Preserver, "_copy", lambda self, file, until: copied.append(file.path) or copy(self, file, until))
+    told = read(place)
+    for reasons in (1, 2):
+        assert [row.reason for row in with_time_for(4, monkeypatch, store, place, told)] == [preserving.NO_TIME] * reasons
+    row = with_time_for(4, monkeypatch, store, place, told)[-1]
+    assert (row.reason, row.files) == (None, 9)
+    assert len(copied) == 9 + 2, "only the file that there was no time for is begun again"
+    kept = files_of(Path(str(row.manifest)))
+    for file in kept:
+        assert (folder(store) / file.sha256[:2] / file.sha256).read_bytes() == Path(file.path).read_bytes()
+    assert {path.name for path in copies(store)} == {file.sha256 for file in kept}
+    assert not any((folder(store) / "begun").iterdir())
+
+
+def test_one_large_file_gets_through_in_several_batches(store: Store, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preserving, "_CHUNK", 1)
+    file = place / "a.csv"
+    file.write_text("0123456789")
+    told = read(place)
+    with_time_for(4, monkeypatch, store, place, told)
+    (part,) = copies(store)
+    assert part.read_text() == "0123"
+    assert with_time_for(7, monkeypatch, store, place, told)[-1].reason == preserving.NO_TIME
+    (part,) = copies(store)
+    assert (part.read_text(), part.stat().st_mode & 0o777) == ("0123456", 0o600)
+    row = with_time_for(100, monkeypatch, store, place, told, most_bytes=12)[-1]
+    assert row.files == 3
+    assert {(folder(store) / one.sha256[:2] / one.sha256).read_text() for one in files_of(Path(str(row.manifest)))} == {
+        "0123456789",
+        "2",
+    }
+    assert len(copies(store)) == 2
+
+
+def test_what_was_begun_of_a_file_that_has_changed_goes(store: Store, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preserving, "_CHUNK", 1)
+    (place / "a.csv").write_text("0123456789")
+    with_time_for(4, monkeypatch, store, place, read(place))
+    (place / "a.csv").write_text("9876543210!")
+    with_time_for(4, monkeypatch, store, place, read(place))
+    (part,) = copies(store)
+    assert part.read_text() == "9876"
+
+
+def test_more_files_than_are_preserved(store: Store, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preserving, "MOST_FILES", 2)
+    (row,), _ = run(store, place, read(place))
+    assert (row.reason, copies(store)) == ("it has more than 20,000 files", [])
+
+
+def test_a_file_that_is_rewritten_before_it_is_copied(store: Store, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Preserver._copy
+
+    def late(self: Preserver, file: ListedFile, until: float) -> str:
+        Path(file.path).write_text("x")
+        os.utime(file.path, (1, 1))
+        return copy(self, file, until)
+
+    monkeypatch.setattr(Preserver, "_copy", late)
+    assert run(store, place, read(place))[0][0].reason == preserving.CHANGED
     assert copies(store) == []
 
 
