@@ -106,7 +106,7 @@ def test_with_a_key(place: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"k" * 32)
     said("take", place)
     (taken,) = json.loads(said("take", place, "--key", "key", "--json").stdout)
-    assert (len(taken["checksum"]), taken["files_read"]) == (64, 2)
+    assert (len(taken["checksum"]), taken["files_read"]) == (96, 2)
     assert "holds: 3 rows" in said("verify", place, "--key", "key").stdout
     assert "holds: 3 rows" in said("verify", place).stdout
     assert len(said("list").stdout.splitlines()) == 3
