@@ -6,8 +6,11 @@ Spark does (variants, files in the calendar of Spark 2) is left to Spark, by a S
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +26,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from ..config import local_path
+from ..config import known_to_arrow, local_path
 from ..errors import SnapshotError
 from .arrow import PLAIN, without_views
 from .kinds import PHYSICAL_NAME, Column, columns_of
@@ -31,6 +34,10 @@ from .sums import Scheme
 
 _OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
 _ROWS_AT_A_TIME = 1 << 16
+_DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\")
+_AZURE = re.compile(r"abfss?://(?P<container>[^@/]+)@(?P<account>[^./]+)\.(?:dfs|blob)\.core\.windows\.net(?P<path>/.*)")
+_AZURE_KEY = "AZURE_STORAGE_ACCOUNT_KEY"
+"""From where delta-rs takes it, too."""
 _OLDEST = 1_000
 """Commits that are looked through for the time of one."""
 
@@ -85,7 +92,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
     """
     place = absolute(location)
     try:
-        table = DeltaTable(place)
+        table = DeltaTable(for_delta_rs(place))
         newest = table.version()
         if version is not None and version > newest:
             raise SnapshotError(f"{location} has no version {version}: the newest is {newest}")
@@ -93,7 +100,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
             table.load_as_version(at)
         elif version is not None and version != newest:
             table.load_as_version(version)
-        return _read(place, table, _committed_at(table, newest))
+        return _read(place, table, _committed_at(place, table, newest))
     except TableNotFoundError as error:
         raise SnapshotError(
             f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
@@ -140,13 +147,13 @@ def commit_actions(location: str, version: int) -> list[dict[str, Any]] | None:
         return None
 
 
-def _committed_at(table: DeltaTable, newest: int) -> datetime | None:
+def _committed_at(place: str, table: DeltaTable, newest: int) -> datetime | None:
     """From the log's history, which delta-rs numbers rightly only for a table that is opened at its newest version."""
     version = table.version()
     if newest - version >= _OLDEST:
         return None
-    opened = table if version == newest else DeltaTable(table.table_uri)
-    for commit in opened.history(newest - version + 1):
+    whole = table if version == newest else DeltaTable(for_delta_rs(place))
+    for commit in whole.history(newest - version + 1):
         if commit.get("version") == version and commit.get("timestamp") is not None:
             return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
     return None
@@ -162,7 +169,7 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
     files = []
     for action in actions.select([name for name in actions.column_names if name in _ACTION]).to_pylist():
         partition = action.get("partition") or {}
-        kept = vectors.pop(resolved(place, action["path"]), None)
+        kept = vectors.pop(known_to_arrow(resolved(place, action["path"])), None)
         files.append(
             DataFile(
                 path=action["path"],
@@ -196,7 +203,7 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.
         return
     for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
         for path, kept in zip(batch.column(0), batch.column(1), strict=True):
-            yield resolved(place, path.as_py()), kept.values.to_numpy(zero_copy_only=False)
+            yield known_to_arrow(resolved(place, path.as_py())), kept.values.to_numpy(zero_copy_only=False)
 
 
 def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -263,16 +270,16 @@ def _written(schema: dict[str, Any]) -> str:
 def identity_of(location: str, version: int | None = None) -> tuple[str, int] | None:
     """The table's id and the version, the newest if none is asked for, from the log alone; None where no log tells."""
     try:
-        table = DeltaTable(absolute(location), version=version)
+        table = DeltaTable(for_delta_rs(location), version=version)
         return str(table.metadata().id), table.version()
-    except (DeltaError, OSError, ValueError):
+    except (SnapshotError, DeltaError, OSError, ValueError):
         return None
 
 
 def is_delta(location: str) -> bool:
     """Whether there is a Delta table in that folder."""
     try:
-        return bool(DeltaTable.is_deltatable(absolute(location)))
+        return bool(DeltaTable.is_deltatable(_quoted(absolute(location))))
     except (DeltaError, OSError, ValueError):
         return False
 
@@ -280,6 +287,25 @@ def is_delta(location: str) -> bool:
 def absolute(location: str) -> str:
     path = local_path(location)
     return location.rstrip("/") if path is None else str(Path(path).absolute())
+
+
+def for_delta_rs(location: str) -> str:
+    """A table's place as delta-rs takes it, whose log and files go by one name there as on the disk.
+
+    Raises SnapshotError for a name that delta-rs decodes, however it is given: it would open the log of another folder.
+    """
+    place = absolute(location)
+    if found := _DECODED.search(place):
+        raise SnapshotError(
+            f"{location} cannot be opened: delta-rs takes {found[0]} in a name for another character, so for another folder; "
+            "rename it, or have Spark take the checksum (jobs/snapshot.py)"
+        )
+    return _quoted(place)
+
+
+def _quoted(place: str) -> str:
+    scheme, _, rest = known_to_arrow(place if "://" in place else f"file://{place}").partition("://")
+    return f"{scheme}://{quote(rest, safe='/@:')}"
 
 
 def resolved(place: str, path: str) -> str:
@@ -293,10 +319,30 @@ def opened(location: str) -> tuple[Any, str]:
     """The file system that a place is on, and the path there. Raises SnapshotError."""
     if location.startswith("/"):
         return pafs.LocalFileSystem(), location
+    place = known_to_arrow(location)
     try:
-        return pafs.FileSystem.from_uri(quote(location, safe=":/@"))
+        return _azure(place) if place.startswith(("abfs:", "abfss:")) else pafs.FileSystem.from_uri(quote(place, safe=":/@"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SnapshotError(f"{location} cannot be opened: {_first_line(error)}") from error
+
+
+def _azure(place: str) -> tuple[Any, str]:
+    """With the account's key alone: pyarrow ends the whole process where it looks for other credentials and finds none, and
+    tells tokens in its errors."""
+    found = _AZURE.fullmatch(place)
+    if found is None:
+        raise ValueError("pyarrow takes places on Azure as abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH alone")
+    key = os.environ.get(_AZURE_KEY, "")
+    if not key:
+        raise ValueError(
+            f"pyarrow reads Azure with the account's key here, and {_AZURE_KEY} is not set; set it, or have Spark take the checksum "
+            "(jobs/snapshot.py)"
+        )
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError:
+        raise ValueError(f"{_AZURE_KEY} is no key of an account, which is Base64") from None
+    return pafs.AzureFileSystem(found["account"], account_key=key), f"{found['container']}{found['path']}"
 
 
 def _first_line(error: Exception) -> str:
