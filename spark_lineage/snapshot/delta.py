@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -29,11 +28,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from ..config import known_to_arrow, local_path
 from ..errors import SnapshotError
 from .arrow import PLAIN, without_views
-from .kinds import PHYSICAL_NAME, Column, columns_of
+from .batches import bounded
+from .calendars import old_calendar
+from .kinds import PHYSICAL_NAME, Column, Kind, columns_of
+from .stored import as_stored, stored_in
 from .sums import Scheme
 
-_OLD_CALENDAR = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
-_ROWS_AT_A_TIME = 1 << 16
 _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\")
 _AZURE = re.compile(r"abfss?://(?P<container>[^@/]+)@(?P<account>[^./]+)\.(?:dfs|blob)\.core\.windows\.net(?P<path>/.*)")
 _AZURE_KEY = "AZURE_STORAGE_ACCOUNT_KEY"
@@ -47,19 +47,28 @@ class DataFile:
     """A data file as a version of a table has it.
 
     `path` is as in Delta's log: below the table, or a whole URI. `deletion_vector` names the rows that are left out by their
-    content (None: there is none), `kept` says of each row whether it is left in.
+    content (None: there is none), `kept` says of each row whether it is left in: a bit each, until the rows are read.
     """
 
     path: str
     size: int
     partition: dict[str, Any]
     deletion_vector: str | None = None
-    kept: npt.NDArray[np.bool_] | None = None
+    kept: pa.BooleanArray | None = None
 
     @property
     def named(self) -> tuple[str, str | None]:
         """What its sum is kept by."""
         return self.path, self.deletion_vector
+
+    def left(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Of the file's rows from the one numbered `first` on those that are left in. A vector may end before the rows do: what
+        it does not name is left in."""
+        kept = None if self.kept is None else self.kept.slice(first, batch.num_rows)
+        if kept is None or not kept.false_count:
+            return batch
+        rest = pa.repeat(True, batch.num_rows - len(kept))
+        return without_views(batch).filter(pa.concat_arrays([kept, rest]))
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,13 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
 
 def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Scheme = PLAIN) -> Any:
     """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
-    return scheme.of(batches_of(table, file), table.columns)
+    try:
+        return scheme.of(batches_of(table, file), table.columns)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise SnapshotError(
+            f"{file.path} of {table.location} has values that cannot be summed: {_first_line(error)}; restore it where it was changed, or "
+            "write it anew"
+        ) from error
 
 
 def only_rearranges(location: str, version: int) -> bool:
@@ -197,40 +212,32 @@ def _read(place: str, table: DeltaTable, committed_at: datetime | None) -> Delta
 _ACTION = ("path", "size_bytes", "partition")
 
 
-def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, pa.BooleanArray]]:
     protocol = table.protocol()
     if "deletionVectors" not in (protocol.reader_features or ()):
         return
     for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
         for path, kept in zip(batch.column(0), batch.column(1), strict=True):
-            yield known_to_arrow(resolved(place, path.as_py())), kept.values.to_numpy(zero_copy_only=False)
+            yield known_to_arrow(resolved(place, path.as_py())), kept.values
 
 
 def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The rows that the version has of the file, with the columns that it has of these (all of the table), called as they are
     stored. Raises SnapshotError for what is left to Spark or is gone."""
-    wanted_of = {column.stored for column in table.columns} if columns is None else set(columns)
-    partition = {name: value for name, value in file.partition.items() if name in wanted_of}
+    names = {column.stored for column in table.columns} if columns is None else set(columns)
+    wanted = [column for column in table.columns if column.stored in names]
+    partition = {column.stored: file.partition[column.stored] for column in wanted if column.stored in file.partition}
+    wanted = [column for column in wanted if column.stored not in partition]  # a file may have it too: the log's value counts
     system, path = opened(resolved(table.location, file.path))
     try:
         with system.open_input_file(path) as source:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
-            old = [name for name in parquet.metadata.metadata or {} if name in _OLD_CALENDAR]
-            if old:
-                raise SnapshotError(
-                    f"{file.path} is written in the calendar of Spark 2 ({old[0].decode()}): it is left to Spark"
-                )
-            there = set(parquet.schema_arrow.names) - set(file.partition)  # a file may have those too: the log's value counts
-            wanted = [column.stored for column in table.columns if column.stored in there & wanted_of]
+            fields = stored_in(parquet.schema_arrow, wanted, file.path)
+            _refuse_old_calendar(parquet, wanted, fields, file.path)
             seen = 0
-            for batch in parquet.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=wanted):
-                kept = None if file.kept is None else file.kept[seen : seen + batch.num_rows]
+            for batch in bounded(parquet, list(fields)):
+                yield _with_partition(as_stored(file.left(batch, seen), fields), partition)
                 seen += batch.num_rows
-                if kept is not None and not kept.all():  # a vector may end before the rows do: what it does not name is kept
-                    mask = np.ones(batch.num_rows, np.bool_)
-                    mask[: len(kept)] = kept
-                    batch = without_views(batch).filter(pa.array(mask))
-                yield _with_partition(batch, partition)
     except FileNotFoundError as error:
         raise SnapshotError(
             f"{file.path} of {table.location} is gone: version {table.version} cannot be read any more. Removed files are kept for "
@@ -240,6 +247,25 @@ def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | N
         raise SnapshotError(f"{file.path} of {table.location} cannot be read: {_first_line(error)}") from error
 
 
+def _refuse_old_calendar(parquet: pq.ParquetFile, wanted: list[Column], fields: dict[str, pa.Field], place: str) -> None:
+    there = {field.name for field in fields.values()}
+    paths = [
+        column.path for column in map(parquet.schema.column, range(len(parquet.schema))) if column.physical_type == "INT96"
+    ]
+    old = old_calendar(
+        parquet.metadata.metadata,
+        has_int96=any(path == name or path.startswith(f"{name}.") for path in paths for name in fields),
+        has_others=any(column.stored in there and _has_days(column.kind) for column in wanted),
+    )
+    if old is not None:
+        raise SnapshotError(f"{place} is written in the calendar of Spark 2 ({old}): it is left to Spark")
+
+
+def _has_days(kind: Kind) -> bool:
+    """Whether it has dates or instants: times without a zone were never of the old calendar."""
+    return kind.name in ("date", "timestamp") or any(_has_days(part.kind) for part in kind.parts)
+
+
 def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any]) -> pa.RecordBatch:
     for name, value in partition.items():
         array = pa.nulls(batch.num_rows) if value is None else pa.repeat(value, batch.num_rows)
@@ -247,9 +273,9 @@ def _with_partition(batch: pa.RecordBatch, partition: dict[str, Any]) -> pa.Reco
     return batch
 
 
-def _name_of(kept: npt.NDArray[np.bool_]) -> str:
+def _name_of(kept: pa.BooleanArray) -> str:
     """By the numbers of the rows that are left out, so that it does not depend on where and how Delta keeps the vector."""
-    return hashlib.sha256(np.flatnonzero(~kept).astype("<i8").tobytes()).hexdigest()[:32]
+    return hashlib.sha256(np.flatnonzero(~kept.to_numpy(zero_copy_only=False)).astype("<i8").tobytes()).hexdigest()[:32]
 
 
 def _written(schema: dict[str, Any]) -> str:
