@@ -169,6 +169,16 @@ def load(
     return Settings(values, origins)
 
 
+FILE_SYSTEMS = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "wasb": "abfs", "wasbs": "abfss"}
+"""What Spark calls a file system, and what pyarrow and delta-rs do."""
+
+
+def known_to_arrow(location: str) -> str:
+    """A location with its file system called as pyarrow and delta-rs call it."""
+    scheme, found, rest = location.partition("://")
+    return f"{FILE_SYSTEMS.get(scheme, scheme)}://{rest}" if found else location
+
+
 def local_path(location: str) -> Path | None:
     """The local path that a location means, or None for one on an object store or another file system."""
     if location.startswith("file:"):

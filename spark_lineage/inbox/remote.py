@@ -21,6 +21,7 @@ from typing import Any
 from pyarrow import fs
 
 from .. import faults
+from ..config import known_to_arrow
 from ..errors import InboxError
 from .claim import Claim
 from .folder import TEMPORARY_NAME, InboxDocument, InboxFolder, documents_of
@@ -29,8 +30,6 @@ LISTING_SECONDS = 2.0
 """So long a listing is good for, where nothing was changed from here: an idle watcher asks the store every other second."""
 PARALLEL = 16
 _WRITES_WHOLE = ("s3", "gcs")
-_HADOOPS_NAMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
-"""What Spark calls a file system, and what pyarrow does."""
 
 
 class RemoteInbox(InboxFolder):
@@ -264,8 +263,7 @@ def _seconds(info: Any) -> float:
 
 
 def _file_system(location: str) -> tuple[fs.FileSystem, str]:
-    scheme, _, rest = location.partition("://")
-    scheme = _HADOOPS_NAMES.get(scheme, scheme)
+    scheme, _, rest = known_to_arrow(location).partition("://")
     if scheme in ("abfs", "abfss"):
         raise InboxError(
             f"the inbox {location} is on Azure, whose file system in pyarrow ends the whole process where it finds no credentials: "

@@ -212,7 +212,7 @@ def plain(kind: Kind, array: pa.Array) -> npt.NDArray[Any] | Bytes:
         case "time":
             return _longs(array.cast(pa.time64("ns")), pa.int64())
         case "string" | "binary":
-            return _bytes(array.cast(pa.large_binary() if kind.name == "binary" else pa.large_string()))
+            return _bytes(array.cast(pa.large_binary()))
         case name if name.startswith("decimal("):
             return _decimals(kind, array)
         case other:
@@ -270,6 +270,8 @@ def values_of(array: pa.Array) -> Values:
         array = array.storage
     if array.type in _VIEWS:
         array = array.cast(_VIEWS[array.type])
+    if pa.types.is_fixed_size_list(array.type):
+        array = array.cast(pa.list_(array.type.value_field))
     if not array.null_count:
         return Values(array, None)
     return Values(array, pc.is_valid(array).to_numpy(zero_copy_only=False))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from ..errors import SnapshotError, VersionGone
@@ -84,7 +85,7 @@ def list_log(location: str) -> Listing:
             if there
             else f"nothing is at {location} any more: the table was dropped or moved"
         ) from error
-    except OSError as error:
+    except (pa.ArrowException, OSError) as error:
         raise SnapshotError(f"the log of {location} cannot be looked at: {first_line(error)}") from error
     commits: dict[int, datetime] = {}
     files: dict[int, pafs.FileInfo] = {}

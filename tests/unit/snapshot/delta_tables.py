@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import struct
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
+
+from spark_lineage.snapshot.delta_log import _B85, _Z85
 
 
 def rows(first: int, last: int) -> pa.Table:
@@ -62,3 +66,23 @@ def made_at(place: Path, start: datetime, step: timedelta) -> None:
                 action["remove"]["deletionTimestamp"] = milliseconds
         path.write_text("".join(json.dumps(action) + "\n" for action in actions))
         os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def leave_out(place: Path, *positions: int) -> None:
+    """Deletion vectors in the log of the table's only version: each file's rows at these positions (RoaringBitmapArray)."""
+    actions = actions_of(place, 0)
+    for action in actions:
+        if "protocol" in action:
+            features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+            action["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7} | features
+        elif "add" in action:
+            action["add"]["deletionVector"] = _vector(sorted(positions))
+    write_actions(place, 0, actions)
+
+
+def _vector(positions: list[int]) -> dict[str, Any]:
+    held = b"".join(struct.pack("<H", position) for position in positions)
+    bitmap = struct.pack("<IIHHI", 12346, 1, 0, len(positions) - 1, 16) + held
+    data = struct.pack("<IQI", 1681511377, 1, 0) + bitmap
+    code = base64.b85encode(data + b"\0" * (-len(data) % 4)).decode().translate(str.maketrans(_B85, _Z85))
+    return {"storageType": "i", "pathOrInlineDv": code, "sizeInBytes": len(data), "cardinality": len(positions)}

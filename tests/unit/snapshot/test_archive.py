@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,7 @@ def test_what_was_changed_since_it_was_recorded_is_refused(store: Store, place: 
 def test_what_only_spark_can_take_is_compared_by_its_bytes(store: Store, place: Path, folder: str) -> None:
     import pyarrow.parquet as pq
 
-    table_of(place, 1)
+    write_deltalake(place, pa.table({"day": [date(2024, 1, 1)]}))
     (file,) = place.glob("*.parquet")
     pq.write_table(pq.read_table(file).replace_schema_metadata({"org.apache.spark.legacyDateTime": ""}), file)
     made = archive(store, str(place), 0, folder)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from delta_tables import leave_out
 from deltalake import DeltaTable, write_deltalake
 
 from spark_lineage.errors import SnapshotError
 from spark_lineage.model import Observed
 from spark_lineage.snapshot.arrow import sums_of
-from spark_lineage.snapshot.delta import version_of
+from spark_lineage.snapshot.delta import batches_of, identity_of, is_delta, version_of
 from spark_lineage.snapshot.kinds import classes_hash, columns_of, layout_hash, schema_hash
 from spark_lineage.snapshot.policy import Wanted
 from spark_lineage.snapshot.taking import kept, snapshots, take, verify
@@ -259,3 +262,56 @@ def test_the_newest_of_a_table_that_was_created_again(store: Store, place: str) 
     found, location = kept(store, place, None)
     assert (found, location) == (again, place)
     assert verify(store, found, location).holds
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a#b", "what?", "o'clock", "Müller ß", "run[1]", "50%", "a:b", 'a"b', "a{b}|c^d`e<f>", "日本"]
+)
+def test_folders_of_any_name(store: Store, tmp_path: Path, name: str) -> None:
+    write_deltalake(tmp_path / "plain", rows(0, 3))
+    write_deltalake(tmp_path / "plain", rows(3, 5), mode="append")
+    recorded = take(store, str(tmp_path / "plain"))
+    place = str(tmp_path / name)
+    shutil.copytree(tmp_path / "plain", place)
+    assert (is_delta(place), identity_of(place), identity_of(place, 0)) == (
+        True,
+        (recorded.table_id, 1),
+        (recorded.table_id, 0),
+    )
+    assert take(store, place).checksum == recorded.checksum
+    assert verify(store, take(store, place, version=0), place).holds
+
+
+@pytest.mark.parametrize("name", ["per%41cent", "per%2541cent", "a\\b"])
+def test_a_folder_that_delta_rs_takes_for_another(store: Store, tmp_path: Path, name: str) -> None:
+    write_deltalake(tmp_path / "perAcent", rows(0, 3))
+    shutil.copytree(tmp_path / "perAcent", tmp_path / name)
+    DeltaTable(tmp_path / "perAcent").delete("id = 1")
+    assert is_delta(str(tmp_path / name))
+    assert identity_of(str(tmp_path / name)) is None
+    with pytest.raises(SnapshotError, match=r"takes .* in a name for another character, so for another folder; rename it"):
+        take(store, str(tmp_path / name))
+
+
+def test_rows_that_deletion_vectors_leave_out(store: Store, tmp_path: Path) -> None:
+    place = tmp_path / "some täble#?"
+    write_deltalake(place, rows(0, 100, p=["x y%"] * 50 + ["ü"] * 50), partition_by=["p"])
+    leave_out(place, 1, 3, 40)
+    taken = take(store, str(place))
+    left = [n for n in range(100) if n % 50 not in (1, 3, 40)]
+    assert taken.checksum == expected(rows(0, 100, p=["x y%"] * 50 + ["ü"] * 50).take(left), str(place))
+    named = hashlib.sha256(np.array([1, 3, 40], "<i8").tobytes()).hexdigest()[:32]
+    assert {file.deletion_vector for file in version_of(str(place)).files} == {named}, "it is stored"
+    held = [file.kept for file in version_of(str(place)).files if file.kept is not None]
+    assert max(len(kept.buffers()[1]) for kept in held) < 50, "a bit each"
+
+
+def test_wide_rows_are_read_a_few_at_a_time(tmp_path: Path) -> None:
+    """A text that repeats is in the file once, and has its width in memory for each row."""
+    place, wide = tmp_path / "table", pa.table({"id": range(1000), "text": ["x" * (1 << 16)] * 1000})
+    write_deltalake(place, wide)
+    leave_out(place, 0, 1, 500, 999)
+    table = version_of(str(place))
+    batches = list(batches_of(table, table.files[0]))
+    assert max(batch.nbytes for batch in batches) <= 33 << 20
+    assert [row for batch in batches for row in batch.column("id").to_pylist()] == [*range(2, 500), *range(501, 999)]
