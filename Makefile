@@ -8,6 +8,8 @@ export PYTHON
 export SPARK
 READY := . .venv$(addprefix -,$(SPARK))/environment &&
 PYTEST := python -m pytest -q
+# Tests with Spark in two processes, each with a session and files of its own: one alone leaves a third of two cores idle.
+TWO := --numprocesses=2 --dist=loadfile
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -23,7 +25,7 @@ jar: setup ## the jar for drivers that are not Python, where the wheel takes it 
 
 test: lint unit ## lint, types, unit tests, and the tests that need Spark (fixed seeds, under 20 minutes)
 	@scripts/setup.sh tests
-	@$(READY) $(PYTEST) tests/spark -m "not soak" $(ARGS)
+	@$(READY) $(PYTEST) $(TWO) tests/spark -m "not soak" $(ARGS)
 
 unit: setup ## only the tests that need no JVM
 	@$(READY) $(PYTEST) --numprocesses=auto --dist=worksteal tests/unit -m "not soak" $(ARGS)

@@ -30,12 +30,14 @@ OLDEST_SPARK = "4.0"
 SLOWEST = 20
 APART = {"tpc": "tests/spark/replay/test_tpc.py", "ten thousand": "tests/spark/soak/test_exactly_once.py"}
 """Files that take as long as all others together."""
+TWO = ("--numprocesses=2", "--dist=loadfile")
+"""As `make test` has it. What is long has the machine for itself."""
 SUITES: dict[str, list[str]] = {
     "unit": ["tests/unit"],
-    "spark": ["tests/spark", "-m", "not soak", *(f"--ignore={path}" for path in APART.values())],
+    "spark": ["tests/spark", "-m", "not soak", *TWO, *(f"--ignore={path}" for path in APART.values())],
     "spark long": ["tests/spark", "-m", "soak", *(f"--ignore={path}" for path in APART.values())],
     **{name: [path] for name, path in APART.items()},
-    f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak"],
+    f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak", *TWO],
 }
 
 
