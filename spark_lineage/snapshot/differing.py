@@ -280,7 +280,7 @@ def hashed(
                 for name in trimmed:
                     batch = _trimmed(batch, name)
                 hashes = row_hashes(batch, columns)
-            except pa.ArrowException as error:
+            except (pa.ArrowException, OverflowError, ValueError) as error:
                 raise SnapshotError(
                     f"{side.location} has values that Spark cannot hold: {str(error).splitlines()[0].rstrip('.')}"
                 ) from error

@@ -245,8 +245,8 @@ class FilesSide(Side):
     def _refuse_old_dates(self, stripe: pa.RecordBatch) -> None:
         """Spark writes dates to ORC in the Julian calendar where that was in use, and pyarrow does not turn them back."""
         for name, column in zip(stripe.schema.names, stripe.columns, strict=True):
-            first = pc.min(column).as_py() if pat.is_date(column.type) else None
-            if first is not None and first < _GREGORIAN:
+            first = pc.min(column).cast(pa.int32()).as_py() if pat.is_date(column.type) else None  # Python has no year before 1
+            if first is not None and first < (_GREGORIAN - dt.date(1970, 1, 1)).days:
                 raise SnapshotError(
                     f"column {name} of {self.location} has a date before {_GREGORIAN} in ORC, in the calendar of its writer: it is left to "
                     f"Spark; --ignore-column {name} leaves it out"

@@ -9,7 +9,7 @@ from deltalake import DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ..errors import SnapshotError
-from .delta import absolute
+from .delta import absolute, for_delta_rs
 from .delta_log import FILES_KEPT, LOG_KEPT, DeltaLog, Progress, outside, read_log
 from .intervals import duration, interval
 
@@ -109,7 +109,7 @@ def _set(location: str, table_id: str, changes: tuple[Change, ...]) -> int:
     leave_alone = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
     for attempt in range(_ATTEMPTS):
         try:
-            table = DeltaTable(absolute(location))
+            table = DeltaTable(for_delta_rs(location))
             if str(table.metadata().id) != table_id:
                 raise SnapshotError(f"{location} was replaced by another table meanwhile: nothing was set, try again")
             table.alter.set_table_properties(properties, post_commithook_properties=leave_alone)
