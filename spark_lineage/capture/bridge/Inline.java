@@ -107,7 +107,7 @@ final class Inline extends Rule {
 
     /** Whether files get the milliseconds of a timestamp alone. */
     private static boolean isCut(List output) {
-        String as = SQLConf$.MODULE$.get().getConfString("spark.sql.parquet.outputTimestampType", "");
+        String as = SQLConf$.MODULE$.get().getConfString("spark.sql.parquet.outputTimestampType", "INT96");
         for (int i = 0; i < output.size() && as.equalsIgnoreCase("TIMESTAMP_MILLIS"); i++) {
             if (((Expression) output.get(i)).dataType().catalogString().indexOf("timestamp") >= 0) {
                 return true;
