@@ -19,12 +19,14 @@ import org.apache.spark.memory.TaskMemoryManager;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Ascending$;
+import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.expressions.Murmur3Hash;
 import org.apache.spark.sql.catalyst.expressions.SortOrder$;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection$;
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
@@ -143,9 +145,50 @@ public class Runner {
 
   /** What joins, windows and aggregates give comes in an order of its own for each seed from now on, for 0 in that of Spark's plan. */
   public void mix(int seed) {
-    plan = seed == 0 ? optimized : mixed(optimized, seed);
+    now(seed == 0 ? optimized : mixed(optimized, seed));
+  }
+
+  /** Aggregates of distinct values are of all values from now on: for those, Spark sorts or hashes the rows of a group by the values. */
+  public void mixAll() {
+    now(ofAll(optimized));
+  }
+
+  private void now(LogicalPlan changed) {
+    plan = changed;
     kept = null;
     once = false;
+  }
+
+  private static LogicalPlan ofAll(LogicalPlan node) {
+    ArrayList children = new ArrayList();
+    for (scala.collection.Iterator all = node.children().iterator(); all.hasNext();) {
+      children.add(ofAll((LogicalPlan) all.next()));
+    }
+    LogicalPlan renewed = (LogicalPlan) node.withNewChildren(seq(children));
+    if (!(renewed instanceof Aggregate)) {
+      return renewed;
+    }
+    ArrayList expressions = new ArrayList();
+    for (scala.collection.Iterator all = ((Aggregate) renewed).aggregateExpressions().iterator(); all.hasNext();) {
+      expressions.add(ofAll((Expression) all.next()));
+    }
+    Object[] parts = new Object[renewed.productArity()];
+    for (int i = 0; i < parts.length; i++) {
+      parts[i] = i == 1 ? seq(expressions) : renewed.productElement(i);
+    }
+    return (LogicalPlan) renewed.makeCopy(parts);
+  }
+
+  private static Expression ofAll(Expression one) {
+    if (one instanceof AggregateExpression) {
+      AggregateExpression found = (AggregateExpression) one;
+      return new AggregateExpression(found.aggregateFunction(), found.mode(), false, found.filter(), found.resultId());
+    }
+    ArrayList children = new ArrayList();
+    for (scala.collection.Iterator all = one.children().iterator(); all.hasNext();) {
+      children.add(ofAll((Expression) all.next()));
+    }
+    return (Expression) one.withNewChildren(seq(children));
   }
 
   private static LogicalPlan mixed(LogicalPlan node, int seed) {

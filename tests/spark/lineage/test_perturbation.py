@@ -47,6 +47,8 @@ def test_a_selection(bench: Callable[[int], Bench]) -> None:
     [
         ("SELECT a.u, count(*) OVER (PARTITION BY a.k) AS n, sum(b.k) OVER (PARTITION BY b.u) AS s FROM t0 a JOIN t2 b ON a.k = b.k", False),
         ("SELECT u, max(n) AS n, rank() OVER (ORDER BY u) AS r FROM (SELECT u, count(*) AS n FROM t0 GROUP BY u) GROUP BY u ORDER BY u LIMIT 2", False),
+        ("SELECT k, max_by(g, 1) AS g, count(DISTINCT u) AS n FROM t0 GROUP BY k", True),
+        ("SELECT k, max_by(g, u) AS g, count(DISTINCT u) AS n, sum(DISTINCT k) AS s FROM t0 GROUP BY k", False),
         ("SELECT first(g) AS g FROM (SELECT a.g FROM t0 a LEFT JOIN t2 b ON a.k = b.k)", True),
         ("SELECT listagg(g, ',') WITHIN GROUP (ORDER BY x) AS g FROM (SELECT g, 1 AS x, max(a0) OVER (PARTITION BY k) AS m FROM t0)", True),
         ("SELECT g FROM (SELECT g, 1 AS x, max(a0) OVER (PARTITION BY k) AS m FROM t0) WHERE m IS NULL OR m >= 0 ORDER BY x OFFSET 1", True),
