@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import Bench
+from oracle import LOCAL, Bench
 from worlds import world_of
 
 from spark_lineage.capture.attach import attach, detach
@@ -31,6 +31,8 @@ def bench(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
     yield of
     detach(spark)
+    for name in LOCAL:  # the session is that of all tests in this process
+        spark.sparkContext.setLocalProperty(name, None)
 
 
 def runner_of(spark: Any) -> Any:

@@ -123,6 +123,10 @@ class Discarded(Exception):
     """A case that says nothing; the message is why."""
 
 
+LOCAL = {**SETTINGS, "callSite.short": "oracle", "callSite.long": "oracle"}
+"""Local properties: what a task sees of the settings where no SQL execution hands them on, and what Spark looks up for each RDD else."""
+
+
 class Bench:
     """The sessions and tables of one world: once with empty files, for lineage, and once with rows in memory, to be run."""
 
@@ -133,10 +137,8 @@ class Bench:
         for session in (self.of_files, self.of_rows):
             for name, value in SETTINGS.items():
                 session.conf.set(name, value)
-        for name, value in SETTINGS.items():  # what a task sees of them, where no SQL execution hands them on
+        for name, value in LOCAL.items():
             spark.sparkContext.setLocalProperty(name, value)
-        for name in ("callSite.short", "callSite.long"):  # else Spark looks it up for each RDD
-            spark.sparkContext.setLocalProperty(name, "oracle")
         for table in world.tables:
             place = str(folder / f"world{world.number}" / table.name)
             spark.createDataFrame([], table.ddl).write.parquet(place)
