@@ -20,7 +20,7 @@ from .footers import has_more
 from .inline import sums_of_write
 from .kinds import ALGORITHM, Column, columns_of, covers, layout_hash, schema_hash
 from .parts import differing_parts
-from .policy import Wanted
+from .policy import Wanted, identity
 from .sums import Progress, Scheme, Sums
 
 
@@ -140,7 +140,7 @@ def _snapshot(
         schema_hash=schema_hash(table.columns),
         schema=table.schema,
         row_count=whole.rows,
-        checksum=scheme.text(whole, of_snapshot(table.table_id, table.version, None)),
+        checksum=scheme.text(whole, bound_to(key, table.table_id, table.version, None)),
         files=len(table.files),
         bytes=table.bytes,
         files_read=read,
@@ -260,8 +260,7 @@ def verify(
 
     A version that cannot be read any more is no error: it is told with `reason`, and with the files that are lost.
     """
-    if recorded.algorithm != scheme.algorithm:
-        raise SnapshotError(f"the checksum is of {recorded.algorithm}, it cannot be held against {scheme.algorithm}")
+    check_scheme(recorded, scheme)
     try:
         table = version_of(location, recorded.delta_version)
     except SnapshotError as error:
@@ -330,22 +329,32 @@ def _of_file(table_id: str, path: str, deletion_vector: str | None) -> str:
     return "\0".join((table_id, path, deletion_vector or ""))
 
 
-def of_snapshot(table_id: str | None, version: int | None, fingerprint: str | None) -> str:
-    """What the text of a version's checksum is bound to."""
-    return f"{table_id}\0{version}" if table_id is not None else f"{fingerprint}"
+def bound_to(key: DatasetKey, table_id: str | None, version: int | None, fingerprint: str | None) -> str:
+    """What the text of a version's checksum is bound to: all by which the version is known."""
+    return "\0".join(map(str, identity(*key, table_id, version, fingerprint)))
+
+
+def _bound(recorded: Snapshot) -> str:
+    key = recorded.namespace, recorded.name
+    return bound_to(key, recorded.table_id, recorded.delta_version, recorded.fingerprint)
+
+
+def check_scheme(recorded: Snapshot, scheme: Scheme) -> None:
+    """Raises SnapshotError for a checksum that is of another algorithm, or of another key."""
+    if recorded.algorithm != scheme.algorithm:
+        raise SnapshotError(f"the checksum is of {recorded.algorithm}, it cannot be held against {scheme.algorithm}")
 
 
 def sums_kept(recorded: Snapshot, scheme: Scheme) -> Any:
     """The sums that a recorded checksum is of."""
-    bound = of_snapshot(recorded.table_id, recorded.delta_version, recorded.fingerprint)
-    return scheme.parse(recorded.row_count or 0, str(recorded.checksum), bound)
+    return scheme.parse(recorded.row_count or 0, str(recorded.checksum), _bound(recorded))
 
 
 def held_against(recorded: Snapshot, whole: Any, scheme: Scheme) -> str:
     """The checksum of sums as it is to be held against the recorded one: the same text only where they are the same sums."""
     if whole == sums_kept(recorded, scheme):
         return str(recorded.checksum)
-    return scheme.text(whole, of_snapshot(recorded.table_id, recorded.delta_version, recorded.fingerprint))
+    return scheme.text(whole, _bound(recorded))
 
 
 def kept(store: Store, dataset: str, version: int | None, algorithm: str | None = ALGORITHM) -> tuple[Snapshot, str]:

@@ -27,7 +27,7 @@ from .delta import absolute, is_delta, version_of
 from .files import FilesSide, first_line
 from .kinds import schema_hash
 from .sums import Progress, Scheme
-from .taking import Verified, held_against, of_snapshot, snapshots, take, verify
+from .taking import Verified, bound_to, check_scheme, held_against, snapshots, take, verify
 
 CHANGED = "its files are not those any more that were recorded: they have changed since, or are chosen by options of the reader"
 
@@ -45,7 +45,7 @@ def take_any(
     """Of a version of a Delta table (`taking.take`), or of the files that are there now."""
     if is_delta(location):
         return take(store, location, version, at, key, progress, scheme=scheme)
-    check_any(location, version, at)
+    _refuse_versions(location, version, at)
     return take_files(store, location, key, progress=progress, scheme=scheme)
 
 
@@ -53,10 +53,14 @@ def check_any(location: str, version: int | None, at: datetime | None) -> None:
     """Raises SnapshotError where there is nothing to take the checksum of."""
     if is_delta(location):
         version_of(location, version, at)
-    elif version is not None or at is not None:
-        raise SnapshotError(f"{location} is no Delta table, or none any more, and only these have versions")
     else:
+        _refuse_versions(location, version, at)
         FilesSide(location)
+
+
+def _refuse_versions(location: str, version: int | None, at: datetime | None) -> None:
+    if version is not None or at is not None:
+        raise SnapshotError(f"{location} is no Delta table, or none any more, and only these have versions")
 
 
 def verify_any(
@@ -65,8 +69,7 @@ def verify_any(
     """As `taking.verify`, also of files without versions: those that are there now."""
     if recorded.table_id is not None:
         return verify(store, recorded, location, progress, scheme)
-    if recorded.algorithm != scheme.algorithm:
-        raise SnapshotError(f"the checksum is of {recorded.algorithm}, it cannot be held against {scheme.algorithm}")
+    check_scheme(recorded, scheme)
     try:
         files = _Files(location)
         whole = files.summed(scheme, progress)
@@ -109,7 +112,7 @@ def take_files(
     snapshot = Snapshot(
         namespace=key[0], name=key[1], table_id=None, delta_version=None, fingerprint=files.fingerprint, algorithm=scheme.algorithm,
         schema_hash=schema_hash(files.side.columns), schema=json.dumps(files.side.schema, separators=(",", ":")),
-        row_count=whole.rows, checksum=scheme.text(whole, of_snapshot(None, None, files.fingerprint)), files=len(files.side.paths), bytes=files.side.bytes,
+        row_count=whole.rows, checksum=scheme.text(whole, bound_to(key, None, None, files.fingerprint)), files=len(files.side.paths), bytes=files.side.bytes,
         files_read=len(files.side.paths), method="scan", execution_id=execution_id, computed_at=datetime.now(UTC),
     )  # fmt: skip
     store.append("snapshots", [snapshot], None)

@@ -148,6 +148,9 @@ public final class Bridge extends SparkListener {
 
     /** From now on the rows that this session writes to Delta tables are summed as they are written. */
     public void sumRows(org.apache.spark.sql.ExperimentalMethods methods) {
+        if (inline != null) {
+            inline.outOf(summing);
+        }
         inline = new Inline(context, worker);
         inline.into(methods);
         summing = methods;

@@ -34,7 +34,7 @@ NESTED = (
 )
 
 
-NONCE, BOUND = bytes(range(16)), "a table\0" + "7"
+NONCE, BOUND = bytes(range(16)), "file\0/data/orders\0a table\0" + "7"
 
 
 def checksum(content: list[Any], *fields: Any, scheme: Keyed = KEY) -> str:
@@ -146,6 +146,7 @@ def test_what_is_kept_is_not_the_sum_and_of_nothing_else(empty_store: Path, tmp_
     put = replace(first, delta_version=3)  # the rows of version 0 and its checksum in the place of version 3's
     assert not verify(store, put, place, scheme=KEY).holds
     assert verify(store, second, place, scheme=KEY).holds
+    assert not verify(store, replace(second, name="another dataset"), place, scheme=KEY).holds
 
 
 def test_keys_that_are_none(tmp_path: Path) -> None:

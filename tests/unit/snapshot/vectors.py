@@ -44,7 +44,9 @@ def vectors() -> list[dict[str, Any]]:
                 "rows": rows,
                 "checksum": checksum(schema, values)[1],
                 "schema_hash": schema_hash(schema),
-                "keyed_checksum": keyed_checksum(bytes(range(32)), schema, values, bytes(range(16)), "a table\0" + "7"),
+                "keyed_checksum": keyed_checksum(
+                    bytes(range(32)), schema, values, bytes(range(16)), "file\0/data/orders\0a table\0" + "7"
+                ),
             }
         )
     return made
