@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,10 +132,13 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         ) from error
 
 
-def sums_of_file(table: DeltaVersion, file: DataFile, scheme: Summing = PLAIN) -> Any:
-    """Those of the rows that the version has of the file. Raises SnapshotError for what is left to Spark or is gone."""
+def sums_of_file(
+    table: DeltaVersion, file: DataFile, scheme: Summing = PLAIN, footer: Callable[[pa.Schema], object] = lambda schema: None
+) -> Any:
+    """Those of the rows that the version has of the file, whose schema `footer` is told. Raises SnapshotError for what is left to
+    Spark or is gone."""
     try:
-        return scheme.of(batches_of(table, file), table.columns)
+        return scheme.of(batches_of(table, file, footer=footer), table.columns)
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
         raise SnapshotError(
             f"{file.path} of {table.location} has values that cannot be summed: {_first_line(error)}; restore it where it was changed, or "
@@ -221,7 +224,12 @@ def _deletion_vectors(place: str, table: DeltaTable) -> Iterator[tuple[str, pa.B
             yield known_to_arrow(resolved(place, path.as_py())), kept.values
 
 
-def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
+def batches_of(
+    table: DeltaVersion,
+    file: DataFile,
+    columns: Collection[str] | None = None,
+    footer: Callable[[pa.Schema], object] = lambda schema: None,
+) -> Iterator[pa.RecordBatch]:
     """The rows that the version has of the file, with the columns that it has of these (all of the table), called as they are
     stored. Raises SnapshotError for what is left to Spark or is gone."""
     names = {column.stored for column in table.columns} if columns is None else set(columns)
@@ -232,6 +240,7 @@ def batches_of(table: DeltaVersion, file: DataFile, columns: Collection[str] | N
     try:
         with system.open_input_file(path) as source:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+            footer(parquet.schema_arrow)
             fields = stored_in(parquet.schema_arrow, wanted, file.path)
             _refuse_old_calendar(parquet, wanted, fields, file.path)
             seen = 0

@@ -11,19 +11,24 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import SnapshotError
 from .delta import DataFile, DeltaVersion, opened, resolved
 from .kinds import Column, Kind
 
 
-def has_more(table: DeltaVersion, file: DataFile) -> bool:
-    """Whether the file has columns, or fields of nested ones, that the version's schema has not. True where it cannot be told."""
+def has_more(table: DeltaVersion, file: DataFile, schema: pa.Schema) -> bool:
+    """Whether the file, of which this is the schema, has columns, or fields of nested ones, that the version's schema has not."""
+    return not _named([field for field in schema if field.name not in file.partition], table.columns)
+
+
+def may_have_more(table: DeltaVersion, file: DataFile) -> bool:
+    """As `has_more`, of a file that somebody else reads. True where it cannot be told."""
     try:
         system, path = opened(resolved(table.location, file.path))
         with system.open_input_file(path) as source:
-            schema = pq.read_schema(source)
-    except (pa.ArrowException, OSError, ValueError):
+            return has_more(table, file, pq.read_schema(source))
+    except (SnapshotError, pa.ArrowException, OSError, ValueError):
         return True
-    return not _named([field for field in schema if field.name not in file.partition], table.columns)
 
 
 def _named(fields: Iterable[pa.Field], columns: tuple[Column, ...]) -> bool:

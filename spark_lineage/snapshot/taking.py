@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from ..config import local_path
 from ..errors import NotFound, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
@@ -110,8 +112,9 @@ def take(
     if max_bytes is not None and total - done > max_bytes:
         raise SnapshotError(f"{total - done} bytes would have to be read, more than snapshots.max.bytes ({max_bytes})")
     for file in tuple(file for file in table.files if file.named not in sums):
-        sums[file.named] = found = sums_of_file(table, file, scheme)
-        new.append(file_row(table, file, found, scheme, more=has_more(table, file)))
+        schemas: list[pa.Schema] = []
+        sums[file.named] = found = sums_of_file(table, file, scheme, schemas.append)
+        new.append(file_row(table, file, found, scheme, more=has_more(table, file, schemas[0])))
         done += file.size
         if progress is not None:
             progress(done, total)

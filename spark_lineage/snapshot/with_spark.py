@@ -25,7 +25,7 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..model import REDACTED, Snapshot
 from ..store.tables import Store, literal
 from .delta import DeltaVersion, absolute, resolved, version_of
-from .footers import has_more
+from .footers import may_have_more
 from .kinds import ALGORITHM, Column, columns_of, schema_hash
 from .spark import aggregates, row_hashes, sums_from, sums_of_frame
 from .sums import Sums
@@ -70,7 +70,7 @@ def take_with_spark(
     else:
         read_now = [file for file in files.files if file.named in by_place]
         with ThreadPoolExecutor(_FOOTERS) as pool:
-            more = pool.map(partial(has_more, files), read_now)
+            more = pool.map(partial(may_have_more, files), read_now)
             new = [file_row(files, file, by_place[file.named], more=one) for file, one in zip(read_now, more, strict=True)]
         whole, read = sum(((sums | by_place)[file.named] for file in files.files), Sums(0, 0, 0)), len(by_place)
     return keep(
