@@ -27,11 +27,10 @@ from spark_lineage.lineage.databases import jdbc_key
 from spark_lineage.lineage.naming import exact_place
 from spark_lineage.model import Snapshot
 from spark_lineage.query.moment import moment
-from spark_lineage.snapshot.deferred import due
+from spark_lineage.snapshot.deferred import due, each
 from spark_lineage.snapshot.delta import absolute
-from spark_lineage.snapshot.policy import Policy
-from spark_lineage.snapshot.recorded_versions import locations
-from spark_lineage.snapshot.taking import left_out, place_of
+from spark_lineage.snapshot.policy import Policy, Wanted
+from spark_lineage.snapshot.taking import place_of
 from spark_lineage.snapshot.with_spark import take_files_with_spark, take_frame, take_with_spark
 from spark_lineage.store.tables import Store
 
@@ -72,21 +71,14 @@ def take_all(spark: SparkSession, store: Store, arguments: argparse.Namespace) -
 
 def take_due(spark: SparkSession, store: Store) -> Iterator[Snapshot]:
     """Also those that were left to Spark, or were too large for the ingester."""
-    places = locations(store)
-    for one in due(store, Policy.of(load()), again=True):
-        key = one.namespace, one.name
-        place = places.get(key)
-        try:
-            if place is None:
-                raise SnapshotError("it is recorded without a place where it lies")
-            if one.fingerprint is not None:
-                yield take_files_with_spark(spark, store, place, key, one.fingerprint, one.execution_id)
-            else:
-                yield take_with_spark(
-                    spark, store, place, one.version, None, key, table_id=one.table_id, execution_id=one.execution_id
-                )
-        except LineageError as error:
-            yield left_out(store, one, str(error))
+
+    def take_one(place: str, one: Wanted) -> Snapshot:
+        key, execution = (one.namespace, one.name), one.execution_id
+        if one.fingerprint is not None:
+            return take_files_with_spark(spark, store, place, key, one.fingerprint, execution)
+        return take_with_spark(spark, store, place, one.version, None, key, table_id=one.table_id, execution_id=execution)
+
+    return each(store, due(store, Policy.of(load()), again=True), take_one)
 
 
 def take_source(spark: SparkSession, store: Store, name: str, source: str, options: dict[str, str]) -> Snapshot:

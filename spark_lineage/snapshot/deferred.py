@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ..errors import LineageError, SnapshotError
 from ..model import Snapshot
 from ..store.tables import Store
-from .policy import Policy, Version, Wanted, Written, identity
+from .policy import Policy, Version, Wanted, Written, identity, text_of
 from .recorded_versions import locations
 from .sums import Progress
 from .taking import left_out, take
@@ -139,15 +139,26 @@ def take_wanted(
     progress: Progress | None = None,
     told: Callable[[Snapshot], None] = lambda snapshot: None,
 ) -> Taken:
-    """Takes the checksums of versions, earlier versions of a table first; what cannot be taken is recorded with the reason."""
-    places = locations(store)
+    """Takes the checksums of versions, without a JVM; what cannot be taken is recorded with the reason."""
     taken: list[Snapshot] = []
+    for found in each(store, wanted, lambda place, one: _take(store, place, one, policy, progress)):
+        if found.reason is not None:
+            log.warning("%s: %s", text_of(found.delta_version, found.name), found.reason)
+        taken.append(found)
+        told(found)
+    return Taken(tuple(taken))
+
+
+def each(store: Store, wanted: Iterable[Wanted], take_one: Callable[[str, Wanted], Snapshot]) -> Iterator[Snapshot]:
+    """What `take_one` takes of each version, given where it lies; what it cannot take is recorded with the reason. Raises
+    StoreError and its like, and what it raises to be stopped."""
+    places = locations(store)
     for one in wanted:
         place = places.get((one.namespace, one.name))
         try:
             if place is None:
                 raise SnapshotError("it is recorded without a place where it lies")
-            found = _take(store, place, one, policy, progress)
+            found = take_one(place, one)
         except SnapshotError as error:
             found = left_out(store, one, str(error))
         except (LineageError, _Stopped):
@@ -155,11 +166,7 @@ def take_wanted(
         except Exception as error:  # one that cannot be read must not keep the others from being taken
             log.warning("no checksum of %s: a defect", one.text, exc_info=True)
             found = left_out(store, one, f"a defect: {type(error).__name__}: {error}")
-        if found.reason is not None:
-            log.warning("%s: %s", one.text, found.reason)
-        taken.append(found)
-        told(found)
-    return Taken(tuple(taken))
+        yield found
 
 
 def _take(store: Store, place: str, one: Wanted, policy: Policy, progress: Progress | None) -> Snapshot:

@@ -10,9 +10,7 @@ from typing import Protocol
 from ..config import Settings
 from ..lineage.limits import Limits
 from ..model import Observed
-
-WHOLE_LISTING = "listing:"
-"""So begins the fingerprint of all files of a dataset; of a part of them there is no checksum."""
+from ..store.listing import WHOLE
 
 
 class Version(Protocol):
@@ -65,7 +63,12 @@ class Wanted:
 
     @property
     def text(self) -> str:
-        return f"{'its files' if self.version is None else f'version {self.version}'} of {self.name}"
+        return text_of(self.version, self.name)
+
+
+def text_of(version: int | None, name: str) -> str:
+    """What people are told that it is."""
+    return f"{'its files' if version is None else f'version {version}'} of {name}"
 
 
 def identity(
@@ -94,7 +97,7 @@ class Policy:
         read = ((row, None, None) for row in inputs if self.when == "all")
         seen = set()
         for row, writer, observed in chain(written, read):
-            listing = row.fingerprint if row.fingerprint and row.fingerprint.startswith(WHOLE_LISTING) else None
+            listing = row.fingerprint if row.fingerprint and row.fingerprint.startswith(WHOLE) else None
             if row.table_id is None or row.delta_version is None:
                 one = Wanted(row.namespace, row.name, None, None, writer, fingerprint=listing)
             else:

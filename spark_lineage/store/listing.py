@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+WHOLE, PARTIAL = "listing:", "partitions:"
+"""So begin the fingerprints of all files of a dataset, and of a part of them."""
 MOST_FILES = 200_000
 """Capture records no fingerprint of more (`LIMIT` of ``Listing.java``)."""
 
@@ -41,7 +43,7 @@ def fingerprint_of(files: Iterable[ListedFile]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda file: file.path.encode("utf-16-be", "surrogatepass")):
         digest.update(f"file:{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
-    return f"listing:{digest.hexdigest()[:32]}"
+    return f"{WHOLE}{digest.hexdigest()[:32]}"
 
 
 def listed(root: Path, everything: bool) -> tuple[ListedFile, ...]:

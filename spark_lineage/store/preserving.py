@@ -26,7 +26,7 @@ from ..config import local_path
 from ..errors import LineageError
 from ..model import Input, Preserved
 from ..rights import make_folder
-from .listing import ListedFile, listing_of
+from .listing import PARTIAL, WHOLE, ListedFile, listing_of
 from .tables import Store, literal
 
 SECONDS = 30.0
@@ -99,7 +99,7 @@ class Preserver:
         wanted = {
             (one.namespace, one.name, one.fingerprint): None
             for one in inputs
-            if one.fingerprint and one.fingerprint.startswith(("listing:", "partitions:")) and self._wanted(one)
+            if one.fingerprint and one.fingerprint.startswith((WHOLE, PARTIAL)) and self._wanted(one)
         }
         if not wanted:
             return
@@ -144,7 +144,7 @@ class Preserver:
     def _copied(self, store: Store, namespace: str, name: str, fingerprint: str, until: float) -> tuple[PreservedFile, ...]:
         if namespace != "file" or self._folder is None:
             raise _Changed(NOT_LOCAL)
-        if fingerprint.startswith("partitions:"):
+        if fingerprint.startswith(PARTIAL):
             raise _Changed(A_PART)
         found = listing_of(name, fingerprint)
         if found is None:

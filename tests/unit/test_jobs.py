@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from spark_lineage.model import Dataset, Output
+from spark_lineage.model import Dataset, Output, Snapshot
 from spark_lineage.store.tables import Store
 
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
@@ -144,9 +144,18 @@ def test_what_is_due_is_taken_under_its_whole_name(tmp_path: Path, monkeypatch: 
 
     def take(_: object, store: Store, place: str, version: int, at: None, key: tuple[str, str], **rest: object) -> Any:
         taken.append((place, version, key, rest["table_id"]))
+        return Snapshot(
+            namespace=key[0],
+            name=key[1],
+            table_id="x",
+            delta_version=version,
+            algorithm="a",
+            method="scan",
+            computed_at=datetime.now(UTC),
+        )
 
     monkeypatch.setitem(job["take_due"].__globals__, "take_with_spark", take)
-    left = [one for one in job["take_due"](None, store) if one is not None]
+    left = [one for one in job["take_due"](None, store) if one.method == "none"]
     assert taken == [("s3://a/t", 0, keys[0], "x"), ("s3://b/t", 0, keys[1], "y")]
     assert [(one.namespace, one.name, one.reason) for one in left] == [
         (*keys[2], "it is recorded without a place where it lies")
