@@ -31,12 +31,6 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "some täble"
 
 
-@pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> Store:
-    shutil.copytree(empty_store, tmp_path / "store")
-    return Store.open(tmp_path / "store")
-
-
 def of(place: Path, version: int, **values: object) -> Availability:
     return availability(str(place), [version], **values)[version]  # type: ignore[arg-type]
 

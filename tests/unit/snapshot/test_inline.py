@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ from spark_lineage.snapshot.kinds import classes_hash
 from spark_lineage.snapshot.sums import Sums
 from spark_lineage.snapshot.taking import take
 from spark_lineage.store.tables import Store
-
-
-@pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> Store:
-    shutil.copytree(empty_store, tmp_path / "store")
-    return Store.open(tmp_path / "store")
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
         yield Bucket("some täble")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "store", create=True)
-
-
 def test_a_copy_that_is_not_the_version_does_not_stay(bucket: Bucket, store: Store) -> None:
     """The log comes last: what is in an archive with one was held against the checksum."""
     table, kept = Bucket("changed"), Bucket("changed kept")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,12 +38,6 @@ TABLE = pa.table(
         "price": pa.array([Decimal("1.00")] * 5, pa.decimal128(10, 2)),
     }
 )
-
-
-@pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> Store:
-    shutil.copytree(empty_store, tmp_path / "store")
-    return Store.open(tmp_path / "store")
 
 
 @pytest.fixture

@@ -26,12 +26,6 @@ from spark_lineage.store.tables import Store
 
 
 @pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> Store:
-    shutil.copytree(empty_store, tmp_path / "store")
-    return Store.open(tmp_path / "store")
-
-
-@pytest.fixture
 def place(tmp_path: Path) -> str:
     return str(tmp_path / "some table")
 

@@ -38,11 +38,6 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(str(tmp_path / "lineage"), create=True)
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     place = tmp_path / "lake" / "orders"
     place.mkdir(parents=True)
