@@ -90,3 +90,8 @@ class Ambiguous(QueryError):
     def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.candidates = candidates
+
+
+def first_line(error: Exception) -> str:
+    """What a library says went wrong, without what follows and without a full stop: to go into a message of ours."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

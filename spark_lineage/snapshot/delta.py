@@ -26,7 +26,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ..config import known_to_arrow, local_path
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from .arrow import PLAIN, without_views
 from .batches import bounded
 from .calendars import old_calendar
@@ -112,7 +112,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         return _read(place, table, _committed_at(place, table, newest))
     except TableNotFoundError as error:
         raise SnapshotError(
-            f"{location} is no Delta table: {_first_line(error)}; name a table's folder or its dataset"
+            f"{location} is no Delta table: {first_line(error)}; name a table's folder or its dataset"
         ) from error
     except (DeltaError, OSError, ValueError) as error:
         wanted = (
@@ -124,10 +124,10 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
         )
         if "file stats" in str(error):
             raise SnapshotError(
-                f"{wanted} of {location} is left to Spark: its log has what delta-rs cannot read ({_first_line(error)})"
+                f"{wanted} of {location} is left to Spark: its log has what delta-rs cannot read ({first_line(error)})"
             ) from error
         raise SnapshotError(
-            f"{wanted} of {location} cannot be read: {_first_line(error)}. Logs are kept for delta.logRetentionDuration "
+            f"{wanted} of {location} cannot be read: {first_line(error)}. Logs are kept for delta.logRetentionDuration "
             "(30 days unless set), removed files for delta.deletedFileRetentionDuration (one week): longer ones would have kept it"
         ) from error
 
@@ -141,7 +141,7 @@ def sums_of_file(
         return scheme.of(batches_of(table, file, footer=footer), table.columns)
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
         raise SnapshotError(
-            f"{file.path} of {table.location} has values that cannot be summed: {_first_line(error)}; restore it where it was changed, or "
+            f"{file.path} of {table.location} has values that cannot be summed: {first_line(error)}; restore it where it was changed, or "
             "write it anew"
         ) from error
 
@@ -253,7 +253,7 @@ def batches_of(
             "delta.deletedFileRetentionDuration (one week unless set) until VACUUM: a longer one would have kept it"
         ) from error
     except (pa.ArrowException, OSError) as error:
-        raise SnapshotError(f"{file.path} of {table.location} cannot be read: {_first_line(error)}") from error
+        raise SnapshotError(f"{file.path} of {table.location} cannot be read: {first_line(error)}") from error
 
 
 def _refuse_old_calendar(parquet: pq.ParquetFile, wanted: list[Column], fields: dict[str, pa.Field], place: str) -> None:
@@ -358,7 +358,7 @@ def opened(location: str) -> tuple[Any, str]:
     try:
         return _azure(place) if place.startswith(("abfs:", "abfss:")) else pafs.FileSystem.from_uri(quote(place, safe=":/@"))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise SnapshotError(f"{location} cannot be opened: {_first_line(error)}") from error
+        raise SnapshotError(f"{location} cannot be opened: {first_line(error)}") from error
 
 
 def _azure(place: str) -> tuple[Any, str]:
@@ -378,7 +378,3 @@ def _azure(place: str) -> tuple[Any, str]:
     except ValueError:
         raise ValueError(f"{_AZURE_KEY} is no key of an account, which is Base64") from None
     return pafs.AzureFileSystem(found["account"], account_key=key), f"{found['container']}{found['path']}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")

@@ -10,7 +10,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from ..errors import SnapshotError, VersionGone
+from ..errors import SnapshotError, VersionGone, first_line
 from .delta import absolute, opened
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -105,7 +105,3 @@ def list_log(location: str) -> Listing:
     if not listing.readable():
         raise VersionGone(f"the log of {location} is not whole: none of its versions can be read")
     return listing
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

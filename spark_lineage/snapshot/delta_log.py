@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from .delta import absolute, opened, resolved
-from .delta_listing import MILLISECOND, Listing, first_line, list_log
+from .delta_listing import MILLISECOND, Listing, list_log
 from .intervals import duration
 
 FILES_KEPT = "delta.deletedFileRetentionDuration"

@@ -15,7 +15,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pyarrow.types as pat
 
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from ..store.listing import ListedFile, is_hidden
 from .arrow_types import spark_field
 from .batches import bounded, sliced
@@ -306,10 +306,6 @@ def _structs(kind: Any) -> Iterator[list[dict[str, Any]]]:
 
 def _renamed(batch: pa.RecordBatch, asked: dict[str, str]) -> pa.RecordBatch:
     return batch.rename_columns([asked.get(name.lower(), name) for name in batch.schema.names])
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def _instants(kind: Any) -> Any:

@@ -15,8 +15,7 @@ from urllib.parse import quote, unquote
 
 import pyarrow as pa
 
-from ..errors import SnapshotError
-from .files import first_line
+from ..errors import SnapshotError, first_line
 from .kinds import Column, columns_of
 from .sides import Side, Told
 

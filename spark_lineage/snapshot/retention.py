@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from .delta import absolute, for_delta_rs
 from .delta_log import FILES_KEPT, LOG_KEPT, DeltaLog, Progress, outside, read_log
 from .intervals import duration, interval
@@ -117,7 +117,7 @@ def _set(location: str, table_id: str, changes: tuple[Change, ...]) -> int:
         except (DeltaError, OSError, ValueError) as error:
             if isinstance(error, CommitFailedError) and "nsupported" not in str(error) and attempt + 1 < _ATTEMPTS:
                 continue  # a writer was quicker
-            reason = str(error).strip().split("\n")[0].rstrip(".")
+            reason = first_line(error)
             raise SnapshotError(
                 f"the properties of {location} were not set: {reason}. If Spark can write the table, run there: "
                 f"{statement(location, changes)}"

@@ -17,14 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from ..config import local_path
-from ..errors import SnapshotError
+from ..errors import SnapshotError, first_line
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Snapshot
 from ..store.listing import ListedFile, fingerprint_of, listed, listing_of
 from ..store.tables import Store
 from .arrow import PLAIN
 from .delta import absolute, is_delta, version_of
-from .files import FilesSide, first_line
+from .files import FilesSide
 from .kinds import schema_hash
 from .sums import Progress, Scheme
 from .taking import Verified, bound_to, check_scheme, held_against, snapshots, take, verify
