@@ -86,7 +86,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("snapshots.allow", "list", (), "Globs of dataset names or locations; where given, versions of other datasets get no checksum by themselves."),
     Option("snapshots.deny", "list", (), "Globs of dataset names or locations whose versions get no checksum by themselves."),
     Option("snapshots.max.bytes", "int", 1_073_741_824, "Data files of a version that were not summed yet may have so many bytes; of a larger one it is recorded that it was left out. `spark-lineage snapshot take` knows no bound.", most=2**63 - 1),
-    Option("snapshots.inline", "bool", False, "Whether the rows that are written to Delta tables are summed in the same pass, so that their checksum needs no reading; for the session that attach() is given (docs/snapshots.md)."),
+    Option("snapshots.inline", "bool", False, "Whether the rows that are written to Delta tables are summed in the same pass, so that their checksum needs no reading (docs/snapshots.md)."),
     Option("snapshots.preserve", "list", (), "Globs of dataset names or locations: files without versions (CSV, Parquet, JSON, ...) on a local disk that are copied when their reading is ingested, if they have not changed by then (docs/snapshots.md). An option of who ingests."),
     Option("snapshots.preserve.max.bytes", "int", 10_737_418_240, "What these copies may take in all; what would go beyond it is not copied, and the reason is recorded.", most=2**63 - 1),
     Option("snapshots.preserve.folder", "str", "", "Folder for them. Empty: `preserved_files` in a store on a local disk."),

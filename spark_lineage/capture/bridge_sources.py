@@ -20,7 +20,7 @@ FILES = (
     "CommandWriter", "Clock", "Executable", "RowHash", "Inline", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Ahead", "Bridge",
 )  # fmt: skip
-JAR_FILES = ("Options", "Pipes", "Program", "Launch", "RunStart", "LineageListener")
+JAR_FILES = ("Options", "Pipes", "Program", "Launch", "RunStart", "LineageListener", "Sessions")
 """Only in the jar: what Python does in a Python driver."""
 BRIDGE = JavaSources(
     room="spark_lineage.capture",

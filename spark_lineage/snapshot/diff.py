@@ -22,6 +22,7 @@ from .differing import differing, hashed
 from .files import FilesSide
 from .kinds import Column, Kind, columns_of
 from .pairing import Pair, Pairing, paired
+from .parts import kept_parts
 from .postgres import PostgresSide, is_postgres, shown
 from .sides import DeltaSide, Side
 from .sums import Sums
@@ -98,7 +99,7 @@ def diff(
     sides = _named(store, here), _named(store, there)
     known = _known(sides, options)
     if known is not None and (known.equal or known.reason is not None):
-        return known
+        return _with_columns(store, sides, known)
     try:
         with ExitStack() as open_sides:
             opened: dict[int, Side] = {}
@@ -109,7 +110,7 @@ def diff(
     except SnapshotError as error:
         if known is None:
             raise
-        return replace(known, reason=f"the rows were not compared: {error}")
+        return replace(_with_columns(store, sides, known), reason=f"the rows were not compared: {error}")
 
 
 def _known(sides: tuple[_Named, _Named], options: Options) -> Difference | None:
@@ -127,6 +128,17 @@ def _known(sides: tuple[_Named, _Named], options: Options) -> Difference | None:
             answer, only_here=0, only_there=0, changed=0 if options.key else None, reason=None if pairing.alike else _SCHEMAS
         )
     return replace(answer, reason=_BRIEF if options.brief else None)
+
+
+def _with_columns(store: Store | None, sides: tuple[_Named, _Named], known: Difference) -> Difference:
+    """What is known, with the columns whose kept sums differ, where these were taken of both."""
+    here, there = (
+        kept_parts(store, side.kept).get(None) if store is not None and side.kept is not None else None for side in sides
+    )
+    if known.equal or here is None or there is None:
+        return known
+    differ = here.differing(there)
+    return replace(known, differing=tuple(ColumnDifference(column=name) for name in known.columns if name in differ))
 
 
 _BRIEF = "a brief answer does not count rows"

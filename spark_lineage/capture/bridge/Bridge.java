@@ -151,9 +151,13 @@ public final class Bridge extends SparkListener {
         if (inline != null) {
             inline.outOf(summing);
         }
-        inline = new Inline(context, worker);
+        inline = new Inline(context, reasons());
         inline.into(methods);
         summing = methods;
+    }
+
+    Reasons reasons() {
+        return worker.reasons;
     }
 
     /** Takes a run_start or run_end document that Python made for a job(...) in the application. */

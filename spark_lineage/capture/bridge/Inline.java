@@ -14,6 +14,7 @@ import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.plans.logical.CollectMetrics;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.Subquery;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
 import org.apache.spark.sql.execution.QueryExecution;
@@ -32,11 +33,11 @@ final class Inline extends Rule {
     private static final String ROOT = "spark.sql.execution.root.id";
 
     private final SparkContext context;
-    private final Worker worker;
+    private final Reasons reasons;
 
-    Inline(SparkContext context, Worker worker) {
+    Inline(SparkContext context, Reasons reasons) {
         this.context = context;
-        this.worker = worker;
+        this.reasons = reasons;
     }
 
     /** Puts it behind the rules that the session has. */
@@ -54,11 +55,11 @@ final class Inline extends Rule {
 
     public TreeNode apply(TreeNode plan) {
         try {
-            return isWritten() && !isSummed((LogicalPlan) plan) ? summed((LogicalPlan) plan) : plan;
+            return isWhole(plan) && isWritten() ? summed((LogicalPlan) plan) : plan;
         } catch (Exception e) {
-            worker.reasons.add("checksums in the same pass: " + e);
+            reasons.add("checksums in the same pass: " + e);
         } catch (LinkageError e) {
-            worker.reasons.add("checksums in the same pass: " + e);
+            reasons.add("checksums in the same pass: " + e);
         }
         return plan;
     }
@@ -82,9 +83,12 @@ final class Inline extends Rule {
         return false;
     }
 
-    private static boolean isSummed(LogicalPlan plan) {
-        return plan instanceof Project && ((Project) plan).child() instanceof CollectMetrics
-            && ((CollectMetrics) ((Project) plan).child()).name().startsWith(NAME);
+    /** Whether it is a whole query, not yet summed. The optimizer calls itself for each subquery, and has to be given one back. */
+    private static boolean isWhole(TreeNode plan) {
+        if (plan instanceof Project && ((Project) plan).child() instanceof CollectMetrics) {
+            return !((CollectMetrics) ((Project) plan).child()).name().startsWith(NAME);
+        }
+        return !(plan instanceof Subquery);
     }
 
     private LogicalPlan summed(LogicalPlan plan) throws Exception {

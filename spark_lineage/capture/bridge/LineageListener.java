@@ -67,6 +67,9 @@ public final class LineageListener extends SparkListener {
         bridge = new Bridge(context, forBridge);
         try {
             bridge.start(start.json());
+            if (options.flag("snapshots.inline")) {
+                Sessions.extend(context.conf());
+            }
             launch.tell(folder, inbox, options.text("store"));
         } catch (Exception e) {
             bridge.stop(0L);

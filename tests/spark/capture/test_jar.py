@@ -22,6 +22,10 @@ from spark_lineage.capture.bridge_sources import RESOURCE
 from spark_lineage.config import load
 from spark_lineage.errors import AttachError
 from spark_lineage.ingest import ingest
+from spark_lineage.lineage.limits import Limits
+from spark_lineage.snapshot.policy import Policy
+from spark_lineage.snapshot.taking import snapshots, take
+from spark_lineage.store.tables import Store
 
 TIMEOUT = 300
 BIN = Path(sys.executable).parent
@@ -91,6 +95,34 @@ def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[s
     ingest(str(tmp_path / "inbox"), str(tmp_path / "store"))
     (recorded,) = spark_lineage.open(str(tmp_path / "store")).runs()
     assert (recorded.job_name, recorded.status, recorded.executions) == ("ids_by_sql", "succeeded", 3)
+
+
+def test_rows_are_summed_in_every_session(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Also in those of `newSession()`, and once where Python asks for it, too."""
+    program = tmp_path / "job.py"
+    program.write_text(
+        "import sys, spark_lineage\n"
+        "from pyspark.sql import SparkSession\n"
+        "spark = SparkSession.builder.getOrCreate()\n"
+        "for name, session in (('first', spark), ('new', spark.newSession()), ('joined', spark), ('off', spark)):\n"
+        "    if name == 'joined':\n"
+        "        spark_lineage.attach(spark, strict=True, snapshots_inline=True)\n"
+        "    if name == 'off':\n"
+        "        spark_lineage.detach(spark)\n"
+        "    frame = session.sql('SELECT id, rand(7) AS r FROM range(0, 9, 1, 2) WHERE id < (SELECT max(id) FROM range(9))')\n"
+        "    frame.write.format('delta').save(sys.argv[1] + '/' + name)\n"
+        "spark.stop()\n"
+    )
+    more = {"spark.lineage.snapshots.inline": "true"}
+    run([str(BIN / "spark-submit"), *with_jar(tmp_path / "inbox", **more), str(program), str(tmp_path)], tmp_path)
+    ingest(str(tmp_path / "inbox"), str(tmp_path / "store"), snapshots=Policy("outputs", Limits(), 0))
+    store = Store.open(tmp_path / "store")
+    taken = {one.name.rsplit("/", 1)[1]: one for one in snapshots(store, without=True)}
+    assert {name: (one.method, one.row_count) for name, one in taken.items()} == dict.fromkeys(
+        ("first", "new", "joined"), ("inline", 8)
+    )
+    for name, one in taken.items():
+        assert one.checksum == take(Store.open(tmp_path / "other", create=True), str(tmp_path / name)).checksum
 
 
 @pytest.mark.soak

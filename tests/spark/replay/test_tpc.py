@@ -1,4 +1,4 @@
-"""The queries of TPC-H and TPC-DS, recorded in one process, give the same rows when they are restored in another."""
+"""The queries of TPC-H and TPC-DS, recorded in one process, give the same rows when they are restored in another, and when they are written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 import tpc
+import tpc_written
 from recording import Recorded
 
+from spark_lineage.lineage.limits import Limits
 from spark_lineage.replay.executables import restore
+from spark_lineage.snapshot.deferred import due, take_wanted
+from spark_lineage.snapshot.policy import Policy
+from spark_lineage.snapshot.taking import snapshots, take
+from spark_lineage.store.tables import Store
 
 TOLERANCE = 1e-9
 """Of floats, relative: the order in which they are added up is not the same each time."""
@@ -63,6 +69,26 @@ def test_every_query_gives_the_same_rows_in_another_process(record: Callable[...
     )
     assert differ == {}
     assert len(tpc.QUERIES) - len(empty) >= MOST, empty
+
+
+@pytest.mark.soak
+def test_every_query_is_summed_in_the_same_pass_as_its_write(
+    record: Callable[..., Recorded],
+) -> None:
+    """What is written are the rows, and what was summed is what a scan of them gives."""
+    recorded = record(program=Path(tpc_written.__file__), timeout=5400)
+    assert recorded.expected.keys() == tpc.QUERIES.keys()
+    store, policy = Store.open(recorded.store), Policy("outputs", Limits(), 0)
+    take_wanted(store, due(store, policy), policy)
+    taken = {one.name.rsplit("/", 1)[1]: one for one in snapshots(store, without=True)}
+    assert {one.reason for one in taken.values() if one.method != "inline"} == set()
+    assert {name.replace(" ", "-") for name in recorded.expected} == taken.keys()
+    again = Store.open(recorded.work / "again", create=True)
+    for name, one in taken.items():
+        scanned = take(again, str(recorded.work / "written" / name))
+        assert (scanned.row_count, scanned.checksum) == (one.row_count, one.checksum), name
+    differ = {name: found for name, (without, with_it) in recorded.expected.items() if (found := difference(with_it, without))}
+    assert differ == {}
 
 
 def difference(rows: list[list[Any]], expected: list[list[Any]]) -> str:

@@ -54,10 +54,9 @@ def prepare(spark: Any, work: str) -> None:
         spark.sql(f"INSERT INTO tpcds.{table.name} SELECT /*+ COALESCE(1) */ * FROM parquet.`{work}/{table.name}.parquet`")
 
 
-def main(settings: str, work: str, *names: str) -> None:
+def session(settings: str, work: str) -> Any:
+    """A session that has the tables."""
     from pyspark.sql import SparkSession
-
-    from spark_lineage.capture.attach import attach
 
     builder = SparkSession.builder.appName("tpc")
     for key, value in {**json.loads(Path(settings).read_text()), **TINY}.items():
@@ -65,6 +64,13 @@ def main(settings: str, work: str, *names: str) -> None:
     spark = builder.config("spark.sql.warehouse.dir", f"{work}/warehouse").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     prepare(spark, work)
+    return spark
+
+
+def main(settings: str, work: str, *names: str) -> None:
+    from spark_lineage.capture.attach import attach
+
+    spark = session(settings, work)
     attachment = attach(spark, inbox=f"{work}/inbox", ingest="none", executables="all", strict=True, plan_max_seconds=60)
     assert attachment is not None
     expected: dict[str, list[list[Any]]] = {}

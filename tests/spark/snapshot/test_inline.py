@@ -80,6 +80,29 @@ def test_versions_that_follow_from_those_before(spark: Any, kept: Kept, place: s
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, (SELECT max(id) FROM ids) AS most FROM ids WHERE id > (SELECT avg(id) FROM ids)",
+        "SELECT id FROM ids WHERE id IN (SELECT id * 2 FROM ids WHERE id < (SELECT max(id) / 4 FROM ids))",
+        "SELECT id FROM ids o WHERE EXISTS (SELECT 1 FROM ids i WHERE i.id = o.id * 3) OR id NOT IN (SELECT id * 2 FROM ids)",
+        "SELECT id, (SELECT count(*) FROM ids i WHERE i.id < o.id) AS below FROM ids o",
+        "SELECT sum(id + (SELECT min(id) FROM ids)) AS s FROM ids GROUP BY id % 3 HAVING count(*) > (SELECT 5)",
+        "WITH c AS (SELECT id, rand(7) AS r FROM ids) SELECT a.id, b.r FROM c a JOIN c b ON a.id = b.id WHERE a.r = (SELECT max(r) FROM c) OR true",
+        "SELECT o.id, l.n FROM ids o JOIN LATERAL (SELECT count(*) AS n FROM ids i WHERE i.id < o.id) l",
+    ],
+)
+def test_queries_with_subqueries(query: str, spark: Any, kept: Kept, place: str) -> None:
+    """The optimizer calls itself for each of them."""
+    spark.range(40).createOrReplaceTempView("ids")
+    expected = sums_of_frame(spark.sql(query))
+    spark.sql(f"CREATE TABLE delta.`{place}` USING delta AS {query}")
+    spark.sql(query).write.format("delta").mode("append").save(place)
+    taken = kept()
+    assert [(one.method, one.row_count) for one in taken] == [("inline", expected.rows), ("inline", 2 * expected.rows)]
+    assert [one.checksum for one in taken] == [expected.checksum, (expected + expected).checksum]
+
+
+@pytest.mark.parametrize(
     "statements",
     [
         ("CREATE TABLE {t} USING delta AS SELECT id, array(id) AS a FROM range(3)",),

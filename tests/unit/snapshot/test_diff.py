@@ -21,6 +21,7 @@ from spark_lineage.snapshot.diff import Options, diff
 from spark_lineage.snapshot.difference import ColumnDifference, Difference
 from spark_lineage.snapshot.files import FilesSide
 from spark_lineage.snapshot.pairing import SchemaDifference
+from spark_lineage.snapshot.parts import ByColumn, take_parts
 from spark_lineage.snapshot.taking import take
 from spark_lineage.store.tables import Store
 
@@ -107,6 +108,21 @@ def test_a_brief_answer_reads_nothing_where_checksums_are_kept(store: Store) -> 
             file.unlink()
     found = diff(store, "a", "b", Options(brief=True))
     assert (found.equal, found.known, counted(found)) == (False, True, (None, None, None))
+
+
+def test_kept_sums_of_columns_tell_where_the_rows_cannot(store: Store) -> None:
+    write_deltalake("t", orders(1, 2))
+    write_deltalake("other", pa.table({"id": [1, 2], "name": ["n1", None]}))
+    kept = take(store, "t")
+    take_parts(store, kept, "t", ByColumn())
+    other = take(store, "other")
+    assert diff(store, "t", "other", Options(brief=True)).differing == (), "those of one are not enough"
+    take_parts(store, other, "other", ByColumn())
+    assert diff(store, "t", "other", Options(brief=True)).differing == (ColumnDifference(column="name"),)
+    shutil.rmtree("other")
+    found = diff(store, "t", "other@0")
+    assert (found.known, found.differing) == (True, (ColumnDifference(column="name"),))
+    assert "the rows were not compared: " in str(found.reason)
 
 
 def test_a_checksum_of_a_table_that_was_there_before_is_not_taken_for_the_new_one(store: Store) -> None:
