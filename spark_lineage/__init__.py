@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .capture.declared import lineage
     from .capture.job import job
     from .capture.model_marks import scored, trained
-    from .snapshot.lineage import open
+    from .rows.lineage import open
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "attach", "detach", "flush", "job", "lineage", "open", "scored", "trained"]
@@ -31,7 +31,7 @@ _WHERE = {
     "flush": "capture.attach",
     "job": "capture.job",
     "lineage": "capture.declared",
-    "open": "snapshot.lineage",
+    "open": "rows.lineage",
     "scored": "capture.model_marks",
     "trained": "capture.model_marks",
 }

@@ -14,6 +14,7 @@
     ├── ExecutableError         a stored plan cannot be run: its signature, its Spark version, or something it needs is not there
     ├── SnapshotError           a checksum that cannot be taken: a type without an encoding, a version that cannot be read
     │   └── VersionGone         nothing is left of what was to be read, and looking again will not help
+    ├── TraceError              rows cannot be traced: the plan is not kept, or does not give the row again
     └── QueryError              a question that cannot be answered
         ├── NotFound            nothing of that name is recorded
         └── Ambiguous           the name fits more than one thing; the message lists them
@@ -63,6 +64,10 @@ class SchemaVersionError(StoreError):
 
 class ExecutableError(LineageError):
     """A stored plan cannot be run here: its signature, its Spark version, or something that it needs is not there."""
+
+
+class TraceError(LineageError):
+    """A row that cannot be traced: nothing recorded made it, its plan is not kept, or does not give it again."""
 
 
 class SnapshotError(LineageError):

@@ -27,7 +27,7 @@ from ..query.answers import (
     Walk,
     plain,
 )
-from . import differences, keeping
+from . import differences, keeping, traces
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import Snapshot
+    from ..rows.witness import Hop
     from ..snapshot.archive import Archived
     from ..snapshot.difference import Difference
     from ..snapshot.parts import Parts
@@ -254,6 +255,20 @@ class Page:
         for title, header, rows in differences.tables(found):
             self._line(f"\n{title}")
             self._table(header, rows, empty="")
+        return None
+
+    def traced(self, hops: Iterable[Hop]) -> None:
+        """Each hop as soon as it is known; as JSON all together."""
+        if self.as_json:
+            return self._json(traces.as_json(hops))
+        for number, hop in enumerate(hops):
+            if number:
+                self._line("")
+            for part in traces.parts(hop):
+                if isinstance(part, str):
+                    self._line(part)
+                else:
+                    self._table(*part, empty="")
         return None
 
     def findings(self, findings: Sequence[Finding]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -81,18 +81,20 @@ def restore(
     options: Mapping[str, str] | None = None,
     part: int = 0,
     classes: Sequence[str] = (),
+    leaf_rows: Callable[[ExecutableLeaf, DataFrame], DataFrame] = lambda leaf, rows: rows,
 ) -> DataFrame:
     """A DataFrame of the recorded plan, in a new session with the recorded settings, schema and instant.
 
     By number of leaf (`found.executable.leaves`): `versions`, other Delta versions than the recorded ones (None: the
     latest), and `frames`, other rows, which leaves of kind `rows` need. `options` are put in the place of redacted ones.
     `part`: which plan, where the execution has several (multi-insert). `classes`: prefixes of Java classes that the plan
-    may hold beside Spark's. Raises ExecutableError with what is missing.
+    may hold beside Spark's. `leaf_rows` is given what each leaf reads, and gives that with more columns, say. Raises
+    ExecutableError with what is missing.
     """
     executable = found.executable
     _check_spark(spark, executable)
     session = _session(spark, found)
-    given = [_rows(session, leaf, versions or {}, frames or {}, options or {}) for leaf in executable.leaves]
+    given = [_rows(session, leaf, versions or {}, frames or {}, options or {}, leaf_rows) for leaf in executable.leaves]
     restored = _frames(session, found, given, classes)
     if part >= len(restored):
         raise ExecutableError(f"{executable.execution_id} has {len(restored)} plans, numbered from 0; there is no part {part}")
@@ -170,12 +172,13 @@ def _rows(
     versions: Mapping[int, int | None],
     frames: Mapping[int, DataFrame],
     options: Mapping[str, str],
+    leaf_rows: Callable[[ExecutableLeaf, DataFrame], DataFrame],
 ) -> Any:
     """The analyzed plan of what a leaf reads."""
     frame = frames.get(leaf.number)
     if frame is None:
         frame = _read(session, leaf, versions, options)
-    return frame._jdf.queryExecution().analyzed()
+    return leaf_rows(leaf, frame)._jdf.queryExecution().analyzed()
 
 
 def _read(

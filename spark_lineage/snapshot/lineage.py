@@ -1,5 +1,4 @@
-"""`spark_lineage.open(path)`: the questions to the lineage tables, and what reads datasets to answer: checksums, differences,
-and how versions are kept.
+"""The questions to the lineage tables, and what reads datasets to answer: checksums, differences, and how versions are kept.
 
 What reads is imported when it is asked for: the questions need none of it.
 """
@@ -10,7 +9,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config import load
 from ..model import Snapshot
 from ..query.lineage import At
 from ..query.lineage import Lineage as Questions
@@ -119,16 +117,3 @@ class Lineage(Questions):
         from ..store.tables import Store
 
         return Store.open(self._location)
-
-
-def open(location: str | os.PathLike[str] | None = None) -> Lineage:
-    """The lineage in a store: a folder or an object store URI; None is the store that the configuration names.
-
-    >>> import spark_lineage
-    >>> lineage = spark_lineage.open("./lineage")                           # doctest: +SKIP
-    >>> lineage.diff("lake/orders@12", "lake/orders@15", key=["id"]).equal   # doctest: +SKIP
-    False
-
-    Raises `StoreNotFound`, `SchemaVersionError`, `StoreError`, and `ConfigError` where the configuration cannot be read.
-    """
-    return Lineage(os.fspath(location) if location is not None else str(load().store))

@@ -233,7 +233,7 @@ def _sums_by_file(
         frame = found.frame_of([file.path for file in wanted.values()], frame)
     place = F.col("_metadata.file_path").alias("place")
     hashed = frame.select(place, *row_hashes(columns)).groupBy("place").agg(*aggregates())
-    told = {_local(row["place"]): sums_from(row) for row in _rows(hashed)}
+    told = {local_place(row["place"]): sums_from(row) for row in _rows(hashed)}
     return {file.named: told[name] for name, file in wanted.items()} if wanted.keys() <= told.keys() else None
 
 
@@ -258,7 +258,7 @@ def _unreadable(error: Exception) -> SnapshotError:
     )
 
 
-def _local(place: str) -> str:
+def local_place(place: str) -> str:
     """A file's place as `resolved` gives it: Spark tells an encoded URI."""
     place = unquote(place)
     return "/" + place.removeprefix("file:").lstrip("/") if place.startswith("file:") else place

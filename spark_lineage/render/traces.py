@@ -1,0 +1,79 @@
+"""A trace drawn: for each hop what is traced, what wrote it, and the rows that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..query.answers import plain
+from .differences import cell, plain_value
+
+if TYPE_CHECKING:
+    from ..rows.witness import Hop, Source
+
+Table = tuple[Sequence[str], list[tuple[Any, ...]]]
+Part = str | Table
+_WIDE = 8
+"""So many columns of a row are shown; `--json` has all."""
+
+
+def parts(hop: Hop) -> Iterator[Part]:
+    """Lines and tables."""
+    yield f"{hop.alias or hop.name} version {hop.version}"
+    yield _table(hop.rows)
+    if hop.execution_id:
+        yield f"  written in version {hop.written_version} by {hop.job_name or 'a run'} ({hop.operation}, {hop.execution_id})"
+    if hop.passed:
+        yield f"  {hop.passed}"
+    if hop.witness is not None:
+        yield f"  witness: {hop.witness.completeness}"
+        for reason in hop.witness.reasons:
+            yield f"    {reason}"
+        for source in hop.witness.sources:
+            yield f"\n  from {_named(source)}: {_count(source)}"
+            if source.rows:
+                yield _table([row.values for row in source.rows])
+    if hop.ended:
+        yield f"  ends here: {hop.ended}"
+
+
+def _named(source: Source) -> str:
+    version = "" if source.version is None else f" version {source.version}"
+    return f"{source.alias or source.name or source.location}{version}"
+
+
+def _count(source: Source) -> str:
+    rows = f"{source.count:,} {'row' if source.count == 1 else 'rows'}"
+    more = f", {len(source.rows):,} of them shown" if len(source.rows) < source.count else ""
+    if source.whole:
+        return (
+            f"{rows}{more}, and all of it decides ({source.whole})" if source.count else f"all of it decides ({source.whole})"
+        )
+    return rows + more
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    shown = columns[:_WIDE]
+    more = [f"... {len(columns) - _WIDE} more"] if len(columns) > _WIDE else []
+    return (*shown, *more), [(*(cell(_value(row.get(name))) for name in shown), *("" for _ in more)) for row in rows]
+
+
+def _value(value: Any) -> Any:
+    if hasattr(value, "asDict"):
+        return value.asDict(recursive=True)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def as_json(hops: Iterable[Hop]) -> list[Any]:
+    """All that is known, values as JSON has them."""
+    return [_plain(plain(hop)) for hop in hops]
+
+
+def _plain(value: Any) -> Any:
+    value = _value(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return plain_value(value)

@@ -1,0 +1,364 @@
+package org.sparklineage.rows;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.And;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
+import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.SortOrder;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
+import org.apache.spark.sql.catalyst.plans.logical.Expand;
+import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.Generate;
+import org.apache.spark.sql.catalyst.plans.logical.Join;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.Union;
+import org.apache.spark.sql.catalyst.plans.logical.Window;
+import org.apache.spark.sql.types.DataType;
+
+/**
+ * A plan in normal form, rewritten so that its rows carry where they come from: every row as often as before and in the same order, with more
+ * columns. It ends at leaves, and at links, behind which another block begins: below an aggregate, say, whose rows carry the values that they are
+ * grouped by. (Perm: Glavic and Alonso 2009; blocks instead of joins with the aggregate's input keep the rows as many as they were.)
+ */
+final class Block {
+    /** How the column of a leaf's identity is called; the leaf's number follows. */
+    static final String LEAF = "__lineage_leaf_";
+
+    LogicalPlan plan;
+    final List slots = new ArrayList();
+    /** By number of leaf: why all of its rows decide. */
+    final Map wholes = new LinkedHashMap();
+
+    private final Set used;
+
+    private Block(Set used) {
+        this.used = used;
+    }
+
+    /** `used`: the ids of the attributes that the whole plan looks at, of which the values are told. */
+    static Block of(LogicalPlan normal, Set used) {
+        Block block = new Block(used);
+        Part part = block.part(normal);
+        block.plan = part.plan;
+        block.slots.addAll(part.slots);
+        return block;
+    }
+
+    /** A plan that carries the columns of the slots behind its own. */
+    private static final class Part {
+        final LogicalPlan plan;
+        final List slots;
+
+        Part(LogicalPlan plan, List slots) {
+            this.plan = plan;
+            this.slots = slots;
+        }
+
+        List columns() {
+            ArrayList result = new ArrayList();
+            for (int i = 0; i < slots.size(); i++) {
+                result.add(((Slot) slots.get(i)).column);
+            }
+            return result;
+        }
+    }
+
+    private Part part(LogicalPlan node) {
+        List inner = Trees.subqueries(node);
+        for (int i = 0; i < inner.size(); i++) {
+            whole((LogicalPlan) inner.get(i), "a scalar subquery reads it");
+        }
+        if (node instanceof Project) {
+            return project((Project) node);
+        }
+        if (node instanceof Join) {
+            return join((Join) node);
+        }
+        if (node instanceof Union) {
+            return union((Union) node);
+        }
+        if (node instanceof Aggregate) {
+            return aggregate((Aggregate) node);
+        }
+        if (node instanceof Window) {
+            return window((Window) node);
+        }
+        if (node instanceof Expand) {
+            return expand((Expand) node);
+        }
+        String name = node.getClass().getSimpleName();
+        if (node instanceof Filter || node instanceof Generate || THROUGH.contains(name)) {
+            Part below = part((LogicalPlan) Trees.list(node.children()).get(0));
+            return new Part(Trees.withChild(node, below.plan), below.slots);
+        }
+        List children = Trees.list(node.children());
+        if (name.equals("UnionLoop")) {
+            whole(node, "a recursion reads it");
+            return new Part(node, new ArrayList());
+        }
+        return children.isEmpty() ? new Part(node, new ArrayList()) : opaque(node, children);
+    }
+
+    /** What changes no row, and takes none away that another one depends on. */
+    private static final List THROUGH = java.util.Arrays.asList(new Object[] {
+        "Sort", "Repartition", "RepartitionByExpression", "RebalancePartitions", "SubqueryAlias", "ResolvedHint", "LocalLimit", "GlobalLimit",
+        "Tail", "LimitAll", "Sample", "ReturnAnswer", "CollectMetrics", "EventTimeWatermark", "WithWindowDefinition", "Subquery",
+    });
+
+    private Part project(Project node) {
+        int leaf = leafOf(node.child());
+        if (leaf >= 0) {
+            Alias alias = Trees.named(identity(node), LEAF + leaf);
+            List columns = Trees.with(Trees.list(node.projectList()), Trees.one(alias));
+            return new Part(new Project(Trees.seq(columns), node.child()), Trees.one(Slot.leaf(leaf, alias.toAttribute())));
+        }
+        Part below = part(node.child());
+        return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.projectList()), below.columns())), below.plan), below.slots);
+    }
+
+    /** Of a leaf's row: what it is known by, and the values that the plan reads of it. */
+    private Expression identity(Project leaf) {
+        ArrayList values = new ArrayList();
+        List columns = Trees.list(leaf.projectList());
+        for (int i = 0; i < columns.size(); i++) {
+            NamedExpression column = (NamedExpression) columns.get(i);
+            if (used.contains(column.exprId())) {
+                values.add(Trees.literal(column.name()));
+                values.add(column instanceof Alias ? ((Alias) column).child() : (Expression) column);
+            }
+        }
+        ArrayList parts = new ArrayList();
+        parts.add(Trees.literal("id"));
+        parts.add(idOf(leaf.child()));
+        if (!values.isEmpty()) {
+            parts.add(Trees.literal("read"));
+            parts.add(new CreateNamedStruct(Trees.seq(values)));
+        }
+        return new CreateNamedStruct(Trees.seq(parts));
+    }
+
+    /** Whether it is the projection over a leaf's rows and their identity. */
+    static boolean isLeaf(LogicalPlan node) {
+        return node instanceof Project && leafOf(((Project) node).child()) >= 0;
+    }
+
+    private static int leafOf(LogicalPlan plan) {
+        Attribute id = idOf(plan);
+        return id == null ? -1 : Integer.parseInt(id.name().substring(LEAF.length()));
+    }
+
+    private static Attribute idOf(LogicalPlan plan) {
+        List output = Trees.list(plan.output());
+        Attribute last = output.isEmpty() ? null : (Attribute) output.get(output.size() - 1);
+        return last != null && last.name().startsWith(LEAF) ? last : null;
+    }
+
+    private Part join(Join node) {
+        String kind = node.joinType().toString();
+        Part left = part(node.left());
+        if (kind.equals("LeftSemi")) {
+            Alias key;
+            List used = node.condition().isDefined() ? Trees.referred((Expression) node.condition().get(), Trees.list(node.left().output()))
+                : new ArrayList();
+            ArrayList fields = new ArrayList();
+            ArrayList values = new ArrayList();
+            Expression condition = node.condition().isDefined() ? (Expression) node.condition().get() : null;
+            for (int i = 0; i < used.size(); i++) {
+                Attribute attribute = (Attribute) used.get(i);
+                AttributeReference field = field("k" + i, attribute.dataType(), attribute.nullable());
+                fields.add(field);
+                values.add(attribute);
+            }
+            condition = condition == null ? null : Replacing.attributes(condition, used, fields);
+            key = Trees.named(struct(values), "__lineage_semi");
+            LogicalPlan joined = Trees.withChildren(node, pair(left.plan, node.right()));
+            List columns = Trees.with(Trees.with(Trees.list(node.output()), left.columns()), Trees.one(key));
+            Slot link = Slot.link("semi join", key.toAttribute(), node.right(), fields, condition);
+            return new Part(new Project(Trees.seq(columns), joined), Trees.with(left.slots, Trees.one(link)));
+        }
+        if (kind.equals("LeftAnti") || kind.startsWith("ExistenceJoin")) {
+            whole(node.right(), kind.equals("LeftAnti") ? "no row of it may match" : "whether a row of it matches decides");
+            return new Part(Trees.withChildren(node, pair(left.plan, node.right())), left.slots);
+        }
+        Part right = part(node.right());
+        return new Part(Trees.withChildren(node, pair(left.plan, right.plan)), Trees.with(left.slots, right.slots));
+    }
+
+    private static List pair(Object first, Object second) {
+        return Trees.with(Trees.one(first), Trees.one(second));
+    }
+
+    private Part union(Union node) {
+        List children = Trees.list(node.children());
+        ArrayList parts = new ArrayList();
+        ArrayList all = new ArrayList();
+        for (int i = 0; i < children.size(); i++) {
+            Part part = part((LogicalPlan) children.get(i));
+            parts.add(part);
+            all.addAll(part.slots);
+        }
+        ArrayList plans = new ArrayList();
+        List columns = new ArrayList();
+        for (int i = 0; i < parts.size(); i++) {
+            Part part = (Part) parts.get(i);
+            ArrayList projected = new ArrayList(Trees.list(((LogicalPlan) children.get(i)).output()));
+            for (int j = 0; j < all.size(); j++) {
+                Slot slot = (Slot) all.get(j);
+                Alias alias = Trees.named(part.slots.contains(slot) ? (Expression) slot.column : Trees.none(slot.column.dataType()), slot.column.name());
+                projected.add(alias);
+            }
+            plans.add(new Project(Trees.seq(projected), part.plan));
+        }
+        LogicalPlan made = Trees.withChildren(node, plans);
+        List output = Trees.list(made.output());
+        ArrayList slots = new ArrayList();
+        for (int j = 0; j < all.size(); j++) {
+            slots.add(((Slot) all.get(j)).in((Attribute) output.get(output.size() - all.size() + j)));
+        }
+        return new Part(made, slots);
+    }
+
+    private Part aggregate(Aggregate node) {
+        List grouping = Trees.list(node.groupingExpressions());
+        ArrayList keys = new ArrayList();
+        ArrayList attributes = new ArrayList();
+        ArrayList fields = new ArrayList();
+        Expression condition = null;
+        for (int i = 0; i < grouping.size(); i++) {
+            Expression group = (Expression) grouping.get(i);
+            Alias key = Trees.named(group, "__lineage_key_" + i);
+            AttributeReference field = field("k" + i, group.dataType(), true);
+            keys.add(key);
+            attributes.add(key.toAttribute());
+            fields.add(field);
+            Expression same = new EqualNullSafe(group, field);
+            condition = condition == null ? same : new And(condition, same);
+        }
+        LogicalPlan keyed = Trees.with(node, new int[] {1}, new Object[] {Trees.seq(Trees.with(Trees.list(node.aggregateExpressions()), keys))});
+        Alias key = Trees.named(struct(attributes), "__lineage_group");
+        String kind = isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
+        Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
+        return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
+    }
+
+    private static boolean isFiltered(List expressions) {
+        for (int i = 0; i < expressions.size(); i++) {
+            Expression expression = (Expression) expressions.get(i);
+            boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined();
+            if (filtered || isFiltered(Trees.list(expression.children()))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private Part window(Window node) {
+        Part below = part(node.child());
+        List partition = Trees.list(node.partitionSpec());
+        ArrayList fields = new ArrayList();
+        Expression condition = null;
+        for (int i = 0; i < partition.size(); i++) {
+            Expression by = (Expression) partition.get(i);
+            AttributeReference field = field("k" + i, by.dataType(), true);
+            fields.add(field);
+            Expression same = new EqualNullSafe(by, field);
+            condition = condition == null ? same : new And(condition, same);
+        }
+        List known = partition;
+        if (Frames.areOneSided(node)) {
+            List orders = Trees.list(node.orderSpec());
+            ArrayList keys = new ArrayList();
+            known = new ArrayList(partition);
+            for (int i = 0; i < orders.size(); i++) {
+                Expression by = ((SortOrder) orders.get(i)).child();
+                AttributeReference field = field("o" + i, by.dataType(), true);
+                fields.add(field);
+                keys.add(field);
+                known.add(by);
+            }
+            Expression side = Frames.condition(node, keys);
+            condition = condition == null ? side : new And(condition, side);
+        }
+        LogicalPlan made = Trees.withChild(node, below.plan);
+        Alias key = Trees.named(struct(known), "__lineage_window");
+        List columns = Trees.with(Trees.with(Trees.list(node.output()), below.columns()), Trees.one(key));
+        Slot link = Slot.link("window", key.toAttribute(), node.child(), fields, condition);
+        return new Part(new Project(Trees.seq(columns), made), Trees.with(below.slots, Trees.one(link)));
+    }
+
+    private Part expand(Expand node) {
+        Part below = part(node.child());
+        ArrayList projections = new ArrayList();
+        List sets = Trees.list(node.projections());
+        for (int i = 0; i < sets.size(); i++) {
+            projections.add(Trees.seq(Trees.with(Trees.list(sets.get(i)), below.columns())));
+        }
+        ArrayList attributes = new ArrayList();
+        ArrayList slots = new ArrayList();
+        for (int i = 0; i < below.slots.size(); i++) {
+            Slot slot = (Slot) below.slots.get(i);
+            AttributeReference column = field(slot.column.name(), slot.column.dataType(), true);
+            attributes.add(column);
+            slots.add(slot.in(column));
+        }
+        LogicalPlan made = Trees.with(node, new int[] {0, 1, 2}, new Object[] {
+            Trees.seq(projections), Trees.seq(Trees.with(Trees.list(node.output()), attributes)), below.plan});
+        return new Part(made, slots);
+    }
+
+    /** A node of which nothing is known but what goes in and what comes out: all that goes in may be in each row. */
+    private Part opaque(LogicalPlan node, List children) {
+        ArrayList columns = new ArrayList(Trees.list(node.output()));
+        ArrayList slots = new ArrayList();
+        for (int i = 0; i < children.size(); i++) {
+            Alias key = Trees.named(struct(new ArrayList()), "__lineage_all_" + i);
+            columns.add(key);
+            slots.add(Slot.link(node.nodeName(), key.toAttribute(), (LogicalPlan) children.get(i), new ArrayList(), null));
+        }
+        return new Part(new Project(Trees.seq(columns), node), slots);
+    }
+
+    private void whole(LogicalPlan plan, String why) {
+        int leaf = leafOf(plan);
+        if (leaf >= 0) {
+            if (!wholes.containsKey(Integer.valueOf(leaf))) {
+                wholes.put(Integer.valueOf(leaf), why);
+            }
+            return;
+        }
+        List children = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
+        for (int i = 0; i < children.size(); i++) {
+            whole((LogicalPlan) children.get(i), why);
+        }
+    }
+
+    private static AttributeReference field(String name, DataType type, boolean nullable) {
+        return (AttributeReference) Trees.named(Trees.none(type), name).toAttribute().withNullability(nullable);
+    }
+
+    /** Of attributes or other expressions; never without a field: a struct with none cannot be told from none. */
+    static Expression struct(List values) {
+        ArrayList parts = new ArrayList();
+        for (int i = 0; i < values.size(); i++) {
+            parts.add(Trees.literal("k" + i));
+            parts.add(values.get(i));
+        }
+        if (values.isEmpty()) {
+            parts.add(Trees.literal("any"));
+            parts.add(Trees.literal(Boolean.TRUE));
+        }
+        return new CreateNamedStruct(Trees.seq(parts));
+    }
+}

@@ -1,0 +1,48 @@
+package org.sparklineage.rows;
+
+import java.util.List;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+
+/**
+ * A column that tells of each row of a block where it comes from. Of a leaf: which of its rows. Of a link: by which values (a struct) the rows of
+ * another plan are known that it comes from.
+ */
+final class Slot {
+    /** The number of the leaf, -1 of a link. */
+    final int leaf;
+    final Attribute column;
+    /** Of a link: the plan whose rows are meant, and for each field of the struct an attribute by which `condition` refers to it. */
+    final LogicalPlan child;
+    final List fields;
+    /** Over the child's output and the fields; null where all rows are meant. */
+    final Expression condition;
+    final String kind;
+
+    private Slot(int leaf, Attribute column, LogicalPlan child, List fields, Expression condition, String kind) {
+        this.leaf = leaf;
+        this.column = column;
+        this.child = child;
+        this.fields = fields;
+        this.condition = condition;
+        this.kind = kind;
+    }
+
+    static Slot leaf(int number, Attribute column) {
+        return new Slot(number, column, null, null, null, "leaf");
+    }
+
+    static Slot link(String kind, Attribute column, LogicalPlan child, List fields, Expression condition) {
+        return new Slot(-1, column, child, fields, condition, kind);
+    }
+
+    /** The same, where its column has another id. */
+    Slot in(Attribute other) {
+        return new Slot(leaf, other, child, fields, condition, kind);
+    }
+
+    boolean isLeaf() {
+        return leaf >= 0;
+    }
+}

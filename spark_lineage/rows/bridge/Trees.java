@@ -1,0 +1,111 @@
+package org.sparklineage.rows;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.Literal$;
+import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
+import org.apache.spark.sql.catalyst.expressions.SubqueryExpression;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.trees.TreeNode;
+import org.apache.spark.sql.types.DataType;
+
+/** Small things about Catalyst's trees, and Scala's collections as Java's. */
+final class Trees {
+    private Trees() {
+    }
+
+    static Literal literal(Object value) {
+        return Literal$.MODULE$.apply(value);
+    }
+
+    /** A null of that type. */
+    static Literal none(DataType type) {
+        return new Literal(null, type);
+    }
+
+    static List list(Object iterable) {
+        ArrayList result = new ArrayList();
+        scala.collection.Iterator iterator = ((scala.collection.Iterable) iterable).iterator();
+        while (iterator.hasNext()) {
+            result.add(iterator.next());
+        }
+        return result;
+    }
+
+    static scala.collection.immutable.Seq seq(List items) {
+        return scala.jdk.javaapi.CollectionConverters.asScala(items).toList();
+    }
+
+    static List with(List some, List others) {
+        ArrayList result = new ArrayList(some);
+        result.addAll(others);
+        return result;
+    }
+
+    static List one(Object item) {
+        ArrayList result = new ArrayList();
+        result.add(item);
+        return result;
+    }
+
+    /** The node with other arguments at some places, whatever further ones this Spark's version of it has. */
+    static LogicalPlan with(LogicalPlan node, int[] at, Object[] values) {
+        List arguments = new ArrayList();
+        scala.collection.Iterator parts = node.productIterator();
+        while (parts.hasNext()) {
+            arguments.add(parts.next());
+        }
+        Object[] all = arguments.toArray();
+        for (int i = 0; i < at.length; i++) {
+            all[at[i]] = values[i];
+        }
+        return (LogicalPlan) ((TreeNode) node).makeCopy(all);
+    }
+
+    static LogicalPlan withChildren(LogicalPlan node, List children) {
+        return (LogicalPlan) ((TreeNode) node).withNewChildren(seq(children));
+    }
+
+    static LogicalPlan withChild(LogicalPlan node, LogicalPlan child) {
+        return withChildren(node, one(child));
+    }
+
+    static Alias named(Expression value, String name) {
+        return new Alias(value, name, NamedExpression$.MODULE$.newExprId(), seq(new ArrayList()), scala.Option.apply(null), seq(new ArrayList()));
+    }
+
+    /** The plans of subqueries in a node's own expressions. */
+    static List subqueries(LogicalPlan node) {
+        ArrayList found = new ArrayList();
+        List expressions = list(node.expressions());
+        for (int i = 0; i < expressions.size(); i++) {
+            collect((Expression) expressions.get(i), found);
+        }
+        return found;
+    }
+
+    private static void collect(Expression expression, List found) {
+        if (expression instanceof SubqueryExpression) {
+            found.add(((SubqueryExpression) expression).plan());
+        }
+        List children = list(expression.children());
+        for (int i = 0; i < children.size(); i++) {
+            collect((Expression) children.get(i), found);
+        }
+    }
+
+    /** Those of the attributes that the expression refers to, in their order. */
+    static List referred(Expression expression, List attributes) {
+        ArrayList found = new ArrayList();
+        for (int i = 0; i < attributes.size(); i++) {
+            if (expression.references().contains((Attribute) attributes.get(i))) {
+                found.add(attributes.get(i));
+            }
+        }
+        return found;
+    }
+}

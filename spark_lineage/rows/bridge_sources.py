@@ -1,0 +1,15 @@
+"""The Java of this room, compiled in the driver when the first row is traced."""
+
+from __future__ import annotations
+
+from ..capture.java_sources import JavaSources
+from ..errors import TraceError
+
+TRACER = JavaSources(
+    room="spark_lineage.rows",
+    package="org.sparklineage.rows",
+    files=("Trees", "Replacing", "Normal", "Slot", "Frames", "Block", "Known", "Determinism", "Leaves", "Tracer"),
+    called="Tracer",
+    cannot="plans cannot be rewritten for this Spark",
+    error=TraceError,
+)

@@ -1,0 +1,282 @@
+"""From a row of a table to the execution that wrote it, and on from there: hop by hop, back to what nobody recorded writing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError, first_line
+from ..lineage.naming import DatasetKey, exact_place
+from ..replay.executables import Found, find
+from ..snapshot.delta import absolute, resolved
+from ..snapshot.delta_log import DeltaLog, read_log
+from ..snapshot.taking import place_of
+from ..snapshot.unversioned import recorded_files
+from ..snapshot.with_spark import local_place
+from ..store.tables import Store, literal
+from .identity import PREFIX, identified
+from .local import local_frame
+from .tracing import is_comparable, trace
+from .witness import Hop, Source, Witness
+
+_IDENTITY = f"{PREFIX}0"
+_PLACE = StructType([StructField("file", StringType()), StructField("position", LongType())])
+_COPIES = ("UpdateCommand", "DeleteCommand", "MergeIntoCommand")
+"""Commands that write rows again that they do not change."""
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
+    followed further. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+
+    depth: int = 1
+    rows: int = 10
+    limit: int = 20
+    executables: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a version of a table: full ones, with their identity as the last column."""
+
+    key: DatasetKey
+    alias: str | None
+    location: str
+    version: int
+    frame: DataFrame
+    rows: tuple[Row, ...]
+    depth: int
+
+
+def trace_table(
+    spark: SparkSession,
+    store: Store,
+    dataset: str,
+    where: str,
+    version: int | None = None,
+    options: Options | None = None,
+    told: Told = lambda text: None,
+) -> Iterator[Hop]:
+    """The hops, breadth first. Raises NotFound, Ambiguous, QueryError and TraceError for what is asked wrongly; what ends on the way
+    is told in the hop."""
+    options = options or Options()
+    key, location = place_of(store, dataset)
+    frame, version = _version(spark, location, version)
+    rows = _chosen(frame, where, options.rows, dataset, version)
+    waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
+    seen: set[tuple[DatasetKey, int, Any]] = set()
+    while waiting:
+        one = waiting.popleft()
+        new = tuple(row for row in one.rows if (one.key, one.version, tuple(row[_IDENTITY])) not in seen)
+        seen |= {(one.key, one.version, tuple(row[_IDENTITY])) for row in new}
+        for hop, next_rows in _hops(spark, store, replace(one, rows=new), options, told):
+            yield hop
+            waiting.extend(next_rows)
+
+
+def _version(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
+    """The rows of a version with their identity, the newest by default."""
+    try:
+        log = read_log(location, [])
+    except SnapshotError as error:
+        raise TraceError(
+            f"{location} cannot be traced: {error}. Rows are traced in Delta tables: only these tell which version wrote a row"
+        ) from error
+    number = log.newest if version is None else version
+    reader = spark.read.format("delta").option("versionAsOf", number)
+    try:
+        return identified(reader.load(location), 0), number
+    except (PySparkException, Py4JJavaError) as error:
+        raise TraceError(f"version {number} of {location} cannot be read: {_first(error)}") from error
+
+
+def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int) -> tuple[Row, ...]:
+    try:
+        found = frame.where(where).limit(rows + 1).collect()
+    except (PySparkException, Py4JJavaError) as error:
+        raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {_first(error)}") from error
+    if not found:
+        raise NotFound(f"version {version} of {dataset} has no row with {where}")
+    if len(found) > rows:
+        raise QueryError(
+            f"more than {rows} rows of {dataset} are meant by {where!r}; name fewer, or have more traced with --rows"
+        )
+    return tuple(found)
+
+
+def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told) -> Iterator[tuple[Hop, list[_Rows]]]:
+    """A hop for each version that wrote some of the rows, with the rows that it leads to."""
+    if not one.rows:
+        return
+    log = read_log(one.location)
+    for written, rows in sorted(_by_version(one, log).items()):
+        told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
+        hop = Hop(
+            depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=written,
+            rows=tuple(_values(row) for row in rows),
+        )  # fmt: skip
+        try:
+            yield _followed(spark, store, replace(one, rows=rows), hop, log, options)
+        except (LineageError, PySparkException, Py4JJavaError) as error:
+            yield replace(hop, ended=_text(error)), []
+
+
+def _by_version(one: _Rows, log: DeltaLog) -> dict[int, tuple[Row, ...]]:
+    """By the version that first had a row's file. A file that was there before the log begins is of the first version it tells."""
+    since: dict[str, int] = {}
+    for held in log.held:
+        place = resolved(absolute(one.location), held.path)
+        since[place] = min(held.since, since.get(place, held.since))
+    found: dict[int, list[Row]] = {}
+    for row in one.rows:
+        written = since.get(local_place(row[_IDENTITY]["file"] or ""))
+        if written is None:
+            raise TraceError(f"the log of {one.location} does not tell which version wrote the file {row[_IDENTITY]['file']}")
+        found.setdefault(written, []).append(row)
+    return {version: tuple(rows) for version, rows in found.items()}
+
+
+def _followed(
+    spark: SparkSession, store: Store, one: _Rows, hop: Hop, log: DeltaLog, options: Options
+) -> tuple[Hop, list[_Rows]]:
+    execution = _writer(store, one.key, log.table_id_of(hop.written_version), hop.written_version)
+    if execution is None:
+        if _only_rearranges(log, hop.written_version):
+            return _kept(spark, one, hop, "was rearranged (OPTIMIZE)")
+        return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded"), []
+    hop = replace(
+        hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
+        operation=execution["operation"],
+    )  # fmt: skip
+    if _only_rearranges(log, hop.written_version):
+        return _kept(spark, one, hop, "was rearranged (OPTIMIZE)")
+    found = find(store.location, execution["execution_id"], executables=options.executables, key=options.key)
+    classes = {str(command["class"]) for command in found.commands if command}
+    if classes & {*_COPIES}:
+        return _kept(spark, one, hop, f"was written again by {' and '.join(sorted(classes))}")
+    changed = _changed(store, found)
+    try:
+        witness = _witness(spark, one, found, options)
+    except TraceError as error:
+        raise TraceError("; ".join((str(error), *changed))) from error
+    if changed:
+        witness = replace(witness, completeness="superset", reasons=(*witness.reasons, *changed))
+    hop = replace(hop, witness=witness)
+    deeper = [] if one.depth >= options.depth else list(_deeper(spark, store, witness.sources, one.depth + 1))
+    return hop, deeper
+
+
+def _witness(spark: SparkSession, one: _Rows, found: Found, options: Options) -> Witness:
+    """Of the plan that gives the rows, where the execution has several."""
+    targets = _targets(spark, one)
+    failed: TraceError | None = None
+    for part in range(max(len(found.executable.commands), 1)):
+        try:
+            return trace(found, targets, limit=options.limit, part=part)
+        except TraceError as error:
+            failed = failed or error
+    assert failed is not None
+    raise failed
+
+
+def _changed(store: Store, found: Found) -> tuple[str, ...]:
+    """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
+    told: dict[str, str] = {}
+    of_files = {
+        exact_place(absolute(path)).key for leaf in found.executable.leaves if leaf.kind == "files" for path in leaf.paths
+    }
+    condition = f"execution_id = {literal(found.executable.execution_id)}"
+    columns = ["namespace", "name", "fingerprint"]
+    for row in store.arrow("inputs", columns, condition).to_pylist() if of_files else ():
+        if (row["namespace"], row["name"]) in of_files and row["fingerprint"]:
+            try:
+                recorded_files(row["name"], row["fingerprint"])
+            except SnapshotError as error:
+                told[row["name"]] = f"what is read of {row['name']} may not be what was read then: {error}"
+    return tuple(told.values())
+
+
+def _targets(spark: SparkSession, one: _Rows) -> DataFrame:
+    schema = one.frame.drop(_IDENTITY).schema
+    return local_frame(spark, [tuple(row)[:-1] for row in one.rows], schema)
+
+
+def _kept(spark: SparkSession, one: _Rows, hop: Hop, why: str) -> tuple[Hop, list[_Rows]]:
+    """Rows that a commit wrote again as they were: they are looked for in the version before. What it changed is not found there."""
+    before = hop.written_version - 1
+    frame, _ = _version(spark, one.location, before)
+    wanted = _targets(spark, one)
+    columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
+    same = reduce(
+        lambda left, right: left & right, (F.col(f"old.`{name}`").eqNullSafe(F.col(f"new.`{name}`")) for name in columns)
+    )
+    found = frame.alias("old").join(F.broadcast(wanted.alias("new")), same, "left_semi").collect()
+    there = replace(one, version=before, frame=frame, rows=tuple(found))
+    values = {repr(_values(row)) for row in found}
+    changed = sum(repr(_values(row)) not in values for row in one.rows)
+    ended = None
+    if changed:
+        ended = f"{changed} of {len(one.rows)} rows are not in version {before} as they are: {hop.operation or 'the commit'} changed or made them, which cannot be traced yet"
+    return replace(hop, passed=f"{why}; it is looked for in version {before}", ended=ended), [there] if found else []
+
+
+def _deeper(spark: SparkSession, store: Store, sources: Sequence[Source], depth: int) -> Iterator[_Rows]:
+    """The whole rows of sources that are Delta tables, as far as they are told."""
+    for source in sources:
+        if source.version is None or source.location is None or not source.rows:
+            continue
+        frame, version = _version(spark, source.location, source.version)
+        places = [(row.file, row.position) for row in source.rows if row.position is not None]
+        if not places:
+            continue
+        wanted = local_frame(spark, places, _PLACE)
+        rows = (
+            frame.join(
+                F.broadcast(wanted),
+                (F.col(f"{_IDENTITY}.file") == F.col("file")) & (F.col(f"{_IDENTITY}.position") == F.col("position")),
+                "left_semi",
+            )
+        ).collect()
+        yield _Rows(
+            (source.namespace, source.name), source.alias, absolute(source.location), version, frame, tuple(rows), depth
+        )
+
+
+def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> dict[str, Any] | None:
+    condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and table_id = {literal(table_id)} and delta_version = {version}"
+    for row in store.arrow("outputs", ["execution_id"], condition).to_pylist():
+        columns = ["execution_id", "run_id", "job_name", "operation"]
+        for execution in store.arrow("executions", columns, f"execution_id = {literal(row['execution_id'])}").to_pylist():
+            return dict(execution)
+    return None
+
+
+def _only_rearranges(log: DeltaLog, version: int) -> bool:
+    added = [held for held in log.held if held.since == version]
+    return bool(added) and not any(held.action.get("dataChange", True) for held in added)
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.asDict().items() if name != _IDENTITY}
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, LineageError) else _first(error)
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, Py4JJavaError):
+        return str(error.java_exception.getMessage() or error.java_exception.toString()).split("\n")[0].rstrip(".")
+    return first_line(error)

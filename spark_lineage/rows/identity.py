@@ -1,0 +1,67 @@
+"""What a source row is known by: its file and its position there, its id where Delta tracks rows, else the hash of its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+from ..errors import SnapshotError
+from ..snapshot.kinds import columns_of
+from ..snapshot.spark import row_hashes
+from .bridge_sources import TRACER
+
+PREFIX = "__lineage_leaf_"
+"""Of the column with a leaf's identity; its number follows. Block.java knows it, too."""
+_METADATA = {"file": "file_path", "position": "row_index", "row_id": "row_id"}
+_TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
+
+
+def identified(frame: DataFrame, number: int) -> DataFrame:
+    """The rows of a leaf, each with a column more that says which it is: a struct of `file`, `position`, `row_id`, `h0`, `h1`."""
+    told = _with_positions(frame)
+    parts: dict[str, Column] = {}
+    fields = _metadata_fields(told)
+    for name, metadata in _METADATA.items():
+        if metadata in fields:
+            parts[name] = F.col(f"_metadata.{metadata}")
+    if "position" not in parts:
+        parts |= _hashes(frame)
+    return told.select("*", F.struct(*(_part(name, parts) for name in _TYPES)).alias(f"{PREFIX}{number}"))
+
+
+def _part(name: str, parts: dict[str, Column]) -> Column:
+    return parts.get(name, F.lit(None)).cast(_TYPES[name]).alias(name)
+
+
+def _metadata_fields(frame: DataFrame) -> set[str]:
+    """What Spark tells of a row beside its columns; nothing where a column of the rows themselves is called `_metadata`."""
+    hidden = frame._jdf.queryExecution().analyzed().metadataOutput()
+    for number in range(hidden.size()):
+        column = hidden.apply(number)
+        if column.name() == "_metadata" and "_metadata" not in map(str.lower, frame.columns):
+            return set(column.dataType().fieldNames())
+    return set()
+
+
+def _hashes(frame: DataFrame) -> dict[str, Column]:
+    """Nothing where a column has no canonical encoding: the rows can be shown, and not told apart later."""
+    try:
+        hashes = row_hashes(columns_of(frame.schema.jsonValue()))
+    except SnapshotError:
+        return {}
+    return dict(zip(("h0", "h1"), hashes, strict=True))
+
+
+def _with_positions(frame: DataFrame) -> DataFrame:
+    """The same rows, where scans of Delta tables tell positions: see Leaves.java."""
+    session = frame.sparkSession
+    gateway: Any = session.sparkContext._gateway
+    leaves = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Leaves")
+    plan_class = gateway.new_array(gateway.jvm.java.lang.Class, 1)
+    plan_class[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
+    argument = gateway.new_array(gateway.jvm.java.lang.Object, 1)
+    argument[0] = frame._jdf.queryExecution().analyzed()
+    plan = leaves.getMethod("withPositions", plan_class).invoke(None, argument)
+    return DataFrame(gateway.jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan), session)

@@ -1,0 +1,60 @@
+"""`spark_lineage.open(path)`: the questions to the lineage tables, what reads datasets, and what asks Spark for their rows.
+
+Spark is imported when a row is traced: nothing else needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..config import load
+from ..snapshot.lineage import Lineage as Snapshots
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from .witness import Hop
+
+
+class Lineage(Snapshots):
+    """What is recorded in one store, what the datasets themselves hold, and which rows made which."""
+
+    def trace(
+        self,
+        dataset: str,
+        *,
+        where: str,
+        version: int | None = None,
+        depth: int = 1,
+        rows: int = 10,
+        limit: int = 20,
+        spark: SparkSession | None = None,
+    ) -> tuple[Hop, ...]:
+        """The source rows that made rows of a Delta table, hop by hop: as `spark-lineage trace`, in this session or the active one.
+
+        Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
+        the way is told in its hop.
+        """
+        from .hops import Options, trace_table
+        from .session import session
+
+        settings = load(store=self._location)
+        options = Options(
+            depth=depth, rows=rows, limit=limit, executables=settings.executables_store, key=settings.executables_key
+        )
+        return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
+
+
+def open(location: str | os.PathLike[str] | None = None) -> Lineage:
+    """The lineage in a store: a folder or an object store URI; None is the store that the configuration names.
+
+    >>> import spark_lineage
+    >>> lineage = spark_lineage.open("./lineage")                               # doctest: +SKIP
+    >>> lineage.diff("lake/orders@12", "lake/orders@15", key=["id"]).equal       # doctest: +SKIP
+    False
+    >>> lineage.trace("lake/daily_sales", where="total < 0")[0].witness.sources  # doctest: +SKIP
+
+    Raises `StoreNotFound`, `SchemaVersionError`, `StoreError`, and `ConfigError` where the configuration cannot be read.
+    """
+    return Lineage(os.fspath(location) if location is not None else str(load().store))

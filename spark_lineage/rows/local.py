@@ -1,0 +1,19 @@
+"""Rows of the driver as a frame, without a Python worker where that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.conversion import LocalDataToArrowConversion
+from pyspark.sql.types import StructType
+
+
+def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) -> DataFrame:
+    """By way of Arrow: `createDataFrame` of a list starts a job with Python workers. Some types have no way through Arrow."""
+    try:
+        table = LocalDataToArrowConversion.convert([tuple(row) for row in rows], schema, False)
+        return spark.createDataFrame(table, schema)
+    except Exception:  # whatever it is that it cannot convert, the other way says so, or can
+        return spark.createDataFrame([tuple(row) for row in rows], schema)

@@ -1,0 +1,82 @@
+"""What a trace answers: frozen values, whose fields are also those of `--json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Completeness = Literal["exact", "superset", "partial", "truncated"]
+RowKind = Literal["row_id", "file_row", "fingerprint", "values"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceRow:
+    """A row of a source: what it is known by, and its values as far as the query read them.
+
+    `kind`: by Delta's id of the row (`row_id`), by `file` and `position` in it, by the hash of its content (`fingerprint`, 32 hex
+    digits), or by nothing but its values.
+    """
+
+    kind: RowKind
+    file: str | None = None
+    position: int | None = None
+    row_id: int | None = None
+    fingerprint: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """The rows of a dataset, as it was read, that made rows of the target.
+
+    `rows` are at most as many as were asked for, `count` is how many there are. `whole`: why all of the version decides, beside
+    the rows that are named.
+    """
+
+    namespace: str
+    name: str
+    alias: str | None
+    location: str | None
+    table_id: str | None
+    version: int | None
+    rows: tuple[SourceRow, ...]
+    count: int
+    whole: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Witness:
+    """The source rows that suffice to make rows again.
+
+    `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `partial`, some are missing;
+    `truncated`, more were found than are told. `reasons` say why it is not exact.
+    """
+
+    sources: tuple[Source, ...]
+    completeness: Completeness
+    reasons: tuple[str, ...]
+    queries: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hop:
+    """Rows of a version of a dataset, and what made them.
+
+    `written_version`: which version of the table first had their file. `witness`: what the execution that wrote it made them of.
+    `passed`: why they are looked for in an earlier version instead. `ended`: why it goes no further.
+    """
+
+    depth: int
+    namespace: str
+    name: str
+    alias: str | None
+    version: int
+    written_version: int
+    rows: tuple[dict[str, Any], ...]
+    execution_id: str | None = None
+    run_id: str | None = None
+    job_name: str | None = None
+    operation: str | None = None
+    witness: Witness | None = None
+    passed: str | None = None
+    ended: str | None = None

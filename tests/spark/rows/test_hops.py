@@ -1,0 +1,213 @@
+"""Rows of tables that jobs wrote, traced from what was recorded of these jobs: through several of them, to raw files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import spark_lineage
+from spark_lineage.capture.attach import attach, detach
+from spark_lineage.cli import main
+from spark_lineage.errors import NotFound, QueryError, TraceError
+from spark_lineage.ingest import ingest
+from spark_lineage.rows.witness import Hop, Source
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A folder with tables, and the lineage of what made them."""
+
+    spark: Any
+    root: Path
+    key: str
+
+    def trace(self, table: str, where: str, **more: Any) -> tuple[Hop, ...]:
+        return spark_lineage.open(self.root / "store").trace(str(self.root / table), where=where, spark=self.spark, **more)
+
+
+@pytest.fixture(scope="module")
+def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """Raw files; orders from them, twice appended, updated and compacted; their daily sums; what is left of customers."""
+    root = tmp_path_factory.mktemp("recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(root / "key"))
+        patch.setenv("SPARK_LINEAGE_STORE", str(root / "store"))
+        raw = spark.sql(
+            "SELECT id, id % 3 AS customer, id % 4 AS day, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 12, 1, 2)"
+        )
+        raw.where("id < 8").write.parquet(str(root / "raw_1"))
+        raw.where("id >= 8").write.option("header", True).csv(str(root / "raw_2"))
+        spark.sql("SELECT id AS customer, 'c' || id AS name FROM range(5)").write.format("delta").save(str(root / "customers"))
+        attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="shop")
+        assert attachment is not None
+        orders, daily = f"delta.`{root}/orders`", f"delta.`{root}/daily`"
+        spark.read.parquet(str(root / "raw_1")).write.format("delta").save(str(root / "orders"))
+        more = spark.read.option("header", True).schema("id BIGINT, customer BIGINT, day BIGINT, amount DECIMAL(9,2)")
+        more.csv(str(root / "raw_2")).write.format("delta").mode("append").save(str(root / "orders"))
+        spark.sql(
+            f"CREATE TABLE {daily} USING delta AS SELECT day, name, sum(amount) AS total, count(*) AS n, avg(amount) AS mean FROM {orders} "
+            f"JOIN delta.`{root}/customers` USING (customer) GROUP BY day, name"
+        )
+        spark.sql(f"UPDATE {orders} SET amount = amount + 100 WHERE id = 1")
+        spark.sql(f"OPTIMIZE {orders}")
+        spark.sql(
+            f"CREATE TABLE delta.`{root}/idle` USING delta AS SELECT * FROM delta.`{root}/customers` WHERE customer NOT IN (SELECT customer FROM {orders})"
+        )
+        spark.sql(
+            f"CREATE TABLE delta.`{root}/chance` USING delta AS SELECT customer, rand() AS r FROM delta.`{root}/customers`"
+        )
+        customers = f"delta.`{root}/customers`"
+        spark.sql(
+            f"CREATE TABLE delta.`{root}/pairs` USING delta AS SELECT a.name, b.name AS other FROM {customers} a JOIN {customers} b "
+            "ON b.customer = a.customer + 1 WHERE a.customer = 0"
+        )
+        assert attachment.flush(60)
+        detach(spark)
+        report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
+        assert report.quarantined == 0
+        yield Recorded(spark, root, str(root / "key"))
+
+
+def from_(hop: Hop, name: str) -> Source:
+    assert hop.witness is not None, hop
+    (found,) = (one for one in hop.witness.sources if one.name.endswith(f"/{name}"))
+    return found
+
+
+def test_a_row_back_to_the_raw_files(recorded: Recorded) -> None:
+    daily, *orders = recorded.trace("daily", "day = 0 AND name = 'c2'", depth=2)
+    assert (daily.job_name, daily.version, daily.written_version) == ("shop", 0, 0)
+    assert daily.rows[0]["n"] == 1
+    assert daily.witness is not None
+    assert (daily.witness.completeness, daily.witness.queries) == ("exact", 2)  # that of the targets, and one of the sources
+    (order,) = from_(daily, "orders").rows
+    assert (order.values["day"], order.values["amount"], order.kind) == (0, 8, "file_row")
+    assert from_(daily, "orders").version == 1, "the version that was read then, not today's"
+    assert from_(daily, "customers").rows[0].values == {"customer": 2, "name": "c2"}
+    made, customers = orders
+    assert (made.name.rsplit("/", 1)[1], made.written_version, made.rows[0]["id"]) == ("orders", 1, 8)
+    raw = from_(made, "raw_2")
+    assert (raw.version, raw.rows[0].kind, raw.rows[0].values["id"]) == (None, "fingerprint", 8)
+    assert "was written by nothing that is recorded" in str(customers.ended)
+
+
+def test_what_is_read_twice_is_one_source(recorded: Recorded) -> None:
+    (hop,) = recorded.trace("pairs", "true")
+    assert hop.witness is not None
+    assert [(one.name.rsplit("/", 1)[1], one.count) for one in hop.witness.sources] == [("customers", 2)]
+    assert sorted(row.values["customer"] for row in from_(hop, "customers").rows) == [0, 1]
+
+
+def test_several_rows_at_once_and_how_many_there_are(recorded: Recorded) -> None:
+    (hop,) = recorded.trace("daily", "day < 2", limit=3)
+    orders = from_(hop, "orders")
+    assert (len(hop.rows), orders.count, len(orders.rows)) == (6, 6, 3)
+    assert hop.witness is not None
+    assert hop.witness.completeness == "truncated"
+    with pytest.raises(QueryError, match="more than 2 rows"):
+        recorded.trace("daily", "day < 2", rows=2)
+
+
+def test_rows_that_were_written_again_are_traced_to_where_they_were_made(recorded: Recorded) -> None:
+    hops = recorded.trace("orders", "id = 2")
+    assert [(hop.version, hop.written_version) for hop in hops] == [(3, 3), (2, 2), (1, 0)]
+    assert ["was rearranged (OPTIMIZE)" in str(hop.passed) for hop in hops] == [True, False, False]
+    assert "was written again by UpdateCommand" in str(hops[1].passed)
+    assert from_(hops[2], "raw_1").rows[0].values["id"] == 2
+    changed = recorded.trace("orders", "id = 1")
+    assert "UPDATE" in str(changed[-1].operation).upper()
+    assert "cannot be traced yet" in str(changed[-1].ended)
+
+
+def test_a_row_that_the_plan_does_not_give_again(recorded: Recorded) -> None:
+    """The seed of `rand` is in the plan: the same rows come again, unless the session deals them out otherwise."""
+    (hop,) = recorded.trace("chance", "customer = 1")
+    assert from_(hop, "customers").rows[0].values["customer"] == 1
+    recorded.spark.sql(f"INSERT INTO delta.`{recorded.root}/chance` VALUES (1, 7.0)")
+    (hop,) = recorded.trace("chance", "r = 7.0")
+    assert "was written by nothing that is recorded" in str(hop.ended)
+
+
+def test_absence_is_a_witness_of_the_whole_table(recorded: Recorded) -> None:
+    (hop,) = recorded.trace("idle", "customer = 4")
+    assert from_(hop, "customers").rows[0].values["customer"] == 4
+    assert "no row of it may match" in str(from_(hop, "orders").whole)
+    assert hop.witness is not None
+    assert hop.witness.completeness == "superset"
+
+
+def test_what_is_asked_wrongly(recorded: Recorded) -> None:
+    with pytest.raises(NotFound, match="has no row with day = 99"):
+        recorded.trace("daily", "day = 99")
+    with pytest.raises(QueryError, match=r"the condition 'dya = 1' cannot be asked of .*dya"):
+        recorded.trace("daily", "dya = 1")
+    with pytest.raises(TraceError, match="Rows are traced in Delta tables"):
+        recorded.trace("raw_1", "id = 1")
+    with pytest.raises(NotFound, match="nothing"):
+        spark_lineage.open(recorded.root / "store").trace("nothing", where="true", spark=recorded.spark)
+
+
+def test_files_that_are_not_those_of_then(recorded: Recorded, tmp_path: Path) -> None:
+    raw = recorded.root / "raw_1"
+    recorded.spark.sql("SELECT 2L AS id, 2L AS customer, 2L AS day, 2.00BD AS amount").write.parquet(str(tmp_path / "more"))
+    more = next((tmp_path / "more").glob("*.parquet"))
+    added = more.rename(raw / more.name)
+    try:
+        hop = recorded.trace("orders", "id = 2")[-1]
+        assert from_(hop, "raw_1").count == 2, "another row that would make it"
+        assert hop.witness is not None
+        assert hop.witness.completeness == "superset"
+        assert "raw_1 may not be what was read then" in hop.witness.reasons[-1]
+    finally:
+        added.unlink()
+    aside = tmp_path / "aside"
+    raw.rename(aside)
+    raw.mkdir()
+    try:
+        hop = recorded.trace("orders", "id = 2")[-1]
+        assert hop.witness is None
+        assert re.search("does not give such a row.*raw_1 may not be what was read then", str(hop.ended))
+    finally:
+        raw.rmdir()
+        aside.rename(raw)
+
+
+def test_a_plan_that_is_not_signed_with_ones_key_is_not_run(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(tmp_path / "other"))
+    (tmp_path / "other").write_text("00" * 32 + "\n")
+    (tmp_path / "other").chmod(0o600)
+    (hop,) = recorded.trace("daily", "day = 0 AND name = 'c2'")
+    assert hop.witness is None
+    assert "sign" in str(hop.ended)
+
+
+def test_the_command(recorded: Recorded) -> None:
+    runner = CliRunner()
+    command = [
+        "--store",
+        str(recorded.root / "store"),
+        "trace",
+        str(recorded.root / "daily"),
+        "--where",
+        "day = 0 AND name = 'c2'",
+    ]
+    shown = runner.invoke(main, command)
+    assert shown.exit_code == 0, shown.output
+    assert "witness: exact" in shown.output
+    assert "orders version 1: 1 row" in shown.output
+    told = runner.invoke(main, [*command, "--json"])
+    (hop,) = json.loads(told.stdout)
+    assert hop["rows"] == [{"day": 0, "name": "c2", "total": "8.00", "n": 1, "mean": "8.000000"}]
+    assert [source["count"] for source in hop["witness"]["sources"]] == [1, 1]
+    wrong = runner.invoke(main, [*command[:-1], "day = 77"])
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "has no row with day = 77" in wrong.stderr
