@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..query.answers import plain
 from .differences import cell, plain_value
 
 if TYPE_CHECKING:
@@ -60,20 +60,26 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _value(value: Any) -> Any:
+    """Rows of Spark as dicts."""
     if hasattr(value, "asDict"):
-        return value.asDict(recursive=True)
-    return tuple(value) if isinstance(value, list) else value
+        return {name: _value(one) for name, one in value.asDict().items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_value, value))
+    if isinstance(value, dict):
+        return {str(name): _value(one) for name, one in value.items()}
+    return bytes(value) if isinstance(value, bytearray) else value
 
 
 def as_json(hops: Iterable[Hop]) -> list[Any]:
     """All that is known, values as JSON has them."""
-    return [_plain(plain(hop)) for hop in hops]
+    return [_plain(hop) for hop in hops]
 
 
 def _plain(value: Any) -> Any:
-    value = _value(value)
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (list, tuple)) and not hasattr(value, "asDict"):
         return [_plain(one) for one in value]
-    return plain_value(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    return plain_value(_value(value))

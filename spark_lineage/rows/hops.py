@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError, first_line
+from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError
 from ..lineage.naming import DatasetKey, exact_place
 from ..replay.executables import Found, find
 from ..snapshot.delta import absolute, resolved
@@ -25,13 +26,15 @@ from ..snapshot.with_spark import local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
 from .local import local_frame
-from .tracing import is_comparable, trace
+from .tracing import first_line_of, is_comparable, quoted, trace
 from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
 _PLACE = StructType([StructField("file", StringType()), StructField("position", LongType())])
-_COPIES = ("UpdateCommand", "DeleteCommand", "MergeIntoCommand")
-"""Commands that write rows again that they do not change."""
+_COPIES = {"update", "delete", "merge"}
+"""Operations that write rows again that they do not change."""
+_EQUAL = 1_000
+"""So many rows of the version before are followed that equal those that are looked for."""
 Told = Callable[[str], None]
 
 
@@ -99,14 +102,14 @@ def _version(spark: SparkSession, location: str, version: int | None) -> tuple[D
     try:
         return identified(reader.load(location), 0), number
     except (PySparkException, Py4JJavaError) as error:
-        raise TraceError(f"version {number} of {location} cannot be read: {_first(error)}") from error
+        raise TraceError(f"version {number} of {location} cannot be read: {first_line_of(error)}") from error
 
 
 def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int) -> tuple[Row, ...]:
     try:
         found = frame.where(where).limit(rows + 1).collect()
     except (PySparkException, Py4JJavaError) as error:
-        raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {_first(error)}") from error
+        raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {first_line_of(error)}") from error
     if not found:
         raise NotFound(f"version {version} of {dataset} has no row with {where}")
     if len(found) > rows:
@@ -117,20 +120,40 @@ def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int)
 
 
 def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told) -> Iterator[tuple[Hop, list[_Rows]]]:
-    """A hop for each version that wrote some of the rows, with the rows that it leads to."""
+    """A hop for each version that wrote some of the rows, with the rows that it leads to. What goes wrong is told in the hop."""
     if not one.rows:
         return
-    log = read_log(one.location)
-    for written, rows in sorted(_by_version(one, log).items()):
+    hop = Hop(
+        depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=None,
+        rows=tuple(_values(row) for row in one.rows),
+    )  # fmt: skip
+    try:
+        log = read_log(one.location)
+        by_version = _by_version(one, log)
+    except LineageError as error:
+        yield replace(hop, ended=str(error)), []
+        return
+    for written, rows in sorted(by_version.items()):
         told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
-        hop = Hop(
-            depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=written,
-            rows=tuple(_values(row) for row in rows),
-        )  # fmt: skip
+        hop = replace(hop, written_version=written, rows=tuple(_values(row) for row in rows))
+        if written == log.first and log.first > 0:
+            yield (
+                replace(
+                    hop,
+                    written_version=None,
+                    ended=f"the log begins with version {log.first}: it no longer tells which version wrote it",
+                ),
+                [],
+            )
+            continue
         try:
-            yield _followed(spark, store, replace(one, rows=rows), hop, log, options)
+            hop, next_rows = _followed(spark, store, replace(one, rows=rows), hop, log, options)
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            yield replace(hop, ended=_text(error)), []
+            hop, next_rows = replace(hop, ended=_text(error)), []
+        if hop.witness is not None and one.depth < options.depth:
+            next_rows, failed = _deeper(spark, hop.witness.sources, one.depth + 1)
+            hop = replace(hop, ended=failed)
+        yield hop, next_rows
 
 
 def _by_version(one: _Rows, log: DeltaLog) -> dict[int, tuple[Row, ...]]:
@@ -151,44 +174,61 @@ def _by_version(one: _Rows, log: DeltaLog) -> dict[int, tuple[Row, ...]]:
 def _followed(
     spark: SparkSession, store: Store, one: _Rows, hop: Hop, log: DeltaLog, options: Options
 ) -> tuple[Hop, list[_Rows]]:
-    execution = _writer(store, one.key, log.table_id_of(hop.written_version), hop.written_version)
+    written = hop.written_version
+    assert written is not None
+    execution = _writer(store, one.key, log.table_id_of(written), written)
+    if execution is not None:
+        hop = replace(
+            hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
+            operation=execution["operation"],
+        )  # fmt: skip
+    if _only_rearranges(log, written):
+        return _kept(spark, one, hop, written, "it was rearranged (OPTIMIZE)")
     if execution is None:
-        if _only_rearranges(log, hop.written_version):
-            return _kept(spark, one, hop, "was rearranged (OPTIMIZE)")
-        return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded"), []
-    hop = replace(
-        hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
-        operation=execution["operation"],
-    )  # fmt: skip
-    if _only_rearranges(log, hop.written_version):
-        return _kept(spark, one, hop, "was rearranged (OPTIMIZE)")
+        return replace(hop, ended=f"version {written} was written by nothing that is recorded"), []
+    if execution["operation"] in _COPIES:
+        return _kept(spark, one, hop, written, f"it was written again by {str(execution['operation']).upper()}")
     found = find(store.location, execution["execution_id"], executables=options.executables, key=options.key)
-    classes = {str(command["class"]) for command in found.commands if command}
-    if classes & {*_COPIES}:
-        return _kept(spark, one, hop, f"was written again by {' and '.join(sorted(classes))}")
     changed = _changed(store, found)
     try:
-        witness = _witness(spark, one, found, options)
+        witness = _witness(spark, _as_written(spark, one, written), found, options)
     except TraceError as error:
         raise TraceError("; ".join((str(error), *changed))) from error
     if changed:
-        witness = replace(witness, completeness="superset", reasons=(*witness.reasons, *changed))
-    hop = replace(hop, witness=witness)
-    deeper = [] if one.depth >= options.depth else list(_deeper(spark, store, witness.sources, one.depth + 1))
-    return hop, deeper
+        completeness = "superset" if witness.completeness == "exact" else witness.completeness
+        witness = replace(witness, completeness=completeness, reasons=(*witness.reasons, *changed))
+    return replace(hop, witness=witness), []
 
 
 def _witness(spark: SparkSession, one: _Rows, found: Found, options: Options) -> Witness:
     """Of the plan that gives the rows, where the execution has several."""
     targets = _targets(spark, one)
+    commands = [command or {} for command in found.commands] or [{}]
+    # rows that the command wrote again from the table itself are of groups of the plan's all the same
+    fixed = (
+        len(commands) == 1
+        and "replacewhere" not in json.dumps(commands).lower()
+        and commands[0].get("deleteExpr", "true") == "true"
+    )
     failed: TraceError | None = None
-    for part in range(max(len(found.executable.commands), 1)):
+    for part in range(len(commands)):
         try:
-            return trace(found, targets, limit=options.limit, part=part)
+            return trace(found, targets, limit=options.limit, part=part, fixed=fixed)
         except TraceError as error:
             failed = failed or error
     assert failed is not None
     raise failed
+
+
+def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
+    """The rows with the columns that the table had when they were written."""
+    if written == one.version:
+        return one
+    frame, _ = _version(spark, one.location, written)
+    if frame.columns == one.frame.columns:
+        return one
+    rows = _at(spark, frame, [(row[_IDENTITY]["file"], row[_IDENTITY]["position"]) for row in one.rows])
+    return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
 
 
 def _changed(store: Store, found: Found) -> tuple[str, ...]:
@@ -213,45 +253,59 @@ def _targets(spark: SparkSession, one: _Rows) -> DataFrame:
     return local_frame(spark, [tuple(row)[:-1] for row in one.rows], schema)
 
 
-def _kept(spark: SparkSession, one: _Rows, hop: Hop, why: str) -> tuple[Hop, list[_Rows]]:
+def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, why: str) -> tuple[Hop, list[_Rows]]:
     """Rows that a commit wrote again as they were: they are looked for in the version before. What it changed is not found there."""
-    before = hop.written_version - 1
+    one = _as_written(spark, one, written)
+    before = written - 1
     frame, _ = _version(spark, one.location, before)
     wanted = _targets(spark, one)
     columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
+    if not columns:
+        raise TraceError(f"version {before} has no column by which the row could be known again")
     same = reduce(
-        lambda left, right: left & right, (F.col(f"old.`{name}`").eqNullSafe(F.col(f"new.`{name}`")) for name in columns)
+        lambda left, right: left & right,
+        (F.col(f"old.{quoted(name)}").eqNullSafe(F.col(f"new.{quoted(name)}")) for name in columns),
     )
-    found = frame.alias("old").join(F.broadcast(wanted.alias("new")), same, "left_semi").collect()
-    there = replace(one, version=before, frame=frame, rows=tuple(found))
-    values = {repr(_values(row)) for row in found}
-    changed = sum(repr(_values(row)) not in values for row in one.rows)
+    new = F.broadcast(wanted.alias("new"))
+    found = frame.alias("old").join(new, same, "left_semi").limit(_EQUAL).collect()
+    now = _version(spark, one.location, written)[0].alias("old").join(new, same, "left_semi").limit(_EQUAL).count()
+    known = {repr([row[name] for name in columns]) for row in found}
+    made = sum(repr([row[name] for name in columns]) not in known for row in one.rows)
     ended = None
-    if changed:
-        ended = f"{changed} of {len(one.rows)} rows are not in version {before} as they are: {hop.operation or 'the commit'} changed or made them, which cannot be traced yet"
-    return replace(hop, passed=f"{why}; it is looked for in version {before}", ended=ended), [there] if found else []
+    what = (hop.operation or "the commit").upper()
+    if made:
+        ended = f"{made} of {len(one.rows)} rows are not in version {before} as they are: {what} changed or made them, which cannot be traced yet"
+    elif now > len(found):
+        ended = f"{now} rows equal these now, {len(found)} did in version {before}: {what} changed or made the others, which cannot be traced yet"
+    passed = f"{why}, and is looked for in version {before}"
+    return replace(hop, passed=passed, ended=ended), [
+        replace(one, version=before, frame=frame, rows=tuple(found))
+    ] if found else []
 
 
-def _deeper(spark: SparkSession, store: Store, sources: Sequence[Source], depth: int) -> Iterator[_Rows]:
-    """The whole rows of sources that are Delta tables, as far as they are told."""
+def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple[list[_Rows], str | None]:
+    """The whole rows of sources that are Delta tables, as far as they are told; and why some cannot be followed."""
+    rows: list[_Rows] = []
+    failed: list[str] = []
     for source in sources:
-        if source.version is None or source.location is None or not source.rows:
-            continue
-        frame, version = _version(spark, source.location, source.version)
         places = [(row.file, row.position) for row in source.rows if row.position is not None]
-        if not places:
+        if source.version is None or source.location is None or not places:
             continue
-        wanted = local_frame(spark, places, _PLACE)
-        rows = (
-            frame.join(
-                F.broadcast(wanted),
-                (F.col(f"{_IDENTITY}.file") == F.col("file")) & (F.col(f"{_IDENTITY}.position") == F.col("position")),
-                "left_semi",
-            )
-        ).collect()
-        yield _Rows(
-            (source.namespace, source.name), source.alias, absolute(source.location), version, frame, tuple(rows), depth
-        )
+        try:
+            frame, version = _version(spark, source.location, source.version)
+            found = _at(spark, frame, places)
+            key = (source.namespace, source.name)
+            rows.append(_Rows(key, source.alias, absolute(source.location), version, frame, found, depth))
+        except (LineageError, PySparkException, Py4JJavaError) as error:
+            failed.append(f"{source.alias or source.name} is not followed: {_text(error)}")
+    return rows, "; ".join(failed) or None
+
+
+def _at(spark: SparkSession, frame: DataFrame, places: Sequence[tuple[str | None, int | None]]) -> tuple[Row, ...]:
+    """The rows at these places."""
+    wanted = local_frame(spark, places, _PLACE)
+    place = (F.col(f"{_IDENTITY}.file") == F.col("file")) & (F.col(f"{_IDENTITY}.position") == F.col("position"))
+    return tuple(frame.join(F.broadcast(wanted), place, "left_semi").collect())
 
 
 def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> dict[str, Any] | None:
@@ -273,10 +327,4 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def _text(error: Exception) -> str:
-    return str(error) if isinstance(error, LineageError) else _first(error)
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, Py4JJavaError):
-        return str(error.java_exception.getMessage() or error.java_exception.toString()).split("\n")[0].rstrip(".")
-    return first_line(error)
+    return str(error) if isinstance(error, LineageError) else first_line_of(error)

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..config import load
+from ..errors import QueryError
 from ..snapshot.lineage import Lineage as Snapshots
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Lineage(Snapshots):
         from .hops import Options, trace_table
         from .session import session
 
+        if min(depth, rows, limit) < 1:
+            raise QueryError("depth, rows and limit are numbers of at least 1")
         settings = load(store=self._location)
         options = Options(
             depth=depth, rows=rows, limit=limit, executables=settings.executables_store, key=settings.executables_key

@@ -8,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ..errors import TraceError
 
 _EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+_QUIET = {"spark.log.level": "ERROR", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 _JARS = Path(sys.prefix) / "jars"
 """Where `make setup` puts those of Delta."""
 _CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
@@ -27,34 +29,36 @@ def session() -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    said = _said()
     builder = SparkSession.builder.appName("spark-lineage trace")
-    quiet = {"spark.log.level": "ERROR", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
-    for name, value in {**quiet, "spark.sql.extensions": _EXTENSION, "spark.sql.catalog.spark_catalog": _CATALOG}.items():
-        builder = builder.config(name, value)
-    if any(_JARS.glob("delta-spark*.jar")):
+    for name, value in {**_QUIET, "spark.sql.extensions": _EXTENSION, "spark.sql.catalog.spark_catalog": _CATALOG}.items():
+        if name not in said:
+            builder = builder.config(name, value)
+    if any(_JARS.glob("delta-spark*.jar")) and "spark.driver.extraClassPath" not in said:
         builder = builder.config("spark.driver.extraClassPath", f"{_JARS}/*")
-    elif not has_delta():
+    elif "delta-spark" not in said and not any((_home() / "jars").glob("delta-spark*.jar")):
         builder = builder.config("spark.jars.packages", coordinate())
     try:
         spark = builder.getOrCreate()
-        spark._jvm.java.lang.Class.forName(_EXTENSION)  # type: ignore[union-attr]
-    except (PySparkException, OSError, RuntimeError) as error:
+        spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(_EXTENSION)  # type: ignore[union-attr]
+    except (PySparkException, Py4JError, OSError, RuntimeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise TraceError(
-            f"a Spark session with Delta could not be started ({str(error).splitlines()[0]}): a Java 17 or 21 is needed, and Delta's jars, "
+            f"a Spark session with Delta could not be started ({first}): a Java 17 or 21 is needed, and Delta's jars, "
             f"which are looked for in Spark's folder `jars` and else at Maven Central ({coordinate()})"
         ) from error
     return spark
 
 
-def has_delta() -> bool:
-    """Whether the jars of Delta are where Spark finds its own, or named in its settings."""
-    home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
-    folders = [Path(home) / "jars"]
-    named = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
-    conf = Path(os.environ.get("SPARK_CONF_DIR") or Path(home) / "conf") / "spark-defaults.conf"
-    if conf.is_file():
-        named += conf.read_text(encoding="utf-8", errors="replace")
-    return "delta-spark" in named or any(any(folder.glob("delta-spark*.jar")) for folder in folders)
+def _home() -> Path:
+    return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+
+
+def _said() -> str:
+    """What the caller's own settings say: ours are for what they leave open."""
+    conf = Path(os.environ.get("SPARK_CONF_DIR") or _home() / "conf") / "spark-defaults.conf"
+    text = conf.read_text(encoding="utf-8", errors="replace") if conf.is_file() else ""
+    return f"{text}\n{os.environ.get('PYSPARK_SUBMIT_ARGS', '')}"
 
 
 def coordinate() -> str:

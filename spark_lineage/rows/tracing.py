@@ -7,6 +7,7 @@ docs/row-provenance.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -21,7 +22,9 @@ from pyspark.sql.types import (
     DataType,
     DoubleType,
     FloatType,
+    LongType,
     MapType,
+    StructField,
     StructType,
     VariantType,
 )
@@ -30,9 +33,9 @@ from ..errors import TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found, restore
-from ..snapshot.delta import absolute
+from ..snapshot.delta import absolute, identity_of
 from .bridge_sources import TRACER
-from .identity import identified
+from .identity import PREFIX, identified
 from .local import local_frame
 from .witness import Completeness, Source, SourceRow, Witness
 
@@ -40,44 +43,66 @@ TAG = "__lineage_tag"
 MOST = 50_000
 """So many rows of a step come to the driver; more stay where they are."""
 TOLERANCE = 1e-9
-"""Of floats, relative: a sum is not the same each time."""
+"""Of doubles, relative: a sum is not the same each time."""
+TOLERANCE_OF_FLOATS = 1e-6
 _WHY = {
     "filtered aggregate": "an aggregate with FILTER counts only some of the rows of its group",
     "window": "a window function looks at other rows of its partition",
+    "session window": "of a session window all rows of its group are named, whatever their session",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
 }
-_PLAIN = {"aggregate", "target"}
+_GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides."""
+    """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
+
+    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again.
+    """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
     wholes: dict[int, str]
     kinds: tuple[str, ...]
     queries: int
-    reproduced: bool
+    targets: int
+    missing: int
+    lost: int
+    deterministic: bool
+
+    @property
+    def reproduced(self) -> bool:
+        return self.missing < self.targets
 
 
-def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0) -> Witness:
+def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    Raises ExecutableError where the plan cannot be restored, TraceError where it does not give these rows.
+    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. Raises
+    ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
+        _check_identity(leaf)
         leaves.setdefault(_first_of(leaf, executable.leaves), leaf)
-    plan = restore(
-        targets.sparkSession, found, part=part,
-        leaf_rows=lambda leaf, rows: identified(rows, _first_of(leaf, executable.leaves)),
-    )  # fmt: skip
+    read: dict[int, DataFrame] = {}
+
+    def rows_of(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
+        number = _first_of(leaf, executable.leaves)
+        read[number] = identified(rows, number)
+        return read[number]
+
+    plan = restore(targets.sparkSession, found, part=part, leaf_rows=rows_of)
+    as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=all(map(_is_fixed, executable.leaves)))
+        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was)
+        followed = replace(
+            followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
+        )
     except (Py4JJavaError, PySparkException) as error:
-        raise TraceError(f"the plan of {executable.execution_id} cannot be followed: {_first(error)}") from error
+        raise TraceError(f"the plan of {executable.execution_id} cannot be followed: {first_line_of(error)}") from error
     if not followed.reproduced:
         raise TraceError(
             f"the plan of {executable.execution_id} does not give such a row on what it read: something else wrote it, or the plan "
@@ -87,8 +112,22 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0) 
         _source(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
-    completeness, reasons = _label(followed.kinds, sources)
-    return Witness(sources=sources, completeness=completeness, reasons=reasons, queries=followed.queries)
+    times = Counter(_first_of(leaf, executable.leaves) for leaf in executable.leaves)
+    twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
+    return _labelled(
+        followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice
+    )
+
+
+def _check_identity(leaf: ExecutableLeaf) -> None:
+    """Raises TraceError where another table lies in the place of the one that was read."""
+    if leaf.kind != "delta" or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
+        return
+    now = identity_of(absolute(leaf.location), leaf.delta_version)
+    if now is not None and now[0] != leaf.table_id:
+        raise TraceError(
+            f"{leaf.location} is another table now ({now[0]}, not {leaf.table_id}): what was read is gone with the old one"
+        )
 
 
 def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
@@ -96,9 +135,11 @@ def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
 
 
-def _is_fixed(leaf: ExecutableLeaf) -> bool:
+def is_fixed(leaf: ExecutableLeaf) -> bool:
     """Whether it is read again exactly as it was."""
-    return leaf.kind == "delta" and leaf.delta_version is not None and leaf.version_basis == "exact"
+    return (
+        leaf.kind == "delta" and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
+    )
 
 
 def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool = False, most: int = MOST) -> Followed:
@@ -119,7 +160,10 @@ def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool
         wholes={int(number): str(why) for number, why in dict(tracer.wholes()).items()},
         kinds=tuple(map(str, tracer.kinds())),
         queries=int(tracer.queries()),
-        reproduced=bool(tracer.isReproduced()),
+        targets=int(tracer.targets()),
+        missing=int(tracer.missing()),
+        lost=int(tracer.lost()),
+        deterministic=bool(tracer.isDeterministic()),
     )
 
 
@@ -137,7 +181,7 @@ def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     pairs = _pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
     meant = targets.select(
-        F.lit(0).cast("bigint").alias(TAG), *(F.col(_quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
+        F.lit(0).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
     )
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
@@ -168,7 +212,8 @@ def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -
     if given.simpleString() != data_type.simpleString():
         value = value.try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
-        return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.abs(wanted) * TOLERANCE)
+        tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
+        return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
     return value.eqNullSafe(wanted)
 
 
@@ -183,15 +228,42 @@ def is_comparable(data_type: DataType) -> bool:
 def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[SourceRow, ...], int]:
     """The first of the distinct rows, and how many there are."""
     if local:
-        known: dict[Row, dict[str, Any]] = {}
+        known: dict[Any, tuple[Row, dict[str, Any]]] = {}
         for frame in frames:
             for _, row in frame.collect():
-                known.setdefault(row["id"], {}).update(_read(row))
-        chosen = sorted(known.items(), key=lambda one: tuple(map(_order, one[0])))
+                values = _read(row)
+                identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
+                known.setdefault(identity, (row["id"], {}))[1].update(values)
+        chosen = sorted(known.values(), key=lambda one: tuple(map(_order, one[0])))
         return tuple(source_row(*one) for one in chosen[:limit]), len(known)
     ids = reduce(DataFrame.union, (frame.select("row.id") for frame in frames)).distinct()
-    shown = [one[0] for frame in frames for one in frame.select("row").limit(limit).collect()]
-    return tuple(source_row(one["id"], _read(one)) for one in shown[:limit]), ids.count()
+    each = (frame.groupBy(F.col("row.id").alias("id")).agg(F.first("row").alias("row")).limit(limit) for frame in frames)
+    shown = {row["id"]: _read(row["row"]) for frame in each for row in frame.collect()}
+    return tuple(source_row(*one) for one in list(shown.items())[:limit]), ids.count()
+
+
+def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: int) -> tuple[tuple[SourceRow, ...], int]:
+    """With how often each row is there that is known by its content alone: equal rows are all meant, or none."""
+    told, count = rows
+    if not told or told[0].kind != "fingerprint" or count > len(told):
+        return rows
+    identity = F.col(f"{PREFIX}{number}")
+    hashes = [_lanes(one.fingerprint) for one in told if one.fingerprint is not None]
+    wanted = local_frame(frame.sparkSession, hashes, _HASHES)
+    same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
+    groups = frame.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
+    times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
+    told = tuple(replace(one, multiplicity=times.get(_lanes(str(one.fingerprint)), 1)) for one in told)
+    return told, sum(one.multiplicity for one in told)
+
+
+_HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
+
+
+def _lanes(fingerprint: str) -> tuple[int, int]:
+    """The two hashes, as Spark has them: signed."""
+    high, low = (int(part, 16) for part in (fingerprint[:16], fingerprint[16:]))
+    return high - (high >> 63 << 64), low - (low >> 63 << 64)
 
 
 def _read(row: Row) -> dict[str, Any]:
@@ -223,22 +295,47 @@ def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole
     )  # fmt: skip
 
 
-def _label(kinds: Iterable[str], sources: Iterable[Source]) -> tuple[Completeness, tuple[str, ...]]:
+def _labelled(
+    followed: Followed, sources: tuple[Source, ...], today: list[ExecutableLeaf], twice: list[ExecutableLeaf]
+) -> Witness:
+    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
     reasons = [
-        _WHY.get(str(kind), f"nothing is known of how {kind} uses its rows: all of them are named")
-        for kind in kinds
-        if kind not in _PLAIN
+        _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+        for kind in followed.kinds
+        if kind != "aggregate"
     ]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
-    if any(one.count > len(one.rows) for one in sources):
-        return "truncated", (*reasons, "more rows were found than are told: `count` says how many")
-    return ("superset" if reasons else "exact"), tuple(reasons)
+    reasons += [
+        f"{leaf.name or leaf.location or leaf.kind} is read as it is now: its version of then is not known" for leaf in today
+    ]
+    reasons += [
+        f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
+        for leaf in twice
+    ]
+    if not followed.deterministic:
+        reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
+    completeness: Completeness = "superset" if reasons else "exact"
+    unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]
+    reasons += [f"equal rows of {one.alias or one.name} are told once: they cannot be counted" for one in unknown]
+    if followed.missing:
+        reasons.append(f"{followed.missing} of the {followed.targets} rows are not given again by the plan")
+    if followed.lost:
+        reasons.append(f"{followed.lost} groups were not found again: a value that they are known by is not the same each time")
+    if followed.missing or followed.lost or unknown:
+        completeness = "partial"
+    if any(one.count > sum(row.multiplicity for row in one.rows) for one in sources):
+        completeness = "truncated"
+        reasons.append("more rows were found than are told: `count` says how many")
+    return Witness(sources=sources, completeness=completeness, reasons=tuple(reasons), queries=followed.queries)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
-def _first(error: Exception) -> str:
-    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
-    return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")
+def first_line_of(error: Exception) -> str:
+    """Of what the JVM says; py4j's own text of it is that something was called."""
+    text = (
+        error.java_exception.getMessage() or error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+    )
+    return str(text or type(error).__name__).strip().split("\n")[0].rstrip(".")

@@ -13,7 +13,7 @@ RowKind = Literal["row_id", "file_row", "fingerprint", "values"]
 class SourceRow:
     """A row of a source: what it is known by, and its values as far as the query read them.
 
-    `kind`: by Delta's id of the row (`row_id`), by `file` and `position` in it, by the hash of its content (`fingerprint`, 32 hex
+    `multiplicity`: how many rows it stands for, where equal ones cannot be told apart. `kind`: by Delta's id of the row (`row_id`), by `file` and `position` in it, by the hash of its content (`fingerprint`, 32 hex
     digits), or by nothing but its values.
     """
 
@@ -22,6 +22,7 @@ class SourceRow:
     position: int | None = None
     row_id: int | None = None
     fingerprint: str | None = None
+    multiplicity: int = 1
     values: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,7 +63,7 @@ class Witness:
 class Hop:
     """Rows of a version of a dataset, and what made them.
 
-    `written_version`: which version of the table first had their file. `witness`: what the execution that wrote it made them of.
+    `written_version`: which version of the table first had their file, None where the log does not tell. `witness`: what the execution that wrote it made them of.
     `passed`: why they are looked for in an earlier version instead. `ended`: why it goes no further.
     """
 
@@ -71,7 +72,7 @@ class Hop:
     name: str
     alias: str | None
     version: int
-    written_version: int
+    written_version: int | None
     rows: tuple[dict[str, Any], ...]
     execution_id: str | None = None
     run_id: str | None = None

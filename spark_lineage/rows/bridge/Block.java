@@ -1,9 +1,7 @@
 package org.sparklineage.rows;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
@@ -12,6 +10,8 @@ import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
 import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.If;
+import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
 import org.apache.spark.sql.catalyst.expressions.SortOrder;
@@ -38,9 +38,6 @@ final class Block {
 
     LogicalPlan plan;
     final List slots = new ArrayList();
-    /** By number of leaf: why all of its rows decide. */
-    final Map wholes = new LinkedHashMap();
-
     private final Set used;
 
     private Block(Set used) {
@@ -76,10 +73,15 @@ final class Block {
     }
 
     private Part part(LogicalPlan node) {
+        Part part = partOf(node);
         List inner = Trees.subqueries(node);
         for (int i = 0; i < inner.size(); i++) {
-            whole((LogicalPlan) inner.get(i), "a scalar subquery reads it");
+            part = decided(part, Trees.list(node.output()), (LogicalPlan) inner.get(i), "a scalar subquery reads it", null);
         }
+        return part;
+    }
+
+    private Part partOf(LogicalPlan node) {
         if (node instanceof Project) {
             return project((Project) node);
         }
@@ -99,14 +101,14 @@ final class Block {
             return expand((Expand) node);
         }
         String name = node.getClass().getSimpleName();
-        if (node instanceof Filter || node instanceof Generate || THROUGH.contains(name)) {
+        boolean opaque = node instanceof Generate && isOfPython(((Generate) node).generator());
+        if (node instanceof Filter || node instanceof Generate && !opaque || THROUGH.contains(name)) {
             Part below = part((LogicalPlan) Trees.list(node.children()).get(0));
             return new Part(Trees.withChild(node, below.plan), below.slots);
         }
         List children = Trees.list(node.children());
         if (name.equals("UnionLoop")) {
-            whole(node, "a recursion reads it");
-            return new Part(node, new ArrayList());
+            return decided(new Part(node, new ArrayList()), Trees.list(node.output()), node, "a recursion reads it", null);
         }
         return children.isEmpty() ? new Part(node, new ArrayList()) : opaque(node, children);
     }
@@ -189,11 +191,72 @@ final class Block {
             return new Part(new Project(Trees.seq(columns), joined), Trees.with(left.slots, Trees.one(link)));
         }
         if (kind.equals("LeftAnti") || kind.startsWith("ExistenceJoin")) {
-            whole(node.right(), kind.equals("LeftAnti") ? "no row of it may match" : "whether a row of it matches decides");
-            return new Part(Trees.withChildren(node, pair(left.plan, node.right())), left.slots);
+            String why = kind.equals("LeftAnti") ? "no row of it may match" : "whether a row of it matches decides";
+            Part joined = new Part(Trees.withChildren(node, pair(left.plan, node.right())), left.slots);
+            return decided(joined, Trees.list(node.output()), node.right(), why, null);
         }
-        Part right = part(node.right());
-        return new Part(Trees.withChildren(node, pair(left.plan, right.plan)), Trees.with(left.slots, right.slots));
+        return outer(node, kind, left, part(node.right()));
+    }
+
+    /** Where a side may be missing that with fewer rows could have others, all of it decides that it is. */
+    private Part outer(Join node, String kind, Part left, Part right) {
+        boolean rightMissing = (kind.equals("LeftOuter") || kind.equals("FullOuter")) && !isMonotone(node.right());
+        boolean leftMissing = (kind.equals("RightOuter") || kind.equals("FullOuter")) && !isMonotone(node.left());
+        Alias leftThere = Trees.named(Trees.literal(Boolean.TRUE), "__lineage_left");
+        Alias rightThere = Trees.named(Trees.literal(Boolean.TRUE), "__lineage_right");
+        LogicalPlan joined = Trees.withChildren(node, pair(
+            leftMissing ? marked(left, node.left(), leftThere) : left.plan, rightMissing ? marked(right, node.right(), rightThere) : right.plan));
+        Part result = new Part(joined, Trees.with(left.slots, right.slots));
+        List output = Trees.list(node.output());
+        if (leftMissing) {
+            List columns = rightMissing ? Trees.with(output, Trees.one(rightThere.toAttribute())) : output;
+            result = decided(result, columns, node.left(), PADDED, leftThere.toAttribute().withNullability(true));
+        }
+        return rightMissing ? decided(result, output, node.right(), PADDED, rightThere.toAttribute().withNullability(true)) : result;
+    }
+
+    private static final String PADDED = "no row of what is made of it may match";
+
+    private static LogicalPlan marked(Part part, LogicalPlan node, Alias there) {
+        return new Project(Trees.seq(Trees.with(Trees.with(Trees.list(node.output()), part.columns()), Trees.one(there))), part.plan);
+    }
+
+    /** With a column that says that all rows of a plan's leaves decide: of each row, or of those that lack `unless`. */
+    private static Part decided(Part part, List output, LogicalPlan by, String why, Expression unless) {
+        ArrayList leaves = new ArrayList();
+        collectLeaves(by, leaves);
+        if (leaves.isEmpty()) {
+            return part;
+        }
+        Expression yes = struct(new ArrayList());
+        Alias decides = Trees.named(unless == null ? yes : new If(new IsNull(unless), yes, Trees.none(yes.dataType())), "__lineage_whole");
+        List columns = Trees.with(Trees.with(output, part.columns()), Trees.one(decides));
+        return new Part(new Project(Trees.seq(columns), part.plan), Trees.with(part.slots, Trees.one(Slot.whole(leaves, why, decides.toAttribute()))));
+    }
+
+    private static final List ADDS = java.util.Arrays.asList(new Object[] {
+        "Project", "Filter", "Union", "Expand", "Generate", "Sort", "Repartition", "RepartitionByExpression", "RebalancePartitions", "SubqueryAlias",
+        "ResolvedHint", "CollectMetrics", "EventTimeWatermark",
+    });
+
+    /** Whether fewer rows of its leaves never make others of the rows that it gives. */
+    private static boolean isMonotone(LogicalPlan node) {
+        if (isLeaf(node)) {
+            return true;
+        }
+        String joined = node instanceof Join ? ((Join) node).joinType().toString() : "";
+        boolean adds = ADDS.contains(node.getClass().getSimpleName()) || joined.equals("Inner") || joined.equals("Cross") || joined.equals("LeftSemi");
+        List children = Trees.list(node.children());
+        boolean monotone = (adds || children.isEmpty()) && Trees.subqueries(node).isEmpty();
+        for (int i = 0; i < children.size(); i++) {
+            monotone = monotone && isMonotone((LogicalPlan) children.get(i));
+        }
+        return monotone;
+    }
+
+    /** A function of Python that gives rows may look at all that it was given. */
+    private static boolean isOfPython(Object generator) {
+        return generator.getClass().getSimpleName().indexOf("Python") >= 0;
     }
 
     private static List pair(Object first, Object second) {
@@ -236,9 +299,14 @@ final class Block {
         ArrayList attributes = new ArrayList();
         ArrayList fields = new ArrayList();
         Expression condition = null;
+        boolean sessions = false;
         for (int i = 0; i < grouping.size(); i++) {
             Expression group = (Expression) grouping.get(i);
             Alias key = Trees.named(group, "__lineage_key_" + i);
+            if (isSession(group)) {
+                sessions = true; // a session is known only when it has ended: its rows carry their own windows
+                continue;
+            }
             AttributeReference field = field("k" + i, group.dataType(), true);
             keys.add(key);
             attributes.add(key.toAttribute());
@@ -248,9 +316,13 @@ final class Block {
         }
         LogicalPlan keyed = Trees.with(node, new int[] {1}, new Object[] {Trees.seq(Trees.with(Trees.list(node.aggregateExpressions()), keys))});
         Alias key = Trees.named(struct(attributes), "__lineage_group");
-        String kind = isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
+        String kind = sessions ? "session window" : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
         Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
         return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
+    }
+
+    private static boolean isSession(Expression group) {
+        return group instanceof Attribute && ((Attribute) group).metadata().contains("spark.sessionWindow");
     }
 
     private static boolean isFiltered(List expressions) {
@@ -330,17 +402,17 @@ final class Block {
         return new Part(new Project(Trees.seq(columns), node), slots);
     }
 
-    private void whole(LogicalPlan plan, String why) {
+    private static void collectLeaves(LogicalPlan plan, List leaves) {
         int leaf = leafOf(plan);
         if (leaf >= 0) {
-            if (!wholes.containsKey(Integer.valueOf(leaf))) {
-                wholes.put(Integer.valueOf(leaf), why);
+            if (!leaves.contains(Integer.valueOf(leaf))) {
+                leaves.add(Integer.valueOf(leaf));
             }
             return;
         }
-        List children = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
-        for (int i = 0; i < children.size(); i++) {
-            whole((LogicalPlan) children.get(i), why);
+        List below = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
+        for (int i = 0; i < below.size(); i++) {
+            collectLeaves((LogicalPlan) below.get(i), leaves);
         }
     }
 

@@ -8,7 +8,10 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 final class Determinism {
     private static final List CHOOSES = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Offset", "Tail", "Sample"});
     private static final List ANYTHING = java.util.Arrays.asList(new Object[] {"ScalaUDF", "PythonUDF", "PythonUDAF", "ScalaAggregator", "First", "Last",
-        "CollectList", "ListAgg"});
+        "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode", "ApproximatePercentile", "ScalaUDAF", "TypedScalaUDAF", "HiveSimpleUDF",
+        "HiveGenericUDF", "HiveGenericUDTF", "HiveUDAFFunction", "ApplyFunctionExpression", "V2Aggregator", "PythonUDTF", "PythonUDTFCall"});
+
+    private static final List ABOVE = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Sort", "Project"});
 
     private Determinism() {
     }
@@ -16,7 +19,7 @@ final class Determinism {
     /** Limits above all else do not count: they choose among rows, they do not change them. */
     static boolean of(LogicalPlan plan) {
         LogicalPlan node = plan;
-        while (CHOOSES.contains(node.getClass().getSimpleName()) || node.getClass().getSimpleName().equals("Sort")) {
+        while (ABOVE.contains(node.getClass().getSimpleName())) {
             node = (LogicalPlan) Trees.list(node.children()).get(0);
         }
         return plan.deterministic() && isFixed(node);

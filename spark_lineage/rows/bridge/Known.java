@@ -26,8 +26,13 @@ final class Known {
     /** By id of an attribute its literal. */
     private final Map values = new HashMap();
 
-    /** The aggregate's child, narrowed to the group; null where the group is not known so. */
-    static LogicalPlan group(LogicalPlan normal) {
+    /** The aggregate's child, narrowed to the group. */
+    LogicalPlan group;
+    /** Whether it is one of no groups, which has its row also of no rows. */
+    boolean isGlobal;
+
+    /** Null where the group is not known so. */
+    static Known group(LogicalPlan normal) {
         Known known = new Known();
         LogicalPlan node = normal;
         while (true) {
@@ -38,7 +43,9 @@ final class Known {
                 known.through(Trees.list(((Project) node).projectList()));
                 node = ((Project) node).child();
             } else if (node instanceof Aggregate) {
-                return known.narrowed((Aggregate) node);
+                known.isGlobal = ((Aggregate) node).groupingExpressions().isEmpty();
+                known.group = known.narrowed((Aggregate) node);
+                return known.group == null ? null : known;
             } else if (KEEPS.contains(node.getClass().getSimpleName())) {
                 node = (LogicalPlan) Trees.list(node.children()).get(0);
             } else {

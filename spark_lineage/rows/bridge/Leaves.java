@@ -5,6 +5,7 @@ import java.util.List;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
+import org.apache.spark.sql.types.StructField;
 import scala.Function1;
 import scala.Product;
 import scala.runtime.AbstractPartialFunction;
@@ -35,8 +36,11 @@ public final class Leaves extends AbstractPartialFunction {
         HadoopFsRelation files = (HadoopFsRelation) leaf.relation();
         try {
             Object format = files.fileFormat();
+            if (tellsPositions(files.fileFormat())) {
+                return leaf;
+            }
             Object[] parts = parts((Product) format);
-            parts[0] = protocol();
+            parts[0] = protocol(parts[0]);
             HadoopFsRelation other = new HadoopFsRelation(files.location(), files.partitionSchema(), files.dataSchema(), files.bucketSpec(),
                 (org.apache.spark.sql.execution.datasources.FileFormat) format.getClass().getConstructors()[0].newInstance(parts),
                 files.options(), files.sparkSession());
@@ -59,11 +63,23 @@ public final class Leaves extends AbstractPartialFunction {
         return result.toArray();
     }
 
-    private static Object protocol() throws Exception {
+    private static boolean tellsPositions(org.apache.spark.sql.execution.datasources.FileFormat format) {
+        List fields = Trees.list(format.metadataSchemaFields());
+        for (int i = 0; i < fields.size(); i++) {
+            if (((StructField) fields.get(i)).name().equals("row_index")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** What a table has, and deletion vectors. */
+    private static Object protocol(Object known) throws Exception {
         Object companion = Class.forName(DELTA + "actions.Protocol$").getField("MODULE$").get(null);
         Object feature = Class.forName(DELTA + "DeletionVectorsTableFeature$").getField("MODULE$").get(null);
         Object plain = companion.getClass().getMethod("apply", new Class[] {int.class, int.class})
             .invoke(companion, new Object[] {Integer.valueOf(READER), Integer.valueOf(WRITER)});
-        return plain.getClass().getMethod("withFeature", new Class[] {Class.forName(DELTA + "TableFeature")}).invoke(plain, new Object[] {feature});
+        Object more = plain.getClass().getMethod("withFeature", new Class[] {Class.forName(DELTA + "TableFeature")}).invoke(plain, new Object[] {feature});
+        return more.getClass().getMethod("merge", new Class[] {scala.collection.immutable.Seq.class}).invoke(more, new Object[] {Trees.seq(Trees.one(known))});
     }
 }

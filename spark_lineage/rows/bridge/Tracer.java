@@ -16,28 +16,34 @@ import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.GetStructField;
 import org.apache.spark.sql.catalyst.expressions.In;
+import org.apache.spark.sql.catalyst.expressions.IsNotNull;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Or;
 import org.apache.spark.sql.catalyst.plans.Inner$;
+import org.apache.spark.sql.catalyst.plans.LeftSemi$;
 import org.apache.spark.sql.catalyst.plans.logical.Distinct;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.GlobalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.JoinHint;
 import org.apache.spark.sql.catalyst.plans.logical.LocalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
-import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.types.StructType;
 
 /**
  * Goes from rows that a plan gives back to rows of its leaves, block by block: what the first block's rows carry tells which rows of the blocks
  * behind its links are meant. Every block is one query, to which the values are conditions that Catalyst moves down to the scans.
  */
-public final class Tracer {
-    /** A column of the plan that tells several targets apart: a long. */
-    public static final String TAG = "__lineage_tag";
+public final class Tracer implements Runnable {
+    private static final String TARGET = "target";
+    /** How the column is called that tells the keys of a link apart. */
+    private static final String TAG = "__lineage_tag";
+
+    private static final long STACK_BYTES = 512L * 1024L * 1024L;
 
     private final Object session;
     private final int most;
@@ -47,10 +53,17 @@ public final class Tracer {
     private final LinkedHashSet kinds = new LinkedHashSet();
     private final java.util.HashSet used = new java.util.HashSet();
     private final List kept = new ArrayList();
-    private int queries;
+    /** By plan behind a link: the keys that it was asked for. */
+    private final java.util.IdentityHashMap asked = new java.util.IdentityHashMap();
     private final boolean fixed;
     private boolean trusted;
-    private boolean reproduced;
+    private boolean deterministic;
+    private int queries;
+    private int targets;
+    private int missing;
+    private int lost;
+    private LogicalPlan given;
+    private Throwable failure;
 
     /**
      * Up to `most` rows of a block come to the driver; with more the next is joined with it where they are. `fixed`: what is read are the very rows
@@ -63,20 +76,45 @@ public final class Tracer {
     }
 
     /**
-     * Follows rows of a plan. `given`: a condition over the product of the plan and of the rows that are meant, which have a long that tells them
-     * apart as their first column.
+     * Follows rows of a plan. `given`: a condition over the product of the plan and of the rows that are meant, which have a column before theirs.
+     * On a thread with room for deep plans, in whose session the plan's settings are. Throws what Spark throws.
      */
-    public void follow(LogicalPlan given) throws Exception {
+    public void follow(LogicalPlan given) throws Throwable {
+        this.given = given;
+        Thread thread = new Thread(null, this, "spark-lineage-trace", STACK_BYTES);
+        thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
+        thread.start();
+        thread.join();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    public void run() {
+        try {
+            Class type = Class.forName("org.apache.spark.sql.classic.SparkSession$");
+            Method set = type.getMethod("setActiveSession", new Class[] {Class.forName("org.apache.spark.sql.SparkSession")});
+            set.invoke(type.getField("MODULE$").get(null), new Object[] {session});
+            followed();
+        } catch (java.lang.reflect.InvocationTargetException e) {
+            failure = e.getCause();
+        } catch (Throwable e) {
+            failure = e;
+        }
+    }
+
+    private void followed() throws Exception {
         Join product = (Join) ((Filter) given).child();
         LogicalPlan normal = new Normal().of(product.left());
         look(normal);
-        trusted = fixed && Determinism.of(normal);
+        deterministic = Determinism.of(normal);
+        trusted = fixed && deterministic;
         List columns = Trees.list(product.right().output());
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "__lineage_target");
         Alias tag = Trees.named((Attribute) columns.get(0), TAG);
         InternalRow[] rows = collect(new Project(Trees.seq(Trees.with(Trees.one(tag), Trees.one(key))), product.right()));
-        Slot target = Slot.link("target", key.toAttribute(), normal, fields, ((Filter) given).condition());
+        Slot target = Slot.link(TARGET, key.toAttribute(), normal, fields, ((Filter) given).condition());
         LogicalPlan keys = local(rows, 1, target);
         if (keys != null) {
             link(target, keys);
@@ -93,10 +131,10 @@ public final class Tracer {
         if (!Block.isLeaf(node)) {
             note(Trees.list(node.references()));
         }
-        if (node instanceof org.apache.spark.sql.catalyst.plans.logical.Union) {
-            note(Trees.list(((LogicalPlan) Trees.list(node.children()).get(0)).output()));
-        }
         List children = Trees.list(node.children());
+        for (int i = 0; i < children.size() && node instanceof Union; i++) {
+            note(Trees.list(((LogicalPlan) children.get(i)).output()));
+        }
         for (int i = 0; i < children.size(); i++) {
             lookInto((LogicalPlan) children.get(i));
         }
@@ -108,22 +146,31 @@ public final class Tracer {
         }
     }
 
-    private void step(Block block, LogicalPlan plan, Expression tag) throws Exception {
-        wholes.putAll(block.wholes);
+    /** Asks a block for what its rows carry. Returns the tags of the rows that there are; null where these are too many to come here. */
+    private LinkedHashSet step(Block block, LogicalPlan plan, Expression tag) throws Exception {
         Alias tagged = Trees.named(tag, TAG);
         ArrayList columns = new ArrayList(Trees.one(tagged));
         for (int i = 0; i < block.slots.size(); i++) {
             columns.add(((Slot) block.slots.get(i)).column);
         }
         LogicalPlan carried = new Project(Trees.seq(columns), plan);
-        InternalRow[] rows = collect(new LocalLimit(Trees.literal(Integer.valueOf(most + 1)), carried));
-        reproduced = reproduced || rows.length > 0;
-        if (rows.length > most) {
+        Expression bound = Trees.literal(Integer.valueOf(most + 1));
+        InternalRow[] rows = collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
+        boolean many = rows.length > most;
+        LinkedHashSet tags = new LinkedHashSet();
+        for (int i = 0; i < rows.length; i++) {
+            tags.add(Long.valueOf(rows[i].getLong(0)));
+        }
+        if (many) {
             keep(carried);
         }
         for (int i = 0; i < block.slots.size(); i++) {
             Slot slot = (Slot) block.slots.get(i);
-            LogicalPlan told = rows.length > most ? distinct(carried, tagged.toAttribute(), slot) : local(rows, i + 1, slot);
+            if (!slot.isLeaf() && !slot.isLink()) {
+                decide(slot, many || isThere(rows, i + 1));
+                continue;
+            }
+            LogicalPlan told = many ? several(carried, tagged.toAttribute(), slot) : local(rows, i + 1, slot);
             if (told == null) {
                 continue;
             }
@@ -134,21 +181,40 @@ public final class Tracer {
                 link(slot, told);
             }
         }
+        return many ? null : tags;
     }
 
-    /** The distinct ones of a slot's column, with their tags; null where there is none. */
+    private void decide(Slot slot, boolean decides) {
+        for (int i = 0; i < slot.leaves.size() && decides; i++) {
+            if (!wholes.containsKey(slot.leaves.get(i))) {
+                wholes.put(slot.leaves.get(i), slot.kind);
+            }
+        }
+    }
+
+    private static boolean isThere(InternalRow[] rows, int at) {
+        for (int i = 0; i < rows.length; i++) {
+            if (!rows[i].isNullAt(at)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The distinct ones of a slot's column, numbered; null where there is none. */
     private static LogicalPlan local(InternalRow[] rows, int at, Slot slot) {
         int fields = ((StructType) slot.column.dataType()).size();
         LinkedHashSet distinct = new LinkedHashSet();
         for (int i = 0; i < rows.length; i++) {
             if (!rows[i].isNullAt(at)) {
-                distinct.add(java.util.Arrays.asList(new Object[] {Long.valueOf(rows[i].getLong(0)), rows[i].getStruct(at, fields).copy()}));
+                distinct.add(rows[i].getStruct(at, fields).copy());
             }
         }
         ArrayList made = new ArrayList();
         java.util.Iterator each = distinct.iterator();
         while (each.hasNext()) {
-            made.add(InternalRow.fromSeq(Trees.seq((List) each.next())));
+            Object[] row = {Long.valueOf(made.size()), each.next()};
+            made.add(InternalRow.fromSeq(Trees.seq(java.util.Arrays.asList(row))));
         }
         List output = new ArrayList();
         output.add(Trees.named(Trees.literal(Long.valueOf(0L)), TAG).toAttribute());
@@ -156,46 +222,102 @@ public final class Tracer {
         return made.isEmpty() ? null : (LogicalPlan) new LocalRelation(Trees.seq(output), Trees.seq(made), false, scala.Option.apply(null));
     }
 
-    private static LogicalPlan distinct(LogicalPlan carried, Attribute tag, Slot slot) {
+    /** The rows of a slot's column that are too many to come here: of a link each once, of a leaf as often as they are met. */
+    private static LogicalPlan several(LogicalPlan carried, Attribute tag, Slot slot) {
         ArrayList columns = new ArrayList();
         columns.add(Trees.named(tag, TAG));
         columns.add(Trees.named(slot.column, "row"));
-        Expression there = new org.apache.spark.sql.catalyst.expressions.IsNotNull(slot.column);
-        return new Distinct(new Project(Trees.seq(columns), new Filter(there, carried)));
+        LogicalPlan told = new Project(Trees.seq(columns), new Filter(new IsNotNull(slot.column), carried));
+        return slot.isLeaf() ? told : (LogicalPlan) new Distinct(told);
     }
 
-    private void link(Slot slot, LogicalPlan keys) throws Exception {
-        Block block = Block.of(slot.child, used);
-        wholes.putAll(block.wholes);
-        Attribute tag = (Attribute) Trees.list(keys.output()).get(0);
-        Attribute key = (Attribute) Trees.list(keys.output()).get(1);
-        if (keys instanceof LocalRelation && ((LocalRelation) keys).data().size() == 1) {
-            InternalRow row = (InternalRow) ((LocalRelation) keys).data().apply(0);
-            Expression condition = slot.condition == null ? null : Replacing.attributes(slot.condition, slot.fields, literals(row, slot.fields));
-            Expression tagged = Trees.literal(Long.valueOf(row.getLong(0)));
-            LogicalPlan group = condition == null || !trusted ? null : Known.group(new Filter(condition, slot.child));
-            if (group == null) {
-                step(block, condition == null ? block.plan : new Filter(condition, block.plan), tagged);
-            } else {
-                for (int i = 0; i < block.slots.size(); i++) {
-                    kinds.add(((Slot) block.slots.get(i)).kind);
-                }
-                Block below = Block.of(group, used);
-                reproduced = reproduced || !(group instanceof Filter);
-                step(below, below.plan, tagged);
-            }
+    /** Follows the rows that a link means. Each of its keys must be found again, but where a query of none has a row as well. */
+    private void link(Slot slot, LogicalPlan all) throws Exception {
+        LogicalPlan keys = unasked(slot, all);
+        int size = keys instanceof LocalRelation ? ((LocalRelation) keys).data().size() : -1;
+        if (size == 0) {
             return;
         }
-        ArrayList columns = new ArrayList();
-        columns.add(tag);
+        LinkedHashSet tags = size == 1 ? one(slot, (InternalRow) ((LocalRelation) keys).data().apply(0)) : several(slot, keys);
+        int without = tags == null || size < 0 ? 0 : size - tags.size();
+        if (slot.kind.equals(TARGET)) {
+            targets += size;
+            missing += without;
+        } else if (slot.condition != null && slot.kind.endsWith("aggregate")) {
+            lost += without;
+        }
+    }
+
+    /** Those of the keys that this plan was not asked for yet. */
+    private LogicalPlan unasked(Slot slot, LogicalPlan keys) {
+        if (!(keys instanceof LocalRelation)) {
+            return keys;
+        }
+        LinkedHashSet known = (LinkedHashSet) asked.get(slot.child);
+        if (known == null) {
+            known = new LinkedHashSet();
+            asked.put(slot.child, known);
+        }
+        LocalRelation local = (LocalRelation) keys;
+        List rows = Trees.list(local.data());
+        ArrayList left = new ArrayList();
+        for (int i = 0; i < rows.size(); i++) {
+            Object key = ((InternalRow) rows.get(i)).getStruct(1, ((StructType) slot.column.dataType()).size());
+            if (known.add(java.util.Arrays.asList(new Object[] {slot.kind, key}))) {
+                left.add(InternalRow.fromSeq(Trees.seq(java.util.Arrays.asList(new Object[] {Long.valueOf(left.size()), key}))));
+            }
+        }
+        return new LocalRelation(local.output(), Trees.seq(left), false, scala.Option.apply(null));
+    }
+
+    /** By one key: its values are conditions. */
+    private LinkedHashSet one(Slot slot, InternalRow row) throws Exception {
+        Block block = Block.of(slot.child, used);
+        Expression zero = Trees.literal(Long.valueOf(0L));
+        if (slot.condition == null) {
+            return step(block, block.plan, zero);
+        }
+        Expression condition = Replacing.attributes(slot.condition, slot.fields, literals(row, slot.fields));
+        Known known = trusted ? Known.group(new Filter(condition, slot.child)) : null;
+        if (known == null) {
+            return step(block, new Filter(condition, block.plan), zero);
+        }
+        for (int i = 0; i < block.slots.size(); i++) {
+            Slot skipped = (Slot) block.slots.get(i);
+            if (skipped.isLink()) {
+                kinds.add(skipped.kind);
+            } else {
+                decide(skipped, true);
+            }
+        }
+        Block below = Block.of(known.group, used);
+        LinkedHashSet tags = step(below, below.plan, zero);
+        if (known.isGlobal && tags != null) {
+            tags.add(Long.valueOf(0L));
+        }
+        return tags;
+    }
+
+    /** By several keys, or by more than came here: the plan is joined with them. */
+    private LinkedHashSet several(Slot slot, LogicalPlan keys) throws Exception {
+        Block block = Block.of(slot.child, used);
+        List output = Trees.list(keys.output());
+        Attribute tag = (Attribute) output.get(0);
+        ArrayList columns = new ArrayList(Trees.one(tag));
         for (int i = 0; i < slot.fields.size(); i++) {
             AttributeReference field = (AttributeReference) slot.fields.get(i);
-            Expression value = new GetStructField(key, i, scala.Option.apply(null));
+            Expression value = new GetStructField((Attribute) output.get(1), i, scala.Option.apply(null));
             columns.add(new Alias(value, field.name(), field.exprId(), Trees.seq(new ArrayList()), scala.Option.apply(null), Trees.seq(new ArrayList())));
         }
         LogicalPlan meant = new Project(Trees.seq(columns), keys);
         LogicalPlan narrowed = narrowed(block.plan, slot, keys);
-        step(block, new Join(narrowed, meant, Inner$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE()), tag);
+        if (slot.kind.endsWith("aggregate") || slot.kind.equals(TARGET)) {
+            return step(block, new Join(narrowed, meant, Inner$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE()), tag);
+        }
+        // a row may be meant by many keys: it is told once
+        LogicalPlan any = new Join(narrowed, meant, LeftSemi$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE());
+        step(block, any, Trees.literal(Long.valueOf(0L)));
+        return null;
     }
 
     /** Of the rows of the child those that may be meant, by conditions that can be moved down: values of keys one by one. */
@@ -288,7 +410,38 @@ public final class Tracer {
         Object frame = frame(plan);
         Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
         Object physical = execution.getClass().getMethod("executedPlan", new Class[0]).invoke(execution, new Object[0]);
-        return ((org.apache.spark.sql.execution.SparkPlan) physical).executeCollect();
+        return (InternalRow[]) withSettings(new Collecting((org.apache.spark.sql.execution.SparkPlan) physical));
+    }
+
+    /** With the session's settings on the executors, too. It is no execution of the session: nobody is told of it. */
+    private Object withSettings(scala.Function0 body) throws Exception {
+        Class type = Class.forName("org.apache.spark.sql.execution.SQLExecution$");
+        Method[] methods = type.getMethods();
+        for (int i = 0; i < methods.length; i++) {
+            if (methods[i].getName().equals("withSQLConfPropagated") && methods[i].getParameterTypes().length == 2) {
+                try {
+                    return methods[i].invoke(type.getField("MODULE$").get(null), new Object[] {session, body});
+                } catch (java.lang.reflect.InvocationTargetException e) {
+                    if (e.getCause() instanceof Error) {
+                        throw (Error) e.getCause();
+                    }
+                    throw (Exception) e.getCause();
+                }
+            }
+        }
+        return body.apply();
+    }
+
+    private static final class Collecting extends scala.runtime.AbstractFunction0 {
+        private final org.apache.spark.sql.execution.SparkPlan plan;
+
+        Collecting(org.apache.spark.sql.execution.SparkPlan plan) {
+            this.plan = plan;
+        }
+
+        public Object apply() {
+            return plan.executeCollect();
+        }
     }
 
     private Object frame(LogicalPlan plan) throws Exception {
@@ -338,8 +491,23 @@ public final class Tracer {
         return queries;
     }
 
-    /** Whether the plan gives the rows that were followed. */
-    public boolean isReproduced() {
-        return reproduced;
+    /** How many different rows were to be followed. */
+    public int targets() {
+        return targets;
+    }
+
+    /** How many of these the plan does not give. */
+    public int missing() {
+        return missing;
+    }
+
+    /** How many groups on the way were not found again: a value that is not the same each time. */
+    public int lost() {
+        return lost;
+    }
+
+    /** Whether the plan gives the same rows each time, as far as it can be seen. */
+    public boolean isDeterministic() {
+        return deterministic;
     }
 }

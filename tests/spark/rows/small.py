@@ -17,7 +17,7 @@ from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, worl
 
 from spark_lineage.rows.identity import PREFIX
 from spark_lineage.rows.local import local_frame
-from spark_lineage.rows.tracing import Followed, follow
+from spark_lineage.rows.tracing import MOST, Followed, follow
 
 
 @dataclass
@@ -74,9 +74,9 @@ class Small:
     def rows(self, query: Query) -> list[Any]:
         return list(stepped(self.session.sql(query.sql), query).collect())
 
-    def trace(self, query: Query, row: Any) -> Followed:
+    def trace(self, query: Query, rows: list[Any], most: int = MOST, fixed: bool = False) -> Followed:
         frame = stepped(self.session.sql(query.sql), query)
-        return follow(frame, local_frame(self.session, [row], frame.schema), limit=1000)
+        return follow(frame, local_frame(self.session, rows, frame.schema), limit=1000, most=most, fixed=fixed)
 
     def found(self, followed: Followed, rows: Mapping[str, Rows]) -> dict[int, set[int]]:
         """By number of table the rows that suffice: all of a table that decides as a whole."""
@@ -105,25 +105,23 @@ class Small:
             tally.left_out["no rows"] += 1
             return
         for row in chance.sample(result, min(at_most, len(result))):
+            wanted = [row, *chance.sample(result, 1)] if chance.random() < 0.2 else [row]
+            most, fixed = (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
             self.bind(rows, identified=True)
-            followed = self.trace(query, row)
-            tally.rows += 1
+            followed = self.trace(query, wanted, most, fixed)
+            tally.rows += len(wanted)
             tally.kinds.update(followed.kinds)
             only = self.found(followed, rows)
-            told = f"{query.sql}\n{query.steps}\n{row}\nfound: {only}, {followed.kinds}, {followed.wholes}"
-            if not followed.reproduced:
+            told = f"{query.sql}\n{query.steps}\n{wanted}\nfound: {only}, {followed}, {most}, {fixed}"
+            if followed.missing or followed.lost:
                 tally.violations.append(f"not found again:\n{told}")
                 continue
             self.bind(rows, only)
-            if _canonical(row) not in map(_canonical, self.rows(query)):
+            again = set(map(_canonical, self.rows(query)))
+            if not all(_canonical(one) in again for one in wanted):
                 tally.violations.append(f"not sufficient:\n{told}")
-            elif (
-                followed.kinds == ()
-                and not followed.wholes
-                and all(len(one) <= 1 for one in only.values())
-                and any(only.values())
-            ):
-                self._without(query, rows, row, only, followed, tally, told)
+            elif len(wanted) == 1 and _is_one_derivation(followed, only):
+                self._without(query, rows, row, only, tally, told)
 
     def _without(
         self,
@@ -131,7 +129,6 @@ class Small:
         rows: Mapping[str, Rows],
         row: Any,
         only: dict[int, set[int]],
-        followed: Followed,
         tally: Tally,
         told: str,
     ) -> None:
@@ -145,6 +142,12 @@ class Small:
                 tally.necessary += 1
                 if _canonical(row) in map(_canonical, self.rows(query)):
                     tally.violations.append(f"not necessary, row {numbers} of t{number}:\n{told}")
+
+
+def _is_one_derivation(followed: Followed, only: dict[int, set[int]]) -> bool:
+    """From one row of each table at most, through operators that leave nothing out."""
+    plain = followed.kinds == () and not followed.wholes
+    return plain and any(only.values()) and all(len(one) <= 1 for one in only.values())
 
 
 def _identified(frame: Any, number: int, table: Table) -> Any:

@@ -80,6 +80,12 @@ NAMED = {
     "sum of a top": "SELECT sum(u) AS s FROM (SELECT u FROM t0 ORDER BY u DESC LIMIT 2)",
     "cte twice": "WITH c AS (SELECT k, max(u) AS m FROM t0 GROUP BY k) SELECT a.k, b.m FROM c a JOIN c b ON a.k <=> b.k",
     "recursion": "WITH RECURSIVE r(n) AS (SELECT min(u) FROM t0 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r",
+    "outer join of groups": "SELECT a.u, c.k FROM t0 a LEFT JOIN (SELECT k, count(*) AS n FROM t0 GROUP BY k HAVING count(*) = 1) c ON a.k = c.k",
+    "full join of groups": "SELECT a.n, b.n AS m FROM (SELECT k, count(*) AS n FROM t0 GROUP BY k) a FULL JOIN (SELECT k, max(u) AS n FROM t1 GROUP BY k) b ON a.k = b.k",
+    "negation in a union": "SELECT u FROM t0 UNION ALL SELECT u FROM t1 WHERE u NOT IN (SELECT u FROM t2 WHERE u IS NOT NULL)",
+    "session": "SELECT k, count(*) AS n FROM t0 WHERE t0.t0 IS NOT NULL GROUP BY k, session_window(CAST(t0.t0 AS TIMESTAMP), '20 days')",
+    "windows of windows": "SELECT u, sum(r) OVER (PARTITION BY g) AS s FROM (SELECT u, g, row_number() OVER (PARTITION BY k ORDER BY u) AS r FROM t0)",
+    "nothing counted": "SELECT count(*) AS n FROM t0 WHERE u < 0",
     "literals": "SELECT a.u, v.x FROM t0 a JOIN VALUES (1), (2) v(x) ON a.k = v.x",
 }  # fmt: skip
 
@@ -93,6 +99,45 @@ def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
     one.examine(Query(NAMED[name], ()), rows, chance, tally, at_most=3)
     assert tally.violations == [], "\n\n".join(tally.violations[:2])
     assert tally.rows, tally.left_out
+
+
+EXACT = {
+    "projection", "filter", "inner join", "left join", "full join", "self join", "group", "no groups", "having", "rollup", "cube",
+    "groups of groups", "distinct", "union", "union distinct", "intersect all", "except all", "explode", "pivot", "unpivot", "top", "cte twice", "literals", "nothing counted",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_how_each_operator_is_labelled(name: str, small: Callable[[int], Small]) -> None:
+    """Exact is what names no row for its company's sake."""
+    if name in ("recursion", "correlated scalar", "lateral", "full join of groups", "negation in a union"):
+        pytest.skip("the label is that of the row")
+    one = small(0)
+    rows = {table.name: rows_of(table, Random(3)) for table in one.world.tables}
+    one.bind(rows, identified=True)
+    query = Query(NAMED[name], ())
+    followed = one.trace(query, one.rows(query)[:1])
+    assert (followed.deterministic and not followed.wholes and {*followed.kinds} <= {"aggregate"}) is (name in EXACT), followed
+
+
+def test_no_row_is_named_that_has_no_part(small: Callable[[int], Small]) -> None:
+    one = small(0)
+    rows = {table.name: rows_of(table, Random(5)) for table in one.world.tables}
+    one.bind(rows, identified=True)
+    numbers = {row[1]: row[0] for row in rows["t0"]}
+    for row in one.rows(Query("SELECT k, count(*) AS n FROM t0 GROUP BY k", ())):
+        found = one.found(one.trace(Query("SELECT k, count(*) AS n FROM t0 GROUP BY k", ()), [row]), rows)
+        assert found == {0: {u for u, k in numbers.items() if k == row["k"]}, 1: set(), 2: set()}
+    ordered = Query("SELECT u, sum(u) OVER (PARTITION BY k ORDER BY u) AS s FROM t0", ())
+    for row in one.rows(ordered):
+        found = one.found(one.trace(ordered, [row]), rows)
+        assert found[0] == {u for u, k in numbers.items() if k == numbers[row["u"]] and u <= row["u"]}
+    union = Query(NAMED["negation in a union"], ())
+    numbers_of = [{row[1] for row in rows[f"t{number}"]} for number in range(3)]
+    for u in numbers_of[0] - numbers_of[1]:
+        assert one.trace(union, [(u,)]).wholes == {}
+    for u in numbers_of[1] - numbers_of[0] - numbers_of[2]:
+        assert one.trace(union, [(u,)]).wholes.keys() == {2}
 
 
 @pytest.mark.soak

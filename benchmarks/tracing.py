@@ -1,0 +1,128 @@
+"""What it takes to trace a row: the queries of TPC-H, each written to a Delta table, then one row of each table traced in a running session.
+
+    python benchmarks/tracing.py [--scale 1] [--rounds 3] [--out benchmarks/results/tracing.json]
+
+A trace is what `Lineage.trace` does: the row is read from the table, its version is looked for, the plan is restored from the lineage tables, and
+followed. Beside it the time of the plain query, written. Each round traces every table once; a figure is the median of the rounds, the first left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from checksum import COMPILED  # noqa: E402
+from overhead import session  # noqa: E402
+
+QUERIES = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks" / "tpch").glob("q*.sql"))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What it takes to trace a row.")
+    parser.add_argument("--scale", default="1", help="TPC-H scale factor")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lineage-tracing-") as folder:
+        spark = session("tracing", {"spark.sql.warehouse.dir": f"{folder}/warehouse", **COMPILED})
+        spark.sparkContext.setLogLevel("ERROR")
+        os.environ["SPARK_LINEAGE_EXECUTABLES_KEY"] = f"{folder}/key"
+        sources(spark, Path(folder), arguments.scale)
+        figures = measured(spark, Path(folder), arguments.rounds)
+    seconds = sorted(one["trace_seconds"] for one in figures.values())
+    summary = {"median_seconds": round(statistics.median(seconds), 2), "longest_seconds": seconds[-1]}
+    print(json.dumps(summary))
+    if arguments.out:
+        known = {
+            "scale": arguments.scale,
+            "rounds": arguments.rounds,
+            "cpus": len(os.sched_getaffinity(0)),
+            **summary,
+            "queries": figures,
+        }
+        arguments.out.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def sources(spark: Any, folder: Path, scale: str) -> None:
+    """TPC-H's tables as Delta tables of the catalog."""
+    data = folder / "tpch"
+    command = [
+        Path(sys.executable).parent / "tpchgen-cli",
+        "parquet",
+        "--scale-factor",
+        scale,
+        "--output-dir",
+        data,
+        "--no-progress",
+    ]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for path in sorted(data.glob("*.parquet")):
+        frame = spark.read.parquet(str(path))
+        (frame.repartition(8) if path.stem in ("lineitem", "orders") else frame).write.format("delta").saveAsTable(path.stem)
+
+
+def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    import spark_lineage
+    from spark_lineage.ingest import ingest
+
+    attachment = spark_lineage.attach(spark, inbox=f"{folder}/inbox", ingest="none", strict=True)
+    written = {}
+    for name, text in QUERIES.items():
+        query = spark.sql(text)
+        frame = query.toDF(*(f"c{number}" for number in range(len(query.columns))))
+        started = time.monotonic()
+        frame.write.format("delta").save(f"{folder}/{name}")
+        written[name] = time.monotonic() - started
+    assert attachment.flush(120)
+    spark_lineage.detach(spark)
+    ingest(f"{folder}/inbox", f"{folder}/store", executables_key=f"{folder}/key")
+    lineage = spark_lineage.open(f"{folder}/store")
+    conditions = {name: condition(spark, f"{folder}/{name}") for name in QUERIES}
+    taken: dict[str, list[float]] = {name: [] for name in QUERIES}
+    figures: dict[str, dict[str, Any]] = {}
+    for _ in range(rounds + 1):
+        for name, where in conditions.items():
+            if where is None:
+                continue
+            started = time.monotonic()
+            (hop,) = lineage.trace(f"{folder}/{name}", where=where, spark=spark)
+            taken[name].append(time.monotonic() - started)
+            witness = hop.witness
+            figures[name] = {
+                "query_seconds": round(written[name], 2),
+                "trace_seconds": round(statistics.median(taken[name][1:] or taken[name]), 2),
+                "queries": witness.queries if witness else None,
+                "rows": sum(source.count for source in witness.sources) if witness else None,
+                "completeness": witness.completeness if witness else hop.ended,
+            }
+    for name, one in figures.items():
+        print(name, json.dumps(one), flush=True)
+    return figures
+
+
+def condition(spark: Any, place: str) -> str | None:
+    """One that fits the first row alone; None where there is none, or where it is one of nulls."""
+    frame = spark.read.format("delta").load(place)
+    row = frame.first()
+    if row is None or all(value is None for value in row):
+        return None
+    parts = []
+    for field, value in zip(frame.schema, row, strict=True):
+        text = "NULL" if value is None else "'" + str(value).replace("'", "\\'") + "'"
+        parts.append(f"{field.name} <=> CAST({text} AS {field.dataType.simpleString()})")
+    return " AND ".join(parts)
+
+
+if __name__ == "__main__":
+    main()
