@@ -40,7 +40,7 @@ def sums_from(row: Any) -> Sums:
 
 
 def _wrapping_sum(name: str) -> SparkColumn:
-    """A sum of bigints that overflows as Java's does, whatever ANSI mode says: sums of halves as decimals cost a fifth more."""
+    """A sum of bigints that overflows as Java's does, whatever ANSI mode says: sums of halves as decimals cost a tenth more (docs/cost.md)."""
     jvm = SparkSession.active()._jvm
     assert jvm is not None
     expressions, utils = jvm.org.apache.spark.sql.catalyst.expressions, jvm.org.apache.spark.sql.classic.ExpressionUtils
