@@ -30,7 +30,7 @@ from .tracing import first_line_of, is_comparable, quoted, trace
 from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
-_PLACE = StructType([StructField("file", StringType()), StructField("position", LongType())])
+_PLACE = StructType([StructField("__lineage_file", StringType()), StructField("__lineage_position", LongType())])
 _COPIES = {"update", "delete", "merge"}
 """Operations that write rows again that they do not change."""
 _EQUAL = 1_000
@@ -123,7 +123,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
     """A hop for each version that wrote some of the rows, with the rows that it leads to. What goes wrong is told in the hop."""
     if not one.rows:
         return
-    hop = Hop(
+    asked = Hop(
         depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=None,
         rows=tuple(_values(row) for row in one.rows),
     )  # fmt: skip
@@ -131,20 +131,14 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         log = read_log(one.location)
         by_version = _by_version(one, log)
     except LineageError as error:
-        yield replace(hop, ended=str(error)), []
+        yield replace(asked, ended=str(error)), []
         return
     for written, rows in sorted(by_version.items()):
         told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
-        hop = replace(hop, written_version=written, rows=tuple(_values(row) for row in rows))
+        hop = replace(asked, written_version=written, rows=tuple(_values(row) for row in rows))
         if written == log.first and log.first > 0:
-            yield (
-                replace(
-                    hop,
-                    written_version=None,
-                    ended=f"the log begins with version {log.first}: it no longer tells which version wrote it",
-                ),
-                [],
-            )
+            why = f"the log begins with version {log.first}: it no longer tells which version wrote it"
+            yield replace(hop, written_version=None, ended=why), []
             continue
         try:
             hop, next_rows = _followed(spark, store, replace(one, rows=rows), hop, log, options)
@@ -304,7 +298,9 @@ def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple
 def _at(spark: SparkSession, frame: DataFrame, places: Sequence[tuple[str | None, int | None]]) -> tuple[Row, ...]:
     """The rows at these places."""
     wanted = local_frame(spark, places, _PLACE)
-    place = (F.col(f"{_IDENTITY}.file") == F.col("file")) & (F.col(f"{_IDENTITY}.position") == F.col("position"))
+    place = (F.col(f"{_IDENTITY}.file") == F.col("__lineage_file")) & (
+        F.col(f"{_IDENTITY}.position") == F.col("__lineage_position")
+    )
     return tuple(frame.join(F.broadcast(wanted), place, "left_semi").collect())
 
 

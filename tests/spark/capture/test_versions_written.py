@@ -87,12 +87,13 @@ def faulty(spark: Any, point: str, inbox: Path) -> Iterator[Any]:
 
 
 def test_without_hooks_the_log_tells_and_the_version_is_inferred(spark: Any, tmp_path: Path) -> None:
-    with faulty(spark, "commits", tmp_path / "inbox"):
+    with faulty(spark, "commits", tmp_path / "inbox") as attachment:
         spark.range(3).write.format("delta").save(str(tmp_path / "t"))
         spark.range(3).write.format("delta").mode("append").save(str(tmp_path / "t"))
         spark.sql(f"UPDATE delta.`{tmp_path}/t` SET id = 7 WHERE id = 1")
         spark.sql(f"DELETE FROM delta.`{tmp_path}/t` WHERE id = 99")
         spark.sql("CREATE TABLE inferred_ctas USING delta AS SELECT 1 AS a")
+        assert attachment.flush(60)  # the log is looked at after the write, and goes with the table
         spark.sql("DROP TABLE inferred_ctas")
     made = [records(one) for one in executions(tmp_path / "inbox")]
     outputs = [

@@ -198,6 +198,13 @@ def test_several_rows_at_once_and_how_many_there_are(recorded: Recorded) -> None
         recorded.trace("daily", "day < 2", rows=2)
 
 
+def test_rows_of_several_versions_are_hops_of_their_own(recorded: Recorded) -> None:
+    first, second = recorded.trace("orders", "id IN (2, 8)", version=1)
+    assert [(hop.written_version, hop.rows[0]["id"], len(hop.rows)) for hop in (first, second)] == [(0, 2, 1), (1, 8, 1)]
+    assert first.execution_id != second.execution_id
+    assert from_(first, "raw_1").count == from_(second, "raw_2").count == 1
+
+
 def test_rows_that_were_written_again_are_traced_to_where_they_were_made(recorded: Recorded) -> None:
     hops = recorded.trace("orders", "id = 2")
     assert [(hop.version, hop.written_version) for hop in hops] == [(3, 3), (2, 2), (1, 0)]
