@@ -41,7 +41,12 @@ def main() -> None:
         sources(spark, Path(folder), arguments.scale)
         figures = measured(spark, Path(folder), arguments.rounds)
     seconds = sorted(one["trace_seconds"] for one in figures.values())
-    summary = {"median_seconds": round(statistics.median(seconds), 2), "longest_seconds": seconds[-1]}
+    ratio = statistics.median(one["trace_seconds"] / one["query_seconds"] for one in figures.values())
+    summary = {
+        "median_seconds": round(statistics.median(seconds), 2),
+        "longest_seconds": seconds[-1],
+        "median_of_query": round(ratio, 2),
+    }
     print(json.dumps(summary))
     if arguments.out:
         known = {

@@ -20,13 +20,14 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..replay.executables import Found, find
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
+from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..snapshot.unversioned import recorded_files
-from ..snapshot.with_spark import local_place
+from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
 from .local import local_frame
-from .tracing import first_line_of, is_comparable, quoted, trace
+from .tracing import is_comparable, trace
 from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
@@ -91,25 +92,28 @@ def trace_table(
 
 def _version(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
     """The rows of a version with their identity, the newest by default."""
-    try:
-        log = read_log(location, [])
-    except SnapshotError as error:
-        raise TraceError(
-            f"{location} cannot be traced: {error}. Rows are traced in Delta tables: only these tell which version wrote a row"
-        ) from error
-    number = log.newest if version is None else version
+    number = _newest(location) if version is None else version
     reader = spark.read.format("delta").option("versionAsOf", number)
     try:
         return identified(reader.load(location), 0), number
     except (PySparkException, Py4JJavaError) as error:
-        raise TraceError(f"version {number} of {location} cannot be read: {first_line_of(error)}") from error
+        raise TraceError(f"version {number} of {location} cannot be read: {first_line_of_spark(error)}") from error
+
+
+def _newest(location: str) -> int:
+    try:
+        return read_log(location, []).newest
+    except SnapshotError as error:
+        raise TraceError(
+            f"{location} cannot be traced: {error}. Rows are traced in Delta tables: only these tell which version wrote a row"
+        ) from error
 
 
 def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int) -> tuple[Row, ...]:
     try:
         found = frame.where(where).limit(rows + 1).collect()
     except (PySparkException, Py4JJavaError) as error:
-        raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {first_line_of(error)}") from error
+        raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {first_line_of_spark(error)}") from error
     if not found:
         raise NotFound(f"version {version} of {dataset} has no row with {where}")
     if len(found) > rows:
@@ -323,4 +327,4 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def _text(error: Exception) -> str:
-    return str(error) if isinstance(error, LineageError) else first_line_of(error)
+    return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)

@@ -34,6 +34,8 @@ from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found, restore
 from ..snapshot.delta import absolute, identity_of
+from ..snapshot.spark import quoted
+from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
 from .local import local_frame
@@ -102,7 +104,7 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
     except (Py4JJavaError, PySparkException) as error:
-        raise TraceError(f"the plan of {executable.execution_id} cannot be followed: {first_line_of(error)}") from error
+        raise TraceError(f"the plan of {executable.execution_id} cannot be followed: {first_line_of_spark(error)}") from error
     if not followed.reproduced:
         raise TraceError(
             f"the plan of {executable.execution_id} does not give such a row on what it read: something else wrote it, or the plan "
@@ -191,7 +193,6 @@ def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     ]
     if not same:
         raise TraceError("no column of the row can be compared with what the plan gives")
-    meant = local_frame(meant.sparkSession, meant.collect(), meant.schema)
     return rows.crossJoin(_in_session(meant, rows)).where(reduce(lambda one, other: one & other, same))
 
 
@@ -327,15 +328,3 @@ def _labelled(
         completeness = "truncated"
         reasons.append("more rows were found than are told: `count` says how many")
     return Witness(sources=sources, completeness=completeness, reasons=tuple(reasons), queries=followed.queries)
-
-
-def quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
-
-
-def first_line_of(error: Exception) -> str:
-    """Of what the JVM says; py4j's own text of it is that something was called."""
-    text = (
-        error.java_exception.getMessage() or error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
-    )
-    return str(text or type(error).__name__).strip().split("\n")[0].rstrip(".")

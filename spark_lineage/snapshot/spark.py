@@ -25,7 +25,7 @@ def sums_of_frame(frame: DataFrame, columns: tuple[Column, ...] | None = None) -
 def row_hashes(columns: tuple[Column, ...]) -> list[SparkColumn]:
     """The two hashes of a row, as `h0` and `h1`."""
     return [
-        _struct([(column, F.col(_quoted(column.name))) for column in columns], lane).alias(f"h{lane}")
+        _struct([(column, F.col(quoted(column.name))) for column in columns], lane).alias(f"h{lane}")
         for lane in range(len(LANES))
     ]
 
@@ -133,5 +133,5 @@ def _long(number: int) -> SparkColumn:
     return F.lit(signed).cast("bigint")
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"

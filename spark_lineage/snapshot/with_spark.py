@@ -145,7 +145,7 @@ def _as_recorded(spark: SparkSession, store: Store, location: str, key: DatasetK
     try:
         return reader.load(location)
     except (PySparkException, Py4JJavaError) as error:
-        raise SnapshotError(f"{location} cannot be read by Spark: {_first_line(error)}") from error
+        raise SnapshotError(f"{location} cannot be read by Spark: {first_line_of_spark(error)}") from error
 
 
 _TELLS_ITS_SCHEMA = ("parquet", "orc", "avro")
@@ -194,7 +194,7 @@ def _frame(spark: SparkSession, location: str, version: int | None, at: datetime
     try:
         return reader.load(location)
     except (PySparkException, Py4JJavaError) as error:
-        raise SnapshotError(f"{location} cannot be read by Spark: {_first_line(error)}") from error
+        raise SnapshotError(f"{location} cannot be read by Spark: {first_line_of_spark(error)}") from error
 
 
 def _version_read(frame: DataFrame, location: str) -> _Found:
@@ -253,7 +253,7 @@ def _rows(frame: DataFrame) -> Iterator[Any]:
 
 def _unreadable(error: Exception) -> SnapshotError:
     return SnapshotError(
-        f"the rows cannot be read: {_first_line(error)}. Where a file is gone: removed files are kept for "
+        f"the rows cannot be read: {first_line_of_spark(error)}. Where a file is gone: removed files are kept for "
         "delta.deletedFileRetentionDuration (one week unless set) until VACUUM, a longer one would have kept it"
     )
 
@@ -264,7 +264,9 @@ def local_place(place: str) -> str:
     return "/" + place.removeprefix("file:").lstrip("/") if place.startswith("file:") else place
 
 
-def _first_line(error: Exception) -> str:
+def first_line_of_spark(error: Exception) -> str:
     """Of what the JVM says; py4j's own text of it is that something was called."""
-    text = error.java_exception.getMessage() if isinstance(error, Py4JJavaError) else str(error)
+    text = str(error)
+    if isinstance(error, Py4JJavaError):
+        text = error.java_exception.getMessage() or error.java_exception.toString()
     return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")

@@ -273,7 +273,6 @@ final class Block {
             all.addAll(part.slots);
         }
         ArrayList plans = new ArrayList();
-        List columns = new ArrayList();
         for (int i = 0; i < parts.size(); i++) {
             Part part = (Part) parts.get(i);
             ArrayList projected = new ArrayList(Trees.list(((LogicalPlan) children.get(i)).output()));
@@ -302,11 +301,11 @@ final class Block {
         boolean sessions = false;
         for (int i = 0; i < grouping.size(); i++) {
             Expression group = (Expression) grouping.get(i);
-            Alias key = Trees.named(group, "__lineage_key_" + i);
             if (isSession(group)) {
                 sessions = true; // a session is known only when it has ended: its rows carry their own windows
                 continue;
             }
+            Alias key = Trees.named(group, "__lineage_key_" + i);
             AttributeReference field = field("k" + i, group.dataType(), true);
             keys.add(key);
             attributes.add(key.toAttribute());
