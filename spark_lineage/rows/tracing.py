@@ -47,14 +47,14 @@ MOST = 50_000
 TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
-_WHY = {
+WHY = {
     "filtered aggregate": "an aggregate with FILTER counts only some of the rows of its group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
 }
-_GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
+GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
-        _check_identity(leaf)
-        leaves.setdefault(_first_of(leaf, executable.leaves), leaf)
+        check_identity(leaf)
+        leaves.setdefault(first_of(leaf, executable.leaves), leaf)
     read: dict[int, DataFrame] = {}
 
     def rows_of(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
-        number = _first_of(leaf, executable.leaves)
+        number = first_of(leaf, executable.leaves)
         read[number] = identified(rows, number)
         return read[number]
 
@@ -111,17 +111,15 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
             "does not give the same rows each time (rand, a LIMIT without an order, a function of Python), or what it read has changed"
         )
     sources = tuple(
-        _source(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
+        source_of(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
-    times = Counter(_first_of(leaf, executable.leaves) for leaf in executable.leaves)
-    twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
-    return _labelled(
-        followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice
-    )
+    times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
+    twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
+    return labelled(followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice)
 
 
-def _check_identity(leaf: ExecutableLeaf) -> None:
+def check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
     if leaf.kind != "delta" or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
@@ -132,7 +130,7 @@ def _check_identity(leaf: ExecutableLeaf) -> None:
         )
 
 
-def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
+def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     """The number of the first leaf that reads the same: what is read twice is one source."""
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
 
@@ -148,7 +146,7 @@ def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
     tracer = _tracer(plan, most, fixed)
     try:
-        tracer.follow(_product(plan, targets)._jdf.queryExecution().analyzed())
+        tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
             int(number): _rows(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)], tracer.isLocal(number), limit
@@ -178,12 +176,13 @@ def _tracer(plan: DataFrame, most: int, fixed: bool) -> Any:
     return TRACER.load(gateway).getConstructors()[0].newInstance(arguments)
 
 
-def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
-    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
+def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None) -> DataFrame:
+    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one. `numbered`: the same rows,
+    with a number each."""
     pairs = _pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    meant = targets.select(
-        F.lit(0).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
+    meant = (targets.withColumn(TAG, F.lit(0)) if numbered is None else numbered).select(
+        F.col(TAG).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
     )
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
@@ -287,7 +286,7 @@ def source_row(identity: Row, values: dict[str, Any]) -> SourceRow:
     )  # fmt: skip
 
 
-def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
+def source_of(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
     location = leaf.location or (leaf.paths[0] if leaf.paths else None)
     key = exact_place(absolute(location)).key if location else ("", leaf.name or f"leaf {leaf.number}")
     return Source(
@@ -296,12 +295,12 @@ def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole
     )  # fmt: skip
 
 
-def _labelled(
+def labelled(
     followed: Followed, sources: tuple[Source, ...], today: list[ExecutableLeaf], twice: list[ExecutableLeaf]
 ) -> Witness:
     """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
     reasons = [
-        _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+        WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
         for kind in followed.kinds
         if kind != "aggregate"
     ]
