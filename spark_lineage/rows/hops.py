@@ -187,7 +187,7 @@ def _followed(
     if execution["operation"] in _COPIES:
         return _kept(spark, one, hop, written, f"it was written again by {str(execution['operation']).upper()}")
     found = find(store.location, execution["execution_id"], executables=options.executables, key=options.key)
-    changed = _changed(store, found)
+    changed = changed_files(store, found)
     try:
         witness = _witness(spark, _as_written(spark, one, written), found, options)
     except TraceError as error:
@@ -229,7 +229,7 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
     return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
 
 
-def _changed(store: Store, found: Found) -> tuple[str, ...]:
+def changed_files(store: Store, found: Found) -> tuple[str, ...]:
     """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
     told: dict[str, str] = {}
     of_files = {

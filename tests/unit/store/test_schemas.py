@@ -26,6 +26,8 @@ def test_every_kind_of_record_has_its_table() -> None:
         "snapshot_parts",
         "archives",
         "preserved",
+        "row_lineage",
+        "row_samples",
     }, "those are of no document"
 
 
