@@ -50,8 +50,9 @@ public final class Lot implements Runnable {
     private final boolean fixed;
     /** By leaf: plans with the columns tag and row. */
     private final Map found = new TreeMap();
-    /** By leaf all of whose rows decide: the reason, and the numbers of the rows that it decides about. */
+    /** By leaf all of whose rows decide: the numbers of the rows that it decides about, and the reason. */
     private final Map wholes = new TreeMap();
+    private final Map reasons = new HashMap();
     /** By what was on the way: the numbers of the rows that it was met for. */
     private final Map kinds = new LinkedHashMap();
     private final LinkedHashSet given = new LinkedHashSet();
@@ -102,8 +103,35 @@ public final class Lot implements Runnable {
         Alias tag = Trees.named((Attribute) columns.get(0), TAG);
         LogicalPlan keys = new Project(Trees.seq(Trees.with(Trees.one(tag), Trees.one(key))), product.right());
         Slot target = Slot.link(TARGET, key.toAttribute(), normal, fields, ((Filter) wanted).condition());
-        InternalRow[] rows = asking.collect(keys);
-        follow(target, local(keys.output(), rows));
+        LogicalPlan all = local(keys.output(), asking.collect(keys));
+        Known known = trusted ? Known.group(new Filter(target.condition, normal), fields) : null;
+        if (known == null) {
+            follow(target, all);
+            return;
+        }
+        // the values of the rows name their groups: what is above them need not be computed again
+        List slots = Block.of(normal, new HashSet()).slots;
+        for (int i = 0; i < slots.size(); i++) {
+            decided((Slot) slots.get(i), numbers(all));
+        }
+        if (known.isGlobal) {
+            given.addAll(numbers(all));
+        }
+        follow(Slot.link(TARGET, key.toAttribute(), known.child, fields, known.condition), all);
+    }
+
+    /** Notes what was met on the way to these rows, and of a whole that it decides about them. */
+    private void decided(Slot slot, java.util.Collection tags) {
+        if (slot.isLink()) {
+            note(kinds, slot.kind, tags);
+            return;
+        }
+        for (int i = 0; i < slot.leaves.size() && !tags.isEmpty(); i++) {
+            note(wholes, slot.leaves.get(i), tags);
+            if (!reasons.containsKey(slot.leaves.get(i))) {
+                reasons.put(slot.leaves.get(i), slot.kind);
+            }
+        }
     }
 
     /** Follows what a link means. `keys`: distinct pairs of a number and a key. */
@@ -145,19 +173,13 @@ public final class Lot implements Runnable {
             if (slot.isLeaf()) {
                 keep(slot.leaf, told);
             } else if (slot.isLink()) {
-                note(kinds, slot.kind, numbers(told));
+                decided(slot, numbers(told));
                 follow(slot, many ? new Distinct(told) : told);
             } else {
-                List tags = new ArrayList(numbers(told));
-                for (int j = 0; j < slot.leaves.size() && !tags.isEmpty(); j++) {
-                    note(wholes, slot.leaves.get(j), tags);
-                    reasons.put(slot.leaves.get(j), reasons.containsKey(slot.leaves.get(j)) ? reasons.get(slot.leaves.get(j)) : slot.kind);
-                }
+                decided(slot, numbers(told));
             }
         }
     }
-
-    private final Map reasons = new HashMap();
 
     private static void note(Map map, Object key, java.util.Collection tags) {
         LinkedHashSet known = (LinkedHashSet) map.get(key);
