@@ -39,11 +39,24 @@ public final class InTheJob {
             return keys.isEmpty() ? null : Trees.withChild(node, sampled(aggregate.child(), keys, bound, reservoir));
         }
         List children = Trees.list(node.children());
-        if (!ABOVE.contains(node.getClass().getSimpleName()) || children.isEmpty() || Block.isLeaf(node)) {
+        if (!isAbove(node) || node instanceof Filter && !groups(node)) {
             return sampled(node, Trees.list(node.output()), bound, reservoir);
         }
         LogicalPlan below = in((LogicalPlan) children.get(0), root, bound, reservoir);
         return below == null ? null : Trees.withChild(node, below);
+    }
+
+    private static boolean isAbove(LogicalPlan node) {
+        return ABOVE.contains(node.getClass().getSimpleName()) && !Block.isLeaf(node);
+    }
+
+    /** Whether there is an aggregate below: nothing is moved down through the test, and conditions of joins must be. */
+    private static boolean groups(LogicalPlan node) {
+        LogicalPlan below = node;
+        while (isAbove(below)) {
+            below = (LogicalPlan) Trees.list(below.children()).get(0);
+        }
+        return below instanceof Aggregate;
     }
 
     private static LogicalPlan sampled(LogicalPlan node, List keys, long bound, Object reservoir) throws Exception {

@@ -74,10 +74,20 @@ def main() -> None:
     for side in SIDES[1:]:
         for what in ("wall", "cpu"):
             ratios = sorted(one[side][what] for one in figures.values() if side in one)
-            summary[f"{side}_{what}"] = {"median": round(statistics.median(ratios), 2), "most": ratios[-1], "queries": len(ratios)}
+            summary[f"{side}_{what}"] = {
+                "median": round(statistics.median(ratios), 2),
+                "most": ratios[-1],
+                "queries": len(ratios),
+            }
     print(json.dumps(summary))
     if arguments.out:
-        known = {"scale": arguments.scale, "rounds": arguments.rounds, "cpus": len(os.sched_getaffinity(0)), **summary, "queries": figures}
+        known = {
+            "scale": arguments.scale,
+            "rounds": arguments.rounds,
+            "cpus": len(os.sched_getaffinity(0)),
+            **summary,
+            "queries": figures,
+        }
         arguments.out.write_text(json.dumps(known, indent=1) + "\n")
 
 
@@ -92,7 +102,11 @@ def jar_of(spark: Any) -> str:
 
 def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
     driver = int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
-    sessions = {"plain": spark, "position": bound(spark, lambda number: f"{PREFIX}{number}.position"), "file": bound(spark, lambda number: f"{PREFIX}{number}")}
+    sessions = {
+        "plain": spark,
+        "position": bound(spark, lambda number: f"{PREFIX}{number}.position"),
+        "file": bound(spark, lambda number: f"{PREFIX}{number}"),
+    }
     taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {side: [] for side in SIDES} for name in QUERIES}
     figures: dict[str, dict[str, Any]] = {}
     remembered: dict[str, int] = {}
@@ -103,7 +117,9 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
                 frame, reservoir = planned(sessions[side], text, side)
                 if frame is None:
                     continue
-                frame.toDF(*(f"c{at}" for at in range(len(frame.columns)))).write.format("delta").mode("overwrite").save(f"{folder}/{name}_{side}")
+                frame.toDF(*(f"c{at}" for at in range(len(frame.columns)))).write.format("delta").mode("overwrite").save(
+                    f"{folder}/{name}_{side}"
+                )
                 if number:
                     taken[name][side].append((time.perf_counter() - began, cpu_seconds(driver) - began_cpu))
                 if reservoir is not None:
@@ -111,11 +127,16 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
         print(f"round {number}", flush=True)
     for name, by_side in taken.items():
         plain = by_side["plain"]
-        figures[name] = {"plain_seconds": round(statistics.median(wall for wall, _ in plain), 2), "remembered": remembered.get(name, 0)}
+        figures[name] = {
+            "plain_seconds": round(statistics.median(wall for wall, _ in plain), 2),
+            "remembered": remembered.get(name, 0),
+        }
         for side in SIDES[1:]:
             ratios = [(one[0] / base[0], one[1] / max(base[1], 0.01)) for one, base in zip(by_side[side], plain, strict=False)]
             if ratios:
-                figures[name][side] = {what: round(statistics.median(one[at] for one in ratios), 2) for at, what in enumerate(("wall", "cpu"))}
+                figures[name][side] = {
+                    what: round(statistics.median(one[at] for one in ratios), 2) for at, what in enumerate(("wall", "cpu"))
+                }
         print(name, json.dumps(figures[name]), flush=True)
     return figures
 

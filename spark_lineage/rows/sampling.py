@@ -6,6 +6,7 @@ them at once (`lots.py`), and ids of source rows are stored, never their values.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
@@ -43,6 +44,8 @@ from .witness import Completeness
 log = logging.getLogger(__name__)
 
 _COPIES = ("merge", "update", "delete")
+AT_ONCE = 20_000
+"""So many rows are followed together: the plan is run for all of them once."""
 _HASH, _ROW = "__lineage_hash", "__lineage_row"
 Told = Callable[[str], None]
 
@@ -98,12 +101,13 @@ def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limit
     if one.write_mode in _COPIES:
         raise TraceError(f"rows that {one.write_mode.upper()} changed or made are not sampled yet")
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
-    chosen = _chosen(spark, one, place, _grouped(spark, found), limits.most)
+    plans = _Plans(spark, found)
+    chosen = _chosen(spark, one, place, plans.grouped(), limits.most)
     if not chosen.rows:
         return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
     if chosen.fraction < one.sample.fraction:
         log.info("of %s a share of %.2g of the rows is sampled: more would be over rows.max", one.name, chosen.fraction)
-    lot = _Traced(spark, store, one, found, chosen)
+    lot = _Traced(store, one, plans, chosen)
     lot.follow()
     return replace(
         sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=len(chosen.rows), witness_rows=lot.stored,
@@ -112,18 +116,48 @@ def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limit
     )  # fmt: skip
 
 
-def _grouped(spark: SparkSession, found: Found) -> tuple[str, ...]:
-    """The columns that the plan groups by at its top; none of several plans, or where it does not group."""
-    if len(found.commands) > 1:
-        return ()
-    plan = restore(spark, found)
-    gateway: Any = spark.sparkContext._gateway
-    groups = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Groups")
-    types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
-    types[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
-    values = gateway.new_array(gateway.jvm.java.lang.Object, 1)
-    values[0] = plan._jdf.queryExecution().analyzed()
-    return tuple(plan.columns[int(at)] for at in groups.getMethod("positions", types).invoke(None, values))
+class _Plans:
+    """The plans of an execution, restored when they are asked for, on leaves whose rows have their identity."""
+
+    def __init__(self, spark: SparkSession, found: Found) -> None:
+        self.spark, self.found = spark, found
+        self.count = max(1, len(found.commands))
+        self.leaves: dict[int, ExecutableLeaf] = {}
+        for leaf in found.executable.leaves:
+            check_identity(leaf)
+            self.leaves.setdefault(first_of(leaf, found.executable.leaves), leaf)
+        self.read: dict[int, DataFrame] = {}
+        self._plans: dict[int, DataFrame] = {}
+
+    def plan(self, part: int) -> DataFrame:
+        if part not in self._plans:
+            self._plans[part] = restore(self.spark, self.found, part=part, leaf_rows=self._rows_of)
+        return self._plans[part]
+
+    def _rows_of(self, leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
+        number = first_of(leaf, self.found.executable.leaves)
+        self.read[number] = identified(rows, number)
+        return self.read[number]
+
+    def grouped(self) -> tuple[str, ...]:
+        """The columns that the plan groups by at its top; none of several plans, or where it does not group."""
+        if self.count > 1:
+            return ()
+        plan = self.plan(0)
+        gateway: Any = self.spark.sparkContext._gateway
+        groups = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Groups")
+        types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
+        types[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
+        values = gateway.new_array(gateway.jvm.java.lang.Object, 1)
+        values[0] = plan._jdf.queryExecution().analyzed()
+        return tuple(plan.columns[int(at)] for at in groups.getMethod("positions", types).invoke(None, values))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether what was written is all of the plan's, on the very rows that are read now: not so of a command that wrote rows again that were there."""
+        commands = [command or {} for command in self.found.commands] or [{}]
+        whole = "replacewhere" not in json.dumps(commands).lower() and commands[0].get("deleteExpr", "true") == "true"
+        return self.count == 1 and whole and all(map(is_fixed, self.found.executable.leaves))
 
 
 def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...], most: int) -> _Chosen:
@@ -170,58 +204,46 @@ def _key(
 class _Traced:
     """The rows that were chosen, followed through the execution's plan, and what is stored of them."""
 
-    def __init__(self, spark: SparkSession, store: Store, one: Due, found: Found, chosen: _Chosen) -> None:
-        self._spark, self._store, self._one, self._found, self._chosen = spark, store, one, found, chosen
-        self._leaves: dict[int, ExecutableLeaf] = {}
-        for leaf in found.executable.leaves:
-            check_identity(leaf)
-            self._leaves.setdefault(first_of(leaf, found.executable.leaves), leaf)
-        self._differing = changed_files(store, found)
-        self._read: dict[int, DataFrame] = {}
+    def __init__(self, store: Store, one: Due, plans: _Plans, chosen: _Chosen) -> None:
+        self._store, self._one, self._plans, self._chosen = store, one, plans, chosen
+        self._differing = changed_files(store, plans.found)
         self.labels: Counter[str] = Counter()
         self.reasons: dict[str, None] = dict.fromkeys(self._differing)
         self.stored = 0
 
     def follow(self) -> None:
-        """Through the plan, or through each where the execution has several, what the earlier ones do not give."""
+        """Some thousands at once: through the plan, or through each where the execution has several, what the earlier ones do not give."""
         where = (
             f"execution_id = {literal(self._one.execution_id)} and target_name = {literal(self._one.name)} "
             f"and target_version = {self._one.version}"
         )
-        self._store.remove("row_lineage", where)  # of one that was cut short
-        left = list(range(len(self._chosen.rows)))
-        parts = max(1, len(self._found.commands))
+        if self._store.arrow("row_lineage", ["target_version"], where).num_rows:  # of one that was cut short
+            self._store.remove("row_lineage", where)
+        count = len(self._chosen.rows)
         with Keeping(self._store, self._one, self._chosen.fraction, self._chosen.hashes, self._chosen.keys) as keeping:
-            for part in range(parts):
-                told = self._followed(part, left)
-                try:
-                    there = [tag for tag in left if tag in told.given]
-                    last = part + 1 == parts
-                    self._keep(keeping, told, left if last else there, last)
-                    left = [tag for tag in left if tag not in told.given]
-                finally:
-                    told.close()
-                if not left:
-                    break
+            for start in range(0, count, AT_ONCE):
+                self._follow(keeping, list(range(start, min(start + AT_ONCE, count))))
         self.stored = keeping.rows
 
+    def _follow(self, keeping: Keeping, left: list[int]) -> None:
+        for part in range(self._plans.count):
+            told = self._followed(part, left)
+            try:
+                there = [tag for tag in left if tag in told.given]
+                self._keep(keeping, told, left if part + 1 == self._plans.count else there)
+                left = [tag for tag in left if tag not in told.given]
+            finally:
+                told.close()
+            if not left:
+                return
+
     def _followed(self, part: int, tags: list[int]) -> Apart:
-        def rows_of(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
-            number = first_of(leaf, self._found.executable.leaves)
-            self._read[number] = identified(rows, number)
-            return self._read[number]
-
-        plan = restore(self._spark, self._found, part=part, leaf_rows=rows_of)
+        plan = self._plans.plan(part)
         schema = StructType([StructField(TAG, LongType()), *self._chosen.schema])
-        targets = local_frame(self._spark, [(tag, *self._chosen.rows[tag]) for tag in tags], schema)
-        marked = self._one.sample.column
-        fixed = len(self._found.commands) <= 1 and self._one.write_mode != "replace_where"
-        return follow_apart(
-            plan, targets.drop(marked) if marked and marked not in plan.columns else targets,
-            per_row=self._one.sample.per_row, fixed=fixed and all(map(is_fixed, self._found.executable.leaves)),
-        )  # fmt: skip
+        targets = local_frame(self._plans.spark, [(tag, *self._chosen.rows[tag]) for tag in tags], schema)
+        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed)
 
-    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], last: bool) -> None:
+    def _keep(self, keeping: Keeping, told: Apart, tags: list[int]) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
         counts = told.counts()
         labels: dict[int, Completeness] = {}
@@ -229,19 +251,19 @@ class _Traced:
             labels[tag] = self._label(tag, told, {leaf: found[tag] for leaf, found in counts.items() if tag in found})
         self.labels.update(labels.values())
         for leaf, found in counts.items():
-            source = source_of(self._leaves[leaf], (), 0, None)
+            source = source_of(self._plans.leaves[leaf], (), 0, None)
             rows = told.rows[leaf]
             if any(count.kind == "fingerprint" for count in found.values()):
-                rows = _counted(rows, self._read[leaf], leaf)
+                rows = _counted(rows, self._plans.read[leaf], leaf)
             keeping.found(source, rows, {tag: count.told for tag, count in found.items() if tag in labels}, labels)
         for tag in tags:
             for leaf in told.wholes.get(tag, {}):
-                keeping.whole(source_of(self._leaves[leaf], (), 0, None), tag, labels[tag])
+                keeping.whole(source_of(self._plans.leaves[leaf], (), 0, None), tag, labels[tag])
             if not told.wholes.get(tag) and not any(tag in found for found in counts.values()):
                 keeping.nothing(tag, labels[tag])
 
     def _label(self, tag: int, told: Apart, found: Mapping[int, Count]) -> Completeness:
-        executable = self._found.executable
+        executable = self._plans.found.executable
         wholes, kinds = told.wholes.get(tag, {}), told.kinds.get(tag, ())
         times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
         followed = Followed(
@@ -250,9 +272,9 @@ class _Traced:
         )  # fmt: skip
         witness = labelled(
             followed,
-            tuple(source_of(self._leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
-            [leaf for leaf in self._leaves.values() if not is_fixed(leaf) and leaf.kind != "files"],
-            [self._leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
+            tuple(source_of(self._plans.leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
+            [leaf for leaf in self._plans.leaves.values() if not is_fixed(leaf) and leaf.kind != "files"],
+            [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
         )
         completeness = "superset" if self._differing and witness.completeness == "exact" else witness.completeness
         reasons = list(witness.reasons)
@@ -260,7 +282,7 @@ class _Traced:
             if count.kind == "values":
                 completeness = "partial"
                 reasons.append(
-                    f"rows of {self._leaves[leaf].name or self._leaves[leaf].location} have nothing that they could be known by"
+                    f"rows of {self._plans.leaves[leaf].name or self._plans.leaves[leaf].location} have nothing that they could be known by"
                 )
             elif count.rows > count.told:
                 completeness = "truncated"
