@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from spark_lineage.cli import main
 from spark_lineage.config import load
 from spark_lineage.ingest import ingest
 from spark_lineage.model import RowLineage, RowSample
-from spark_lineage.rows.due import due
+from spark_lineage.rows.due import Due, due
 from spark_lineage.rows.sampling import Limits, take_samples
 from spark_lineage.rows.stored import samples
 from spark_lineage.sample_marks import bound_of
@@ -32,6 +33,7 @@ class Taken:
     spark: Any
     root: Path
     samples: dict[tuple[str, int], RowSample]
+    wanted: tuple[Due, ...]
 
     def of(self, table: str, version: int = 0) -> RowSample:
         return self.samples[table, version]
@@ -83,17 +85,28 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
             "delta"
         ).save(str(root / "above"))
         spark.sql(f"UPDATE delta.`{root}/copied` SET amount = 0 WHERE id = 3")
+        spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
+        skewed = spark.read.format("delta").load(str(root / "skewed"))
+        spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
+            str(root / "one_group")
+        )
+        skewed.where("id < 500").select("id").write.format("delta").save(str(root / "many"))
+        spark.range(5).write.format("delta").save(str(root / "source"))
+        spark.read.format("delta").load(str(root / "source")).write.format("delta").save(str(root / "of_source"))
+        shutil.rmtree(root / "source")
         spark.range(3).withColumn("r", F.rand()).write.format("delta").save(str(root / "chance"))
         assert attachment.flush(60)
         detach(spark)
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
         assert report.quarantined == 0
         store = Store.open(str(root / "store"))
-        settings = load(store=str(root / "store"), rows_sample=0.2, rows_datasets="*/days=1,*/above=1,*/chance=1")
+        settings = load(
+            store=str(root / "store"), rows_sample=0.2, rows_datasets="*/days=1,*/above=1,*/chance=1,*/many=1,*/of_source=1"
+        )
         found = due(store, settings)
         list(take_samples(spark, store, found, Limits(key=str(root / "key"))))
         assert due(store, settings) == []
-        yield Taken(spark, root, {(Path(one.name).name, one.delta_version): one for one in samples(store)})
+        yield Taken(spark, root, {(Path(one.name).name, one.delta_version): one for one in samples(store)}, tuple(found))
 
 
 def test_rows_are_chosen_by_the_hash_of_what_the_query_groups_by(taken: Taken) -> None:
@@ -165,6 +178,28 @@ def test_a_source_that_decides_as_a_whole_is_one_row(taken: Taken) -> None:
         by_row.setdefault(one.target_row, set()).add(one.source_row_kind)
     assert len(by_row) == taken.read("above").count()
     assert set(map(frozenset, by_row.values())) == {frozenset({"file_row", "whole"})}
+
+
+def test_a_group_of_many_rows_is_cut_and_counted(taken: Taken) -> None:
+    assert {(one.source_rows, one.completeness) for one in taken.rows("one_group")} == {(30_000, "truncated")}
+    assert len(taken.rows("one_group")) == 9
+
+
+def test_no_more_rows_are_chosen_than_may_be(taken: Taken) -> None:
+    (many,) = (one for one in taken.wanted if one.name.endswith("/many"))
+    store = Store.open(str(taken.root / "store"))
+    assert taken.of("many").rows_chosen == 500
+    (again,) = take_samples(taken.spark, store, [many], Limits(most=5, key=str(taken.root / "key")))
+    assert (again.rows_chosen, again.witness_rows, again.reason) == (5, 5, None)
+    assert 0.001 < again.fraction < 0.05
+    lowest = taken.read("many").select(F.xxhash64("id").alias("h")).orderBy("h").limit(5).collect()
+    assert {one.target_key for one in taken.rows("many")} == {row["h"] for row in lowest}
+    assert {one.sample_fraction for one in taken.rows("many")} == {again.fraction}
+
+
+def test_a_source_that_is_gone(taken: Taken) -> None:
+    assert "source" in (taken.of("of_source").reason or "")
+    assert taken.rows("of_source", version=0) == ()
 
 
 def test_why_none_was_taken(taken: Taken) -> None:
