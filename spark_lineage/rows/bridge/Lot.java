@@ -40,12 +40,10 @@ import org.apache.spark.sql.types.StructType;
  * Follows many rows of a plan at once to rows of its leaves, each to its own: what {@link Tracer} does of rows together. Every row that is meant has a
  * number, and all that is found carries the numbers of the rows that it was found for. A block is asked once for all of them.
  */
-public final class Lot implements Runnable {
+public final class Lot extends Deep {
     private static final String TARGET = "target";
     private static final String TAG = "__lineage_tag";
-    private static final long STACK_BYTES = 512L * 1024L * 1024L;
 
-    private final Asking asking;
     private final int most;
     private final boolean fixed;
     /** By leaf: plans with the columns tag and row. */
@@ -60,11 +58,10 @@ public final class Lot implements Runnable {
     private boolean trusted;
     private boolean deterministic;
     private LogicalPlan wanted;
-    private Throwable failure;
 
     /** `most`, `fixed`: as the Tracer has them. */
     public Lot(Object session, int most, boolean fixed) {
-        this.asking = new Asking(session);
+        super(session);
         this.most = most;
         this.fixed = fixed;
     }
@@ -72,27 +69,10 @@ public final class Lot implements Runnable {
     /** `wanted`: a condition over the product of the plan and of the rows that are meant, which have their numbers before their columns. */
     public void follow(LogicalPlan wanted) throws Throwable {
         this.wanted = wanted;
-        Thread thread = new Thread(null, this, "spark-lineage-lot", STACK_BYTES);
-        thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
-        thread.start();
-        thread.join();
-        if (failure != null) {
-            throw failure;
-        }
+        done();
     }
 
-    public void run() {
-        try {
-            asking.inSession();
-            followed();
-        } catch (java.lang.reflect.InvocationTargetException e) {
-            failure = e.getCause();
-        } catch (Throwable e) {
-            failure = e;
-        }
-    }
-
-    private void followed() throws Exception {
+    void work() throws Exception {
         Join product = (Join) ((Filter) wanted).child();
         LogicalPlan normal = new Normal().of(product.left());
         deterministic = Determinism.of(normal);
@@ -427,14 +407,5 @@ public final class Lot implements Runnable {
 
     public boolean isDeterministic() {
         return deterministic;
-    }
-
-    public int queries() {
-        return asking.queries();
-    }
-
-    /** Lets go of what was kept; frames are of no use afterwards. */
-    public void close() throws Exception {
-        asking.close();
     }
 }

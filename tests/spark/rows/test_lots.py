@@ -23,8 +23,8 @@ from spark_lineage.rows.tracing import MOST, TAG, Followed
 Witness = tuple[dict[int, set[int]], dict[int, str], set[str]]
 
 
-def compare(one: Small, query: Query, chance: Random, tally: Tally) -> None:
-    """Some rows of the query's result, together and one by one."""
+def compare(one: Small, query: Query, chance: Random, tally: Tally, bound: int | None = None) -> None:
+    """Some rows of the query's result, together and one by one. `bound`: so many rows of a step come to the driver; by chance else."""
     tally.cases += 1
     rows = {table.name: rows_of(table, chance) for table in one.world.tables}
     try:
@@ -37,7 +37,7 @@ def compare(one: Small, query: Query, chance: Random, tally: Tally) -> None:
         tally.left_out["no rows"] += 1
         return
     chosen = chance.sample(result, min(3, len(result)))
-    most, fixed = (2 if chance.random() < 0.3 else MOST), chance.random() < 0.5
+    most, fixed = bound or (2 if chance.random() < 0.3 else MOST), chance.random() < 0.5
     together = apart(one, query, chosen, most, fixed)
     for row, told in zip(chosen, together, strict=True):
         alone = one.trace(query, [row], MOST, fixed)
@@ -102,12 +102,13 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
     assert tally.rows > tally.cases / 2
 
 
+@pytest.mark.parametrize("bound", [MOST, 1], ids=["here", "in Spark"])
 @pytest.mark.parametrize("name", NAMED)
-def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
+def test_each_operator(name: str, bound: int, small: Callable[[int], Small]) -> None:
     if name == "recursion" and version("pyspark").startswith("4.0"):
         pytest.skip("Spark 4.0 has no recursive CTEs")
     tally = Tally()
-    compare(small(0), Query(NAMED[name], ()), Random(3), tally)
+    compare(small(0), Query(NAMED[name], ()), Random(3), tally, bound)
     assert tally.violations == [], "\n\n".join(tally.violations[:2])
     assert tally.rows, tally.left_out
 
