@@ -164,7 +164,10 @@ def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...],
     """The rows of the version's own files whose hash is low enough: at most `most`, those with the lowest."""
     frame = identified(spark.read.format("delta").option("versionAsOf", one.version).load(place), 0)
     columns = [name for name in frame.columns if name != f"{PREFIX}0"]
-    own = [action["add"]["path"].rpartition("/")[2] for action in commit_actions(place, one.version) or () if action.get("add")]
+    actions = commit_actions(place, one.version)
+    if actions is None:
+        raise TraceError(f"the log does not tell any more which files version {one.version} added")
+    own = [action["add"]["path"].rpartition("/")[2] for action in actions if action.get("add")]
     frame = frame.where(F.element_at(F.split(F.col(f"{PREFIX}0.file"), "/"), -1).isin(own))
     marked = one.sample.column if one.sample.column in columns else None
     key = _key(frame, columns, one.sample.key, grouped, marked)
