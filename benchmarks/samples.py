@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import pyarrow as pa  # noqa: E402
 from checksum import COMPILED  # noqa: E402
 from overhead import session  # noqa: E402
 from tracing import QUERIES, sources  # noqa: E402
@@ -92,7 +93,7 @@ def measured(spark: Any, folder: Path, fraction: float) -> tuple[dict[str, dict[
         print(name, json.dumps(figures[name]), flush=True)
     maintain(f"{folder}/store")
     table = store.delta_table("row_lineage")
-    size = sum(table.get_add_actions(flatten=True).to_pydict()["size_bytes"])
+    size = sum(pa.table(table.get_add_actions(flatten=True)).column("size_bytes").to_pylist())
     rows = sum(one["source_rows"] or 0 for one in figures.values())
     figures.pop("warm")
     return figures, size / max(rows, 1)
