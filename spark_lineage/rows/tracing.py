@@ -32,13 +32,14 @@ from pyspark.sql.types import (
 from ..errors import TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
-from ..replay.executables import Found, restore
+from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
 from .local import local_frame
+from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
 
 TAG = "__lineage_tag"
@@ -54,6 +55,7 @@ _WHY = {
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
 }
+_DELTA = ("delta", "delta_files")
 _GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
 
 
@@ -78,12 +80,13 @@ class Followed:
         return self.missing < self.targets
 
 
-def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True) -> Witness:
+def trace(asked: Plan, targets: DataFrame, *, limit: int = 100) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. Raises
+    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
+    found = asked.found
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
@@ -96,10 +99,10 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
         read[number] = identified(rows, number)
         return read[number]
 
-    plan = restore(targets.sparkSession, found, part=part, leaf_rows=rows_of)
+    plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was)
+        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was)
         followed = replace(
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
@@ -116,14 +119,13 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
     )
     times = Counter(_first_of(leaf, executable.leaves) for leaf in executable.leaves)
     twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
-    return _labelled(
-        followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice
-    )
+    today = [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
+    return _labelled(followed, sources, today, twice, asked.reasons)
 
 
 def _check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
-    if leaf.kind != "delta" or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
+    if leaf.kind not in _DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
     now = identity_of(absolute(leaf.location), leaf.delta_version)
     if now is not None and now[0] != leaf.table_id:
@@ -140,7 +142,7 @@ def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
 def is_fixed(leaf: ExecutableLeaf) -> bool:
     """Whether it is read again exactly as it was."""
     return (
-        leaf.kind == "delta" and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
+        leaf.kind in _DELTA and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
     )
 
 
@@ -297,9 +299,13 @@ def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole
 
 
 def _labelled(
-    followed: Followed, sources: tuple[Source, ...], today: list[ExecutableLeaf], twice: list[ExecutableLeaf]
+    followed: Followed,
+    sources: tuple[Source, ...],
+    today: list[ExecutableLeaf],
+    twice: list[ExecutableLeaf],
+    more: tuple[str, ...],
 ) -> Witness:
-    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
+    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
     reasons = [
         _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
         for kind in followed.kinds
@@ -313,6 +319,7 @@ def _labelled(
         f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
         for leaf in twice
     ]
+    reasons += more
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
     completeness: Completeness = "superset" if reasons else "exact"

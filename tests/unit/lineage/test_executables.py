@@ -9,7 +9,8 @@ import pytest
 
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import ExecutableLeaf
-from spark_lineage.plan.document import Commit, Executable, ExecutionDocument, Leaf, Scan
+from spark_lineage.plan.document import Commit, ExecutionDocument, Scan
+from spark_lineage.plan.executable import Executable, Leaf
 
 ORDERS = Leaf(
     class_name="LogicalRelation",
