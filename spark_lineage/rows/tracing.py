@@ -48,7 +48,7 @@ TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
 _WHY = {
-    "filtered aggregate": "an aggregate with FILTER counts only some of the rows of its group",
+    "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
     "Offset": "OFFSET leaves out rows that others are counted after",

@@ -324,10 +324,12 @@ final class Block {
         return group instanceof Attribute && ((Attribute) group).metadata().contains("spark.sessionWindow");
     }
 
+    /** Whether some rows of a group may not count: those that FILTER leaves out, and of PIVOT those of values that it does not name. */
     private static boolean isFiltered(List expressions) {
         for (int i = 0; i < expressions.size(); i++) {
             Expression expression = (Expression) expressions.get(i);
-            boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined();
+            boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined()
+                || expression.getClass().getSimpleName().equals("PivotFirst");
             if (filtered || isFiltered(Trees.list(expression.children()))) {
                 return true;
             }
