@@ -34,7 +34,6 @@ from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found, restore
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
@@ -182,9 +181,8 @@ def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
     pairs = _pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    meant = targets.select(
-        F.lit(0).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
-    )
+    wanted = targets.toDF(*(f"t{number}" for number in range(len(targets.columns))))
+    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in pairs))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
         _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
