@@ -42,11 +42,12 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
-    followed further. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    followed further. `deciding`: of groups and ranks only the rows that decided. `executables`, `key`: as the options `executables.store` and `executables.key`."""
 
     depth: int = 1
     rows: int = 10
     limit: int = 20
+    deciding: bool = False
     executables: str = ""
     key: str = ""
 
@@ -211,7 +212,7 @@ def _witness(spark: SparkSession, one: _Rows, found: Found, options: Options) ->
     failed: TraceError | None = None
     for part in range(len(commands)):
         try:
-            return trace(found, targets, limit=options.limit, part=part, fixed=fixed)
+            return trace(found, targets, limit=options.limit, part=part, fixed=fixed, deciding=options.deciding)
         except TraceError as error:
             failed = failed or error
     assert failed is not None

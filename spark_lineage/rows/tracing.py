@@ -52,8 +52,16 @@ _WHY = {
     "session window": "of a session window all rows of its group are named, whatever their session",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
+    "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
+    "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",
+    "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
-_GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
+_WHY |= {
+    kind.replace("aggregate", "of all"): _WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
+    for kind in ("deciding aggregate", "partly deciding aggregate")
+}
+_DECIDING = {kind for kind in _WHY if "deciding" in kind} | {"rank"}
+_GROUPED = {"aggregate", "filtered aggregate", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,13 @@ class Followed:
         return self.missing < self.targets
 
 
-def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True) -> Witness:
+def trace(
+    found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True, deciding: bool = False
+) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. Raises
+    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. `deciding`: of a group
+    with a min, max, first, last, max_by or min_by only the rows that decided it, of a rank the row alone. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
     executable = found.executable
@@ -98,7 +109,7 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
     plan = restore(targets.sparkSession, found, part=part, leaf_rows=rows_of)
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was)
+        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was, deciding=deciding)
         followed = replace(
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
@@ -143,9 +154,17 @@ def is_fixed(leaf: ExecutableLeaf) -> bool:
     )
 
 
-def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool = False, most: int = MOST) -> Followed:
+def follow(
+    plan: DataFrame,
+    targets: DataFrame,
+    *,
+    limit: int = 100,
+    fixed: bool = False,
+    most: int = MOST,
+    deciding: bool = False,
+) -> Followed:
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
-    tracer = _tracer(plan, most, fixed)
+    tracer = _tracer(plan, most, fixed, deciding)
     try:
         tracer.follow(_product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
@@ -168,9 +187,9 @@ def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool
     )
 
 
-def _tracer(plan: DataFrame, most: int, fixed: bool) -> Any:
+def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     gateway: Any = plan.sparkSession.sparkContext._gateway
-    values = (plan.sparkSession._jsparkSession, most, fixed)
+    values = (plan.sparkSession._jsparkSession, most, fixed, deciding)
     arguments = gateway.new_array(gateway.jvm.java.lang.Object, len(values))
     for number, value in enumerate(values):
         arguments[number] = value
@@ -313,7 +332,7 @@ def _labelled(
     ]
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
-    completeness: Completeness = "superset" if reasons else "exact"
+    completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"
     unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]
     reasons += [f"equal rows of {one.alias or one.name} are told once: they cannot be counted" for one in unknown]
     if followed.missing:

@@ -38,15 +38,26 @@ final class Block {
 
     LogicalPlan plan;
     final List slots = new ArrayList();
+    /** What was passed without a link because it decides nothing. */
+    final List passed = new ArrayList();
     private final Set used;
+    private final boolean deciding;
 
-    private Block(Set used) {
+    private Block(Set used, boolean deciding) {
         this.used = used;
+        this.deciding = deciding;
     }
 
-    /** `used`: the ids of the attributes that the whole plan looks at, of which the values are told. */
     static Block of(LogicalPlan normal, Set used) {
-        Block block = new Block(used);
+        return of(normal, used, false);
+    }
+
+    /**
+     * `used`: the ids of the attributes that the whole plan looks at, of which the values are told. `deciding`: of groups the rows that decided
+     * their minimum, and the like, are meant, where there is such a function; and of ranks the row alone.
+     */
+    static Block of(LogicalPlan normal, Set used, boolean deciding) {
+        Block block = new Block(used, deciding);
         Part part = block.part(normal);
         block.plan = part.plan;
         block.slots.addAll(part.slots);
@@ -313,9 +324,19 @@ final class Block {
             Expression same = new EqualNullSafe(group, field);
             condition = condition == null ? same : new And(condition, same);
         }
+        String kind = sessions ? "session window" : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
+        Deciding decides = deciding && !sessions ? Deciding.of(node) : null;
+        if (decides != null) {
+            kind = (decides.others ? "partly deciding" : "deciding") + (condition == null ? " of all" : " aggregate");
+            for (int i = 0; i < decides.results.size(); i++) {
+                keys.add(decides.results.get(i));
+                attributes.add(((Alias) decides.results.get(i)).toAttribute());
+                fields.add(decides.fields.get(i));
+            }
+            condition = condition == null ? decides.condition : new And(condition, decides.condition);
+        }
         LogicalPlan keyed = Trees.with(node, new int[] {1}, new Object[] {Trees.seq(Trees.with(Trees.list(node.aggregateExpressions()), keys))});
         Alias key = Trees.named(struct(attributes), "__lineage_group");
-        String kind = sessions ? "session window" : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
         Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
         return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
     }
@@ -339,6 +360,11 @@ final class Block {
 
     private Part window(Window node) {
         Part below = part(node.child());
+        if (deciding && Deciding.areRanks(node)) {
+            passed.add("rank");
+            List columns = Trees.with(Trees.list(node.output()), below.columns());
+            return new Part(new Project(Trees.seq(columns), Trees.withChild(node, below.plan)), below.slots);
+        }
         List partition = Trees.list(node.partitionSpec());
         ArrayList fields = new ArrayList();
         Expression condition = null;
@@ -417,7 +443,7 @@ final class Block {
         }
     }
 
-    private static AttributeReference field(String name, DataType type, boolean nullable) {
+    static AttributeReference field(String name, DataType type, boolean nullable) {
         return (AttributeReference) Trees.named(Trees.none(type), name).toAttribute().withNullability(nullable);
     }
 

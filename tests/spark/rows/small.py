@@ -75,9 +75,11 @@ class Small:
     def rows(self, query: Query) -> list[Any]:
         return list(stepped(self.session.sql(query.sql), query).collect())
 
-    def trace(self, query: Query, rows: list[Any], most: int = MOST, fixed: bool = False) -> Followed:
+    def trace(self, query: Query, rows: list[Any], most: int = MOST, fixed: bool = False, deciding: bool = False) -> Followed:
         frame = stepped(self.session.sql(query.sql), query)
-        return follow(frame, local_frame(self.session, rows, frame.schema), limit=1000, most=most, fixed=fixed)
+        return follow(
+            frame, local_frame(self.session, rows, frame.schema), limit=1000, most=most, fixed=fixed, deciding=deciding
+        )
 
     def found(self, followed: Followed, rows: Mapping[str, Rows]) -> dict[int, set[int]]:
         """By number of table the rows that suffice: all of a table that decides as a whole."""
