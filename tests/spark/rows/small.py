@@ -90,8 +90,11 @@ class Small:
             for number, table in enumerate(self.world.tables)
         }
 
-    def examine(self, query: Query, rows: Mapping[str, Rows], chance: Random, tally: Tally, at_most: int = 2) -> None:
-        """Traces some rows of the query's result, and asks the query over the rows that were found alone."""
+    def examine(
+        self, query: Query, rows: Mapping[str, Rows], chance: Random, tally: Tally, at_most: int = 2, most: int | None = None
+    ) -> None:
+        """Traces some rows of the query's result, and asks the query over the rows that were found alone. `most`: as `follow` has it;
+        by chance else."""
         tally.cases += 1
         try:
             self.bind(rows)
@@ -109,13 +112,13 @@ class Small:
             return
         for row in chance.sample(result, min(at_most, len(result))):
             wanted = [row, *chance.sample(result, 1)] if chance.random() < 0.2 else [row]
-            most, fixed = (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
+            bound, fixed = most or (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
             self.bind(rows, identified=True)
-            followed = self.trace(query, wanted, most, fixed)
+            followed = self.trace(query, wanted, bound, fixed)
             tally.rows += len(wanted)
             tally.kinds.update(followed.kinds)
             only = self.found(followed, rows)
-            told = f"{query.sql}\n{query.steps}\n{wanted}\nfound: {only}, {followed}, {most}, {fixed}"
+            told = f"{query.sql}\n{query.steps}\n{wanted}\nfound: {only}, {followed}, {bound}, {fixed}"
             if followed.missing or followed.lost:
                 tally.violations.append(f"not found again:\n{told}")
                 continue

@@ -101,6 +101,22 @@ def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
     assert tally.rows, tally.left_out
 
 
+@pytest.mark.parametrize("name", ["left join", "full join", "rollup", "union", "outer join of groups", "full join of groups"])
+def test_rows_that_do_not_come_to_the_driver(name: str, small: Callable[[int], Small]) -> None:
+    """Of a padded row the missing side is no row, wherever it is looked at."""
+    one, tally, chance = small(0), Tally(), Random(3)
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    one.bind(rows, identified=True)
+    query = Query(NAMED[name], ())
+    followed = one.trace(query, one.rows(query), most=1)
+    assert followed.missing == 0
+    for number, (told, count) in followed.rows.items():
+        assert count == len(told) == len({row.position for row in told}), number
+        assert {row.position for row in told} <= {row[1] for row in rows[f"t{number}"]}
+    one.examine(query, rows, chance, tally, at_most=3, most=1)
+    assert tally.violations == [], "\n\n".join(tally.violations[:2])
+
+
 EXACT = {
     "projection", "filter", "inner join", "left join", "full join", "self join", "group", "no groups", "having", "rollup", "cube",
     "groups of groups", "distinct", "union", "union distinct", "intersect all", "except all", "explode", "unpivot", "top", "cte twice", "literals", "nothing counted",
