@@ -50,6 +50,7 @@ _WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
+    "groups by maps": "maps inside of other values, which rows are grouped by, are not compared: rows of all such groups are named",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
     "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
@@ -61,14 +62,15 @@ _WHY |= {
     for kind in ("deciding aggregate", "partly deciding aggregate")
 }
 _DECIDING = {kind for kind in _WHY if "deciding" in kind} | {"rank"}
-_GROUPED = {"aggregate", "filtered aggregate", "session window", "window", *_DECIDING}
+_GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
 class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
-    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again.
+    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
+    were not told apart.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -79,6 +81,7 @@ class Followed:
     missing: int
     lost: int
     deterministic: bool
+    uncompared: tuple[str, ...] = ()
 
     @property
     def reproduced(self) -> bool:
@@ -184,6 +187,7 @@ def follow(
         missing=int(tracer.missing()),
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
+        uncompared=tuple(field.name for field in targets.schema if _has(field.dataType, VariantType)),
     )
 
 
@@ -206,7 +210,7 @@ def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     same = [
         _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
         for c, t in pairs
-        if is_comparable(targets.schema[t].dataType)
+        if not _has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
         raise TraceError("no column of the row can be compared with what the plan gives")
@@ -232,7 +236,36 @@ def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
         return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
-    return value.eqNullSafe(wanted)
+    return _in_order(value, data_type).eqNullSafe(_in_order(wanted, data_type))
+
+
+def _in_order(value: Column, data_type: DataType) -> Column:
+    """With maps as their entries in the order of the keys: these can be compared."""
+    if not _has(data_type, MapType):
+        return value
+    if isinstance(data_type, MapType):
+        key_type, value_type = data_type.keyType, data_type.valueType
+        entries = F.transform(
+            F.map_entries(value),
+            lambda one: F.struct(_in_order(one["key"], key_type).alias("k"), _in_order(one["value"], value_type).alias("v")),
+        )
+        return F.array_sort(entries)
+    if isinstance(data_type, ArrayType):
+        element_type = data_type.elementType
+        return F.transform(value, lambda one: _in_order(one, element_type))
+    assert isinstance(data_type, StructType)
+    parts = (_in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
+    return F.when(value.isNotNull(), F.struct(*parts))
+
+
+def _has(data_type: DataType, kind: type[DataType]) -> bool:
+    """Whether it is of that type, or a part of it is."""
+    if isinstance(data_type, StructType):
+        return any(_has(one.dataType, kind) for one in data_type)
+    if isinstance(data_type, ArrayType):
+        return _has(data_type.elementType, kind)
+    inner = isinstance(data_type, MapType) and (_has(data_type.keyType, kind) or _has(data_type.valueType, kind))
+    return inner or isinstance(data_type, kind)
 
 
 def is_comparable(data_type: DataType) -> bool:
@@ -329,6 +362,10 @@ def _labelled(
     reasons += [
         f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
         for leaf in twice
+    ]
+    reasons += [
+        f"column {name} is a variant, and is not compared: rows that differ only there are meant, too"
+        for name in followed.uncompared
     ]
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")

@@ -13,7 +13,10 @@ import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.If;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.MapEntries;
+import org.apache.spark.sql.catalyst.expressions.MapSort;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.expressions.SortOrder;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
@@ -26,6 +29,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.catalyst.plans.logical.Window;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
 
 /**
  * A plan in normal form, rewritten so that its rows carry where they come from: every row as often as before and in the same order, with more
@@ -310,8 +314,13 @@ final class Block {
         ArrayList fields = new ArrayList();
         Expression condition = null;
         boolean sessions = false;
+        boolean maps = false;
         for (int i = 0; i < grouping.size(); i++) {
-            Expression group = (Expression) grouping.get(i);
+            Expression group = comparable((Expression) grouping.get(i));
+            if (group == null) {
+                maps = true;
+                continue;
+            }
             if (isSession(group)) {
                 sessions = true; // a session is known only when it has ended: its rows carry their own windows
                 continue;
@@ -324,8 +333,9 @@ final class Block {
             Expression same = new EqualNullSafe(group, field);
             condition = condition == null ? same : new And(condition, same);
         }
-        String kind = sessions ? "session window" : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
-        Deciding decides = deciding && !sessions ? Deciding.of(node) : null;
+        String kind = sessions ? "session window" : maps ? "groups by maps"
+            : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
+        Deciding decides = deciding && !sessions && !maps ? Deciding.of(node) : null;
         if (decides != null) {
             kind = (decides.others ? "partly deciding" : "deciding") + (condition == null ? " of all" : " aggregate");
             for (int i = 0; i < decides.results.size(); i++) {
@@ -339,6 +349,15 @@ final class Block {
         Alias key = Trees.named(struct(attributes), "__lineage_group");
         Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
         return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
+    }
+
+    /** Maps are grouped whatever the order of their entries; null of those inside of other values, which cannot be compared so. */
+    private static Expression comparable(Expression group) {
+        if (!(group.dataType() instanceof MapType)) {
+            return RowOrdering.isOrderable(group.dataType()) ? group : null;
+        }
+        Expression entries = new MapEntries(new MapSort(group));
+        return RowOrdering.isOrderable(entries.dataType()) ? entries : null;
     }
 
     private static boolean isSession(Expression group) {

@@ -20,6 +20,7 @@ import org.apache.spark.sql.catalyst.expressions.IsNotNull;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Or;
+import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftSemi$;
 import org.apache.spark.sql.catalyst.plans.logical.Distinct;
@@ -232,7 +233,7 @@ public final class Tracer implements Runnable {
         columns.add(Trees.named(tag, TAG));
         columns.add(Trees.named(slot.column, "row"));
         LogicalPlan told = new Project(Trees.seq(columns), new Filter(new IsNotNull(slot.column), carried));
-        return slot.isLeaf() ? told : (LogicalPlan) new Distinct(told);
+        return slot.isLeaf() || !RowOrdering.isOrderable(slot.column.dataType()) ? told : (LogicalPlan) new Distinct(told);
     }
 
     /** Follows the rows that a link means. Each of its keys must be found again, but where a query of none has a row as well. */

@@ -26,8 +26,7 @@ QUICK = ("q3", "q22", "q34", "q42", "q61", "q92")
 def tables(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
     folder, session = tmp_path_factory.mktemp("tpcds"), spark.newSession()
     for name, value in tpc.TINY.items():
-        if name != "spark.sql.codegen.factoryMode":  # of the whole application
-            session.conf.set(name, value)
+        session.conf.set(name, value)
     frames = {}
     for table, rows in tpcds.tables():
         pq.write_table(rows, folder / f"{table.name}.parquet")
