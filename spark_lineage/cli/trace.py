@@ -33,8 +33,12 @@ from .base import Call, command
     "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
     help="Show, and follow further, so many rows of each source at most; how many there are is said in any case.",
 )  # fmt: skip
+@click.option(
+    "--deciding", is_flag=True,
+    help="Of groups with a min, max, first or last only the rows that decided it, and of ranks the row alone, instead of all that went in.",
+)  # fmt: skip
 def trace(
-    ctx: click.Context, dataset: str, where: str, version: int | None, depth: int, rows: int, limit: int
+    ctx: click.Context, dataset: str, where: str, version: int | None, depth: int, rows: int, limit: int, deciding: bool
 ) -> None:  # fmt: skip
     """Show the source rows that made rows of a Delta table (docs/row-provenance.md). Starts Spark, and reads the sources with it.
 
@@ -47,7 +51,9 @@ def trace(
     call: Call = ctx.obj
     settings = call.settings()
     store = Store.open(settings.store)
-    options = Options(depth=depth, rows=rows, limit=limit, executables=settings.executables_store, key=settings.executables_key)
+    options = Options(
+        depth=depth, rows=rows, limit=limit, deciding=deciding, executables=settings.executables_store, key=settings.executables_key
+    )  # fmt: skip
     page = call.page()
     hops = trace_table(session(), store, dataset, where, version, options, lambda text: click.echo(text, err=True))
     page.traced(hops)

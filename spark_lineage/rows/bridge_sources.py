@@ -8,7 +8,7 @@ from ..errors import TraceError
 TRACER = JavaSources(
     room="spark_lineage.rows",
     package="org.sparklineage.rows",
-    files=("Trees", "Replacing", "Normal", "Slot", "Frames", "Block", "Known", "Determinism", "Leaves", "Tracer"),
+    files=("Trees", "Replacing", "Normal", "Slot", "Frames", "Deciding", "Block", "Known", "Determinism", "Leaves", "Tracer"),
     called="Tracer",
     cannot="plans cannot be rewritten for this Spark",
     error=TraceError,

@@ -40,11 +40,12 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
-    followed further. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    followed further. `deciding`: of groups and ranks only the rows that decided. `executables`, `key`: as the options `executables.store` and `executables.key`."""
 
     depth: int = 1
     rows: int = 10
     limit: int = 20
+    deciding: bool = False
     executables: str = ""
     key: str = ""
 
@@ -217,7 +218,7 @@ def _witness(spark: SparkSession, store: Store, one: _Rows, found: Found, option
     failed: TraceError | None = None
     for plan in plans_of(store, found, one.location, options.executables, options.key):
         try:
-            return trace(plan, targets, limit=options.limit)
+            return trace(plan, targets, limit=options.limit, deciding=options.deciding)
         except TraceError as error:
             failed = failed or error
     assert failed is not None

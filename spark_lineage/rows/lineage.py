@@ -30,10 +30,12 @@ class Lineage(Snapshots):
         depth: int = 1,
         rows: int = 10,
         limit: int = 20,
+        deciding: bool = False,
         spark: SparkSession | None = None,
     ) -> tuple[Hop, ...]:
         """The source rows that made rows of a Delta table, hop by hop: as `spark-lineage trace`, in this session or the active one.
 
+        `deciding`: of a group with a min, max, first or last only the rows that decided it, of a rank the row alone: `completeness` is `deciding` then.
         Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
         the way is told in its hop.
         """
@@ -44,7 +46,12 @@ class Lineage(Snapshots):
             raise QueryError("depth, rows and limit are numbers of at least 1")
         settings = load(store=self._location)
         options = Options(
-            depth=depth, rows=rows, limit=limit, executables=settings.executables_store, key=settings.executables_key
+            depth=depth,
+            rows=rows,
+            limit=limit,
+            deciding=deciding,
+            executables=settings.executables_store,
+            key=settings.executables_key,
         )
         return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
 

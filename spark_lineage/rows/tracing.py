@@ -34,7 +34,6 @@ from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
@@ -49,21 +48,31 @@ TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
 _WHY = {
-    "filtered aggregate": "an aggregate with FILTER counts only some of the rows of its group",
+    "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
+    "groups by maps": "maps inside of other values, which rows are grouped by, are not compared: rows of all such groups are named",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
+    "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
+    "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",
+    "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
 _DELTA = ("delta", "delta_files")
-_GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
+_WHY |= {
+    kind.replace("aggregate", "of all"): _WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
+    for kind in ("deciding aggregate", "partly deciding aggregate")
+}
+_DECIDING = {kind for kind in _WHY if "deciding" in kind} | {"rank"}
+_GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
 class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
-    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again.
+    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
+    were not told apart.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -74,16 +83,18 @@ class Followed:
     missing: int
     lost: int
     deterministic: bool
+    uncompared: tuple[str, ...] = ()
 
     @property
     def reproduced(self) -> bool:
         return self.missing < self.targets
 
 
-def trace(asked: Plan, targets: DataFrame, *, limit: int = 100) -> Witness:
+def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool = False) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. Raises
+    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. `deciding`: of a group
+    with a min, max, first, last, max_by or min_by only the rows that decided it, of a rank the row alone. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
     found = asked.found
@@ -102,7 +113,7 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100) -> Witness:
     plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was)
+        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
         followed = replace(
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
@@ -146,9 +157,17 @@ def is_fixed(leaf: ExecutableLeaf) -> bool:
     )
 
 
-def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool = False, most: int = MOST) -> Followed:
+def follow(
+    plan: DataFrame,
+    targets: DataFrame,
+    *,
+    limit: int = 100,
+    fixed: bool = False,
+    most: int = MOST,
+    deciding: bool = False,
+) -> Followed:
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
-    tracer = _tracer(plan, most, fixed)
+    tracer = _tracer(plan, most, fixed, deciding)
     try:
         tracer.follow(_product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
@@ -168,12 +187,13 @@ def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool
         missing=int(tracer.missing()),
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
+        uncompared=tuple(field.name for field in targets.schema if _has(field.dataType, VariantType)),
     )
 
 
-def _tracer(plan: DataFrame, most: int, fixed: bool) -> Any:
+def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     gateway: Any = plan.sparkSession.sparkContext._gateway
-    values = (plan.sparkSession._jsparkSession, most, fixed)
+    values = (plan.sparkSession._jsparkSession, most, fixed, deciding)
     arguments = gateway.new_array(gateway.jvm.java.lang.Object, len(values))
     for number, value in enumerate(values):
         arguments[number] = value
@@ -184,14 +204,13 @@ def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
     pairs = _pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    meant = targets.select(
-        F.lit(0).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
-    )
+    wanted = targets.toDF(*(f"t{number}" for number in range(len(targets.columns))))
+    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in pairs))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
         _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
         for c, t in pairs
-        if is_comparable(targets.schema[t].dataType)
+        if not _has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
         raise TraceError("no column of the row can be compared with what the plan gives")
@@ -217,7 +236,36 @@ def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
         return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
-    return value.eqNullSafe(wanted)
+    return _in_order(value, data_type).eqNullSafe(_in_order(wanted, data_type))
+
+
+def _in_order(value: Column, data_type: DataType) -> Column:
+    """With maps as their entries in the order of the keys: these can be compared."""
+    if not _has(data_type, MapType):
+        return value
+    if isinstance(data_type, MapType):
+        key_type, value_type = data_type.keyType, data_type.valueType
+        entries = F.transform(
+            F.map_entries(value),
+            lambda one: F.struct(_in_order(one["key"], key_type).alias("k"), _in_order(one["value"], value_type).alias("v")),
+        )
+        return F.array_sort(entries)
+    if isinstance(data_type, ArrayType):
+        element_type = data_type.elementType
+        return F.transform(value, lambda one: _in_order(one, element_type))
+    assert isinstance(data_type, StructType)
+    parts = (_in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
+    return F.when(value.isNotNull(), F.struct(*parts))
+
+
+def _has(data_type: DataType, kind: type[DataType]) -> bool:
+    """Whether it is of that type, or a part of it is."""
+    if isinstance(data_type, StructType):
+        return any(_has(one.dataType, kind) for one in data_type)
+    if isinstance(data_type, ArrayType):
+        return _has(data_type.elementType, kind)
+    inner = isinstance(data_type, MapType) and (_has(data_type.keyType, kind) or _has(data_type.valueType, kind))
+    return inner or isinstance(data_type, kind)
 
 
 def is_comparable(data_type: DataType) -> bool:
@@ -319,10 +367,14 @@ def _labelled(
         f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
         for leaf in twice
     ]
+    reasons += [
+        f"column {name} is a variant, and is not compared: rows that differ only there are meant, too"
+        for name in followed.uncompared
+    ]
     reasons += more
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
-    completeness: Completeness = "superset" if reasons else "exact"
+    completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"
     unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]
     reasons += [f"equal rows of {one.alias or one.name} are told once: they cannot be counted" for one in unknown]
     if followed.missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Completeness = Literal["exact", "superset", "partial", "truncated"]
+Completeness = Literal["exact", "superset", "deciding", "partial", "truncated"]
 RowKind = Literal["row_id", "file_row", "fingerprint", "values"]
 
 
@@ -49,7 +49,8 @@ class Source:
 class Witness:
     """The source rows that suffice to make rows again.
 
-    `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `partial`, some are missing;
+    `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `deciding`, those that decided a
+    minimum, a maximum or a rank, which was asked for, where all that suffice are more; `partial`, some are missing;
     `truncated`, more were found than are told. `reasons` say why it is not exact.
     """
 

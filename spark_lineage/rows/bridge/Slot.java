@@ -24,7 +24,7 @@ final class Slot {
 
     private Slot(int leaf, Attribute column, LogicalPlan child, List fields, Expression condition, String kind, List leaves) {
         this.leaf = leaf;
-        this.column = column;
+        this.column = column.withNullability(true); // above an outer join it is null of some rows, whatever it was below
         this.child = child;
         this.fields = fields;
         this.condition = condition;

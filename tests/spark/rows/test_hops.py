@@ -64,6 +64,9 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         spark.sql(
             f"CREATE TABLE delta.`{root}/chance` USING delta AS SELECT customer, rand() AS r FROM delta.`{root}/customers`"
         )
+        spark.sql(
+            f"CREATE TABLE delta.`{root}/newest` USING delta AS SELECT customer, max(id) AS id, count(*) AS n FROM {orders} GROUP BY customer"
+        )
         customers = f"delta.`{root}/customers`"
         spark.sql(
             f"CREATE TABLE delta.`{root}/pairs` USING delta AS SELECT a.name, b.name AS other FROM {customers} a JOIN {customers} b "
@@ -260,6 +263,21 @@ def test_a_row_that_the_plan_does_not_give_again(recorded: Recorded) -> None:
     recorded.spark.sql(f"INSERT INTO delta.`{recorded.root}/chance` VALUES (1, 7.0)")
     (hop,) = recorded.trace("chance", "r = 7.0")
     assert "was written by nothing that is recorded" in str(hop.ended)
+
+
+def test_the_row_that_decided(recorded: Recorded) -> None:
+    """Of the newest of each, and of how many there were beside it."""
+    (hop,) = recorded.trace("newest", "customer = 1")
+    assert hop.witness is not None, hop.ended
+    assert (hop.witness.completeness, from_(hop, "orders").count) == ("exact", 4)
+    (hop,) = recorded.trace("newest", "customer = 1", deciding=True)
+    assert hop.witness is not None
+    assert hop.witness.completeness == "deciding"
+    assert [row.values["id"] for row in from_(hop, "orders").rows] == [10]
+    assert ["its other functions looked at all of its rows" in reason for reason in hop.witness.reasons] == [True]
+    (hop,) = recorded.trace("daily", "day = 0 AND name = 'c2'", deciding=True)
+    assert hop.witness is not None
+    assert hop.witness.completeness == "exact", "nothing decides there"
 
 
 def test_absence_is_a_witness_of_the_whole_table(recorded: Recorded) -> None:
