@@ -21,6 +21,8 @@ TRACER = JavaSources(
         "Asking",
         "Deep",
         "Tracer",
+        "Keys",
+        "Forward",
     ),
     called="Tracer",
     cannot="plans cannot be rewritten for this Spark",
