@@ -32,7 +32,7 @@ from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
 _PLACE = StructType([StructField("__lineage_file", StringType()), StructField("__lineage_position", LongType())])
-_COPIES = {"update", "delete", "merge"}
+COPIES = {"update", "delete", "merge"}
 """Operations that write rows again that they do not change."""
 _EQUAL = 1_000
 """So many rows of the version before are followed that equal those that are looked for."""
@@ -42,11 +42,14 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
-    followed further. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    followed further. `history`, `executions` are of forward traces: whether those are followed whose rows are gone from the newest version,
+    and how many of those that read a dataset. `executables`, `key`: as the options `executables.store` and `executables.key`."""
 
     depth: int = 1
     rows: int = 10
     limit: int = 20
+    history: bool = False
+    executions: int = 50
     executables: str = ""
     key: str = ""
 
@@ -77,7 +80,7 @@ def trace_table(
     is told in the hop."""
     options = options or Options()
     key, location = place_of(store, dataset)
-    frame, version = _version(spark, location, version)
+    frame, version = version_of(spark, location, version)
     rows = _chosen(frame, where, options.rows, dataset, version)
     waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
     seen: set[tuple[DatasetKey, int, Any]] = set()
@@ -90,7 +93,7 @@ def trace_table(
             waiting.extend(next_rows)
 
 
-def _version(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
+def version_of(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
     """The rows of a version with their identity, the newest by default."""
     number = _newest(location) if version is None else version
     reader = spark.read.format("delta").option("versionAsOf", number)
@@ -129,7 +132,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         return
     asked = Hop(
         depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=None,
-        rows=tuple(_values(row) for row in one.rows),
+        rows=tuple(values_of(row) for row in one.rows),
     )  # fmt: skip
     try:
         log = read_log(one.location)
@@ -139,7 +142,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         return
     for written, rows in sorted(by_version.items()):
         told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
-        hop = replace(asked, written_version=written, rows=tuple(_values(row) for row in rows))
+        hop = replace(asked, written_version=written, rows=tuple(values_of(row) for row in rows))
         if written == log.first and log.first > 0:
             why = f"the log begins with version {log.first}: it no longer tells which version wrote it"
             yield replace(hop, written_version=None, ended=why), []
@@ -147,7 +150,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         try:
             hop, next_rows = _followed(spark, store, replace(one, rows=rows), hop, log, options)
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            hop, next_rows = replace(hop, ended=_text(error)), []
+            hop, next_rows = replace(hop, ended=text_of(error)), []
         if hop.witness is not None and one.depth < options.depth:
             next_rows, failed = _deeper(spark, hop.witness.sources, one.depth + 1)
             hop = replace(hop, ended=failed)
@@ -180,14 +183,14 @@ def _followed(
             hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
             operation=execution["operation"],
         )  # fmt: skip
-    if _only_rearranges(log, written):
+    if only_rearranges(log, written):
         return _kept(spark, one, hop, written, "it was rearranged (OPTIMIZE)")
     if execution is None:
         return replace(hop, ended=f"version {written} was written by nothing that is recorded"), []
-    if execution["operation"] in _COPIES:
+    if execution["operation"] in COPIES:
         return _kept(spark, one, hop, written, f"it was written again by {str(execution['operation']).upper()}")
     found = find(store.location, execution["execution_id"], executables=options.executables, key=options.key)
-    changed = _changed(store, found)
+    changed = changed_since(store, found)
     try:
         witness = _witness(spark, _as_written(spark, one, written), found, options)
     except TraceError as error:
@@ -222,14 +225,14 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
     """The rows with the columns that the table had when they were written."""
     if written == one.version:
         return one
-    frame, _ = _version(spark, one.location, written)
+    frame, _ = version_of(spark, one.location, written)
     if frame.columns == one.frame.columns:
         return one
     rows = _at(spark, frame, [(row[_IDENTITY]["file"], row[_IDENTITY]["position"]) for row in one.rows])
     return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
 
 
-def _changed(store: Store, found: Found) -> tuple[str, ...]:
+def changed_since(store: Store, found: Found) -> tuple[str, ...]:
     """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
     told: dict[str, str] = {}
     of_files = {
@@ -255,7 +258,7 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, why: str) -> 
     """Rows that a commit wrote again as they were: they are looked for in the version before. What it changed is not found there."""
     one = _as_written(spark, one, written)
     before = written - 1
-    frame, _ = _version(spark, one.location, before)
+    frame, _ = version_of(spark, one.location, before)
     wanted = _targets(spark, one)
     columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
     if not columns:
@@ -266,7 +269,7 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, why: str) -> 
     )
     new = F.broadcast(wanted.alias("new"))
     found = frame.alias("old").join(new, same, "left_semi").limit(_EQUAL).collect()
-    now = _version(spark, one.location, written)[0].alias("old").join(new, same, "left_semi").limit(_EQUAL).count()
+    now = version_of(spark, one.location, written)[0].alias("old").join(new, same, "left_semi").limit(_EQUAL).count()
     known = {repr([row[name] for name in columns]) for row in found}
     made = sum(repr([row[name] for name in columns]) not in known for row in one.rows)
     ended = None
@@ -290,12 +293,12 @@ def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple
         if source.version is None or source.location is None or not places:
             continue
         try:
-            frame, version = _version(spark, source.location, source.version)
+            frame, version = version_of(spark, source.location, source.version)
             found = _at(spark, frame, places)
             key = (source.namespace, source.name)
             rows.append(_Rows(key, source.alias, absolute(source.location), version, frame, found, depth))
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            failed.append(f"{source.alias or source.name} is not followed: {_text(error)}")
+            failed.append(f"{source.alias or source.name} is not followed: {text_of(error)}")
     return rows, "; ".join(failed) or None
 
 
@@ -317,14 +320,14 @@ def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> dict[
     return None
 
 
-def _only_rearranges(log: DeltaLog, version: int) -> bool:
+def only_rearranges(log: DeltaLog, version: int) -> bool:
     added = [held for held in log.held if held.since == version]
     return bool(added) and not any(held.action.get("dataChange", True) for held in added)
 
 
-def _values(row: Row) -> dict[str, Any]:
+def values_of(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.asDict().items() if name != _IDENTITY}
 
 
-def _text(error: Exception) -> str:
+def text_of(error: Exception) -> str:
     return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)

@@ -47,8 +47,9 @@ public final class Forward extends Deep {
     private boolean deterministic;
     private LogicalPlan given;
     private LogicalPlan found;
+    private boolean isLocal;
 
-    /** Up to `most` keys of a link come to the driver; with more the block above is joined with the plan that gives them. */
+    /** Up to `most` keys of a link, and rows that are found, come to the driver; with more keys the block above is joined with the plan that gives them. */
     public Forward(Object session, int most) {
         super(session);
         this.most = most;
@@ -71,7 +72,25 @@ public final class Forward extends Deep {
                 meant.add(Integer.valueOf(Block.numberOf(identity)));
             }
         }
-        found = rows(normal);
+        LogicalPlan rows = rows(normal);
+        InternalRow[] some = rows == null ? new InternalRow[0] : first(rows, most + 1);
+        isLocal = some.length <= most;
+        if (!isLocal) {
+            asking.keep(rows);
+        }
+        found = some.length == 0 ? null : isLocal ? local(rows, copies(some)) : rows;
+    }
+
+    private static LogicalPlan local(LogicalPlan plan, List rows) {
+        return new LocalRelation(Trees.seq(Trees.list(plan.output())), Trees.seq(rows), false, scala.Option.apply(null));
+    }
+
+    private static List copies(InternalRow[] rows) {
+        ArrayList copied = new ArrayList();
+        for (int i = 0; i < rows.length; i++) {
+            copied.add(rows[i].copy());
+        }
+        return copied;
     }
 
     private LogicalPlan rows(LogicalPlan plan) throws Exception {
@@ -196,10 +215,7 @@ public final class Forward extends Deep {
         if (rows.length > most) {
             return new Way(there, distinct, match);
         }
-        ArrayList copied = new ArrayList();
-        for (int i = 0; i < rows.length; i++) {
-            copied.add(rows[i].copy());
-        }
+        List copied = copies(rows);
         Expression narrowed = there;
         for (int i = 0; i < keys.columns.size(); i++) {
             Expression other = (Expression) keys.equals.get(i);
@@ -213,8 +229,7 @@ public final class Forward extends Deep {
         if (keys.isOneNullSafe()) {
             return new Way(narrowed, null, null);
         }
-        LogicalPlan local = new LocalRelation(distinct.output(), Trees.seq(copied), false, scala.Option.apply(null));
-        return new Way(narrowed, local, match);
+        return new Way(narrowed, local(distinct, copied), match);
     }
 
     private static List literals(List rows, int at, DataType type) {
@@ -230,9 +245,14 @@ public final class Forward extends Deep {
         return asking.collect(new Project(Trees.seq(Trees.list(plan.output())), new GlobalLimit(bound, new LocalLimit(bound, plan))));
     }
 
-    /** A frame of the rows that were found, with the plan's columns; null where there are none. */
+    /** A frame of the rows that were found, with the plan's columns; null where there are none. Of no use after `close`. */
     public Object frame() throws Exception {
         return found == null ? null : asking.frame(found);
+    }
+
+    /** How many were found, -1 where these are too many to be here. */
+    public int count() {
+        return found == null ? 0 : isLocal ? ((LocalRelation) found).data().size() : -1;
     }
 
     /** Why all rows of a leaf that has meant ones decide, where they do. */

@@ -66,8 +66,8 @@ class Turned:
             meant = set(chance.sample(numbers, chance.randint(1, min(2, len(numbers)))))
             most = 1 if chance.random() < 0.3 else MOST
             small.bind(rows, identified=True, meant={number: meant})
-            forward = contributed(stepped(small.session.sql(query.sql), query), most)
-            found = set() if forward.rows is None else set(map(canonical, forward.rows.collect()))
+            with contributed(stepped(small.session.sql(query.sql), query), most) as forward:
+                found = set() if forward.rows is None else set(map(canonical, forward.rows.collect()))
             self.kinds.update(forward.kinds)
             self._compare(query, backward, (number, meant, most), found, forward)
             if not found <= set(map(canonical, result)):
