@@ -212,7 +212,10 @@ class _Forward:
         try:
             if reading.table_id is not None and reading.version is not None and meant.location is not None:
                 hop = self._with_sample(hop, self._sample(meant, reading))
-                if not hop.source.count:
+                if not hop.source.count and meant.lifetime is not None:
+                    yield replace(hop, ended=_not_there(meant, reading, hop)), None
+                    return
+                if not hop.source.count and reading.is_exact:
                     return
             if why := not_followed(reading.operation):
                 yield replace(hop, ended=why), None
@@ -276,7 +279,7 @@ class _Forward:
             if not hop.source.count:
                 return None
         with contributed(plan) as came:
-            reasons, completeness = self._label(meant, reading, found, mine, came)
+            reasons, completeness = self._label(hop, meant, reading, found, came)
             hop = replace(hop, reasons=tuple(reasons), completeness=completeness, queries=came.queries)
             if came.wholes:
                 hop = replace(hop, source=replace(hop.source, whole="; ".join(came.wholes)))
@@ -287,12 +290,14 @@ class _Forward:
             return self._written(hop, output, came.rows, came.count)
 
     def _label(
-        self, meant: Meant, reading: Reading, found: Found, mine: set[int], came: Contributed
+        self, hop: ForwardHop, meant: Meant, reading: Reading, found: Found, came: Contributed
     ) -> tuple[list[str], Completeness]:
         leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
         more = [reason_of(kind) for kind in came.kinds if kind != "aggregate"]
         more += [f"whether rows of {meant.name} are there decides about each row: {why}" for why in came.wholes]
         less = [meant.left] if meant.left else []
+        if meant.lifetime is not None and hop.source.count < len(meant.rows):
+            less.append(_not_there(meant, reading, hop))
         changed = changed_since(self._store, found)
         less += changed
         for leaf in leaves.values():
@@ -447,6 +452,14 @@ def _is_listed(store: Store, reading: Reading, leaf: ExecutableLeaf) -> bool:
     condition = f"execution_id = '{reading.execution_id}' and fingerprint is not null"
     places = {(row["namespace"], row["name"]) for row in store.arrow("inputs", ["namespace", "name"], condition).to_pylist()}
     return all(exact_place(absolute(path)).key in places for path in leaf.paths)
+
+
+def _not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:
+    missing = len(meant.rows) - hop.source.count
+    return (
+        f"{missing} of {len(meant.rows)} rows that are followed are not in version {reading.version} of {meant.name} as they were: they were "
+        "deleted, or changed, and what a command made of them it made of rows that it read"
+    )
 
 
 def _less(hop: ForwardHop, completeness: Completeness, why: str) -> ForwardHop:

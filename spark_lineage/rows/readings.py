@@ -32,12 +32,14 @@ class Reading:
     alias: str | None
     table_id: str | None
     version: int | None
+    is_exact: bool
+    """Whether the version is known: else it is what is most likely."""
     outputs: tuple[Written, ...]
 
 
 def readings(store: Store, key: DatasetKey) -> list[Reading]:
     """The newest first."""
-    columns = ["execution_id", "alias", "table_id", "delta_version"]
+    columns = ["execution_id", "alias", "table_id", "delta_version", "version_basis"]
     rows = store.arrow("inputs", columns, f"namespace = {literal(key[0])} and name = {literal(key[1])}").to_pylist()
     read: dict[tuple[str, str | None, int | None], dict[str, Any]] = {}
     for row in rows:
@@ -52,7 +54,12 @@ def readings(store: Store, key: DatasetKey) -> list[Reading]:
         # what failed after its commit has written all the same
         written = tuple(one for one in outputs.get(row["execution_id"], ()) if succeeded or one.version is not None)
         if execution and written:
-            names = {"alias": row["alias"], "table_id": row["table_id"], "version": row["delta_version"]}
+            names = {
+                "alias": row["alias"],
+                "table_id": row["table_id"],
+                "version": row["delta_version"],
+                "is_exact": row["version_basis"] == "exact",
+            }
             found.append(Reading(**execution, **names, outputs=written))
     return sorted(found, key=lambda one: (one.ended_at, one.version or 0), reverse=True)
 
