@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -67,29 +66,37 @@ class _Forward:
         self._told = told
         self._names = recorded_names(DeltaTables(store.location))
         self._logs: dict[str, Log | SnapshotError] = {}
-        self._samples: dict[Any, Sample] = {}
-        self._seen: set[tuple[DatasetKey, int, Any]] = set()
+        self._samples: dict[tuple[int, int | None], Sample] = {}
+        self._readings: dict[DatasetKey, list[Reading]] = {}
+        self._seen: set[tuple[DatasetKey, int, tuple[object, ...]]] = set()
         self._refused: list[tuple[ForwardHop, QueryError]] = []
 
     def hops(self, dataset: str, where: str, version: int | None) -> Iterator[ForwardHop]:
         key, location = self._place(dataset)
         first = Meant(key=key, alias=dataset, location=location, depth=1, condition=where, version=version)
-        waiting = deque([first])
-        said = False
-        if not any(map(first.is_read_by, readings(self._store, key))):
+        if not any(map(first.is_read_by, self._readings_of(key))):
             which = "" if version is None else f" at version {version}"
             raise NotFound(f"no recorded execution that wrote something read {dataset}{which}")
+        waiting = deque([first])
+        left: list[ForwardHop] = []
+        said = False
         while waiting:
             for hop, following in self._of(waiting.popleft()):
+                if hop.execution_id is None and not said:  # what is not followed is told beside what is
+                    left.append(hop)
+                    continue
                 said = True
                 yield hop
                 if following is not None:
                     waiting.append(following)
-            yield from self._not_asked(said or bool(self._samples))
-            said = said or bool(self._refused)
-        if not said:
-            which = "no version of it that a recorded execution read" if version is None else f"version {version}"
-            raise NotFound(f"{dataset}: {which} has a row with {where}")
+            for hop in self._not_asked(said or bool(self._samples)):
+                said = True
+                yield hop
+            if not said:
+                more = "".join(f"; {hop.ended}" for hop in left)
+                raise NotFound(f"no version of {dataset} that a followed execution read has a row with {where}{more}")
+            yield from left
+            left.clear()
 
     def _not_asked(self, others: bool) -> Iterator[ForwardHop]:
         """The versions of which the condition could not be asked, where it could be of others."""
@@ -117,32 +124,38 @@ class _Forward:
             raise log
         return log
 
+    def _readings_of(self, key: DatasetKey) -> list[Reading]:
+        if key not in self._readings:
+            self._readings[key] = readings(self._store, key)
+        return self._readings[key]
+
     def _location(self, key: DatasetKey) -> str | None:
         known = self._names.known.get(key)
         return known.location if known is not None else None
 
     def _of(self, meant: Meant) -> Iterator[Step]:
         """What each execution made of the rows; then how many there are that are not followed."""
-        earlier: Counter[Written] = Counter()
+        earlier: dict[DatasetKey, list[Written]] = {}
         followed = left = 0
-        for reading in readings(self._store, meant.key):
+        for reading in self._readings_of(meant.key):
             if not meant.is_read_by(reading):
                 continue
             for output in reading.outputs:
                 if self._rearranged(output):
                     continue
                 if not self._is_followed(output, meant.depth):
-                    earlier[replace(output, version=None)] += 1
+                    earlier.setdefault(output.key, []).append(output)
                 elif followed == self._options.executions:
                     left += 1
                 else:
                     steps = list(self._through(meant, reading, output))
                     followed += bool(steps)
                     yield from steps
-        for output, number in earlier.items():
-            rows = f"{number} earlier {'execution' if number == 1 else 'executions'}"
-            ended = f"{rows} that read it wrote what the newest version has no more: --history follows what was made then"
-            yield replace(self._asked(meant, None), target=self._target(output), ended=ended), None
+        for outputs in earlier.values():
+            what = f"{len(outputs)} earlier {'execution' if len(outputs) == 1 else 'executions'}"
+            ended = f"{what} that read it wrote what the newest version has no more: --history follows what was made then"
+            target = replace(self._target(outputs[0]), version=None)
+            yield replace(self._asked(meant, None), target=target, ended=ended), None
         if left:
             ended = f"{left} more executions that read it are not followed: --executions follows more than {self._options.executions}"
             yield replace(self._asked(meant, None), ended=ended), None
@@ -182,7 +195,7 @@ class _Forward:
             return False
         return any(
             one.table_id == output.table_id and one.version is not None and lifetime.holds(one.version)
-            for one in readings(self._store, output.key)
+            for one in self._readings_of(output.key)
         )
 
     def _asked(self, meant: Meant, reading: Reading | None) -> ForwardHop:
