@@ -40,12 +40,16 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
-    followed further. `deciding`: of groups and ranks only the rows that decided. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    followed further. `deciding`: of groups and ranks only the rows that decided. `history`, `executions` are of forward traces: whether
+    those are followed whose rows are gone from the newest version, and how many of those that read a dataset. `executables`, `key`: as the
+    options `executables.store` and `executables.key`."""
 
     depth: int = 1
     rows: int = 10
     limit: int = 20
     deciding: bool = False
+    history: bool = False
+    executions: int = 50
     executables: str = ""
     key: str = ""
 
@@ -76,7 +80,7 @@ def trace_table(
     is told in the hop."""
     options = options or Options()
     key, location = place_of(store, dataset)
-    frame, version = _version(spark, location, version)
+    frame, version = version_of(spark, location, version)
     rows = _chosen(frame, where, options.rows, dataset, version)
     waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
     seen: set[tuple[DatasetKey, int, Any]] = set()
@@ -89,7 +93,7 @@ def trace_table(
             waiting.extend(next_rows)
 
 
-def _version(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
+def version_of(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
     """The rows of a version with their identity, the newest by default."""
     number = _newest(location) if version is None else version
     reader = spark.read.format("delta").option("versionAsOf", number)
@@ -128,7 +132,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         return
     asked = Hop(
         depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=None,
-        rows=tuple(_values(row) for row in one.rows),
+        rows=tuple(values_of(row) for row in one.rows),
     )  # fmt: skip
     try:
         log = read_log(one.location)
@@ -138,7 +142,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         return
     for written, rows in sorted(by_version.items()):
         told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
-        hop = replace(asked, written_version=written, rows=tuple(_values(row) for row in rows))
+        hop = replace(asked, written_version=written, rows=tuple(values_of(row) for row in rows))
         if written == log.first and log.first > 0:
             why = f"the log begins with version {log.first}: it no longer tells which version wrote it"
             yield replace(hop, written_version=None, ended=why), []
@@ -178,21 +182,21 @@ def _followed(
                 hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
                 operation=execution["operation"],
             )  # fmt: skip
-        if mode in CHANGES or _only_rearranges(log, written):
+        if mode in CHANGES or only_rearranges(log, written):
             passed, changed = _kept(spark, one, hop, written, mode if mode in CHANGES else None)
             if passed is not None:
                 yield passed
             if not changed:
                 return
             one = replace(one, rows=changed)
-            hop = replace(hop, rows=tuple(_values(row) for row in changed))
+            hop = replace(hop, rows=tuple(values_of(row) for row in changed))
     except (LineageError, PySparkException, Py4JJavaError) as error:
-        yield replace(hop, ended=_text(error)), []
+        yield replace(hop, ended=text_of(error)), []
         return
     try:
         yield _traced(spark, store, one, hop, options), []
     except (LineageError, PySparkException, Py4JJavaError) as error:
-        yield replace(hop, ended=_text(error)), []
+        yield replace(hop, ended=text_of(error)), []
 
 
 def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options) -> Hop:
@@ -201,7 +205,7 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
         return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded")
     assert hop.written_version is not None
     found = find(store.location, hop.execution_id, executables=options.executables, key=options.key)
-    differs = _changed(store, found)
+    differs = changed_since(store, found)
     try:
         witness = _witness(spark, store, _as_written(spark, one, hop.written_version), found, options)
     except TraceError as error:
@@ -229,14 +233,14 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
     """The rows with the columns that the table had when they were written."""
     if written == one.version:
         return one
-    frame, _ = _version(spark, one.location, written)
+    frame, _ = version_of(spark, one.location, written)
     if frame.columns == one.frame.columns:
         return one
     rows = _at(spark, frame, [(row[_IDENTITY]["file"], row[_IDENTITY]["position"]) for row in one.rows])
     return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
 
 
-def _changed(store: Store, found: Found) -> tuple[str, ...]:
+def changed_since(store: Store, found: Found) -> tuple[str, ...]:
     """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
     told: dict[str, str] = {}
     of_files = {
@@ -267,7 +271,7 @@ def _kept(
     """
     one = _as_written(spark, one, written)
     before = written - 1
-    frame, _ = _version(spark, one.location, before)
+    frame, _ = version_of(spark, one.location, before)
     wanted = _targets(spark, one)
     columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
     if not columns:
@@ -275,7 +279,7 @@ def _kept(
     found = _equal(frame, wanted, columns)
     then = Counter(repr([row[name] for name in columns]) for row in found)
     now = Counter(
-        repr([row[name] for name in columns]) for row in _equal(_version(spark, one.location, written)[0], wanted, columns)
+        repr([row[name] for name in columns]) for row in _equal(version_of(spark, one.location, written)[0], wanted, columns)
     )
     by_values = [(row, repr([row[name] for name in columns])) for row in one.rows]
     changed = tuple(row for row, values in by_values if now[values] > then[values])
@@ -289,7 +293,7 @@ def _kept(
         why = f"it was written again by {mode.upper()}"
     if not found:
         return None, changed
-    kept = tuple(_values(row) for row, values in by_values if then[values])
+    kept = tuple(values_of(row) for row, values in by_values if then[values])
     passed = replace(hop, rows=kept, passed=f"{why}, and is looked for in version {before}")
     return (passed, [replace(one, version=before, frame=frame, rows=tuple(found))]), changed
 
@@ -312,12 +316,12 @@ def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple
         if source.version is None or source.location is None or not places:
             continue
         try:
-            frame, version = _version(spark, source.location, source.version)
+            frame, version = version_of(spark, source.location, source.version)
             found = _at(spark, frame, places)
             key = (source.namespace, source.name)
             rows.append(_Rows(key, source.alias, absolute(source.location), version, frame, found, depth))
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            failed.append(f"{source.alias or source.name} is not followed: {_text(error)}")
+            failed.append(f"{source.alias or source.name} is not followed: {text_of(error)}")
     return rows, "; ".join(failed) or None
 
 
@@ -340,14 +344,14 @@ def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> tuple
     return None, None
 
 
-def _only_rearranges(log: DeltaLog, version: int) -> bool:
+def only_rearranges(log: DeltaLog, version: int) -> bool:
     added = [held for held in log.held if held.since == version]
     return bool(added) and not any(held.action.get("dataChange", True) for held in added)
 
 
-def _values(row: Row) -> dict[str, Any]:
+def values_of(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.asDict().items() if name != _IDENTITY}
 
 
-def _text(error: Exception) -> str:
+def text_of(error: Exception) -> str:
     return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)

@@ -101,12 +101,12 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
-        _check_identity(leaf)
-        leaves.setdefault(_first_of(leaf, executable.leaves), leaf)
+        check_identity(leaf)
+        leaves.setdefault(first_of(leaf, executable.leaves), leaf)
     read: dict[int, DataFrame] = {}
 
     def rows_of(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
-        number = _first_of(leaf, executable.leaves)
+        number = first_of(leaf, executable.leaves)
         read[number] = identified(rows, number)
         return read[number]
 
@@ -128,13 +128,13 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
         _source(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
-    times = Counter(_first_of(leaf, executable.leaves) for leaf in executable.leaves)
+    times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
     twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
     today = [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
     return _labelled(followed, sources, today, twice, asked.reasons)
 
 
-def _check_identity(leaf: ExecutableLeaf) -> None:
+def check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
     if leaf.kind not in _DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
@@ -145,9 +145,14 @@ def _check_identity(leaf: ExecutableLeaf) -> None:
         )
 
 
-def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
+def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     """The number of the first leaf that reads the same: what is read twice is one source."""
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
+
+
+def reason_of(kind: str) -> str:
+    """Why what is on the way names more rows than are needed."""
+    return _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
 
 
 def is_fixed(leaf: ExecutableLeaf) -> bool:
@@ -202,14 +207,14 @@ def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
 
 def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
     """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
-    pairs = _pairs(plan.columns, targets.columns)
+    paired = pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
     wanted = targets.toDF(*(f"t{number}" for number in range(len(targets.columns))))
-    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in pairs))
+    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
-        for c, t in pairs
+        equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
+        for c, t in paired
         if not _has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
@@ -221,7 +226,7 @@ def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
     return DataFrame(frame._jdf, other.sparkSession)
 
 
-def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
+def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     """Positions of the columns that are the same: by name where each of the plan's is one of the target's, else by position."""
     places = {name.lower(): at for at, name in enumerate(target)}
     names = [name.lower() for name in plan]
@@ -230,7 +235,7 @@ def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     return [(at, at) for at in range(min(len(plan), len(target)))]
 
 
-def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
+def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
     if given.simpleString() != data_type.simpleString():
         value = value.try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
@@ -354,11 +359,7 @@ def _labelled(
     more: tuple[str, ...],
 ) -> Witness:
     """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
-    reasons = [
-        _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
-        for kind in followed.kinds
-        if kind != "aggregate"
-    ]
+    reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
     reasons += [
         f"{leaf.name or leaf.location or leaf.kind} is read as it is now: its version of then is not known" for leaf in today

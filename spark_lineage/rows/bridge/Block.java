@@ -173,7 +173,11 @@ final class Block {
 
     private static int leafOf(LogicalPlan plan) {
         Attribute id = idOf(plan);
-        return id == null ? -1 : Integer.parseInt(id.name().substring(LEAF.length()));
+        return id == null ? -1 : numberOf(id);
+    }
+
+    static int numberOf(Attribute identity) {
+        return Integer.parseInt(identity.name().substring(LEAF.length()));
     }
 
     private static Attribute idOf(LogicalPlan plan) {
@@ -448,17 +452,27 @@ final class Block {
         return new Part(new Project(Trees.seq(columns), node), slots);
     }
 
-    private static void collectLeaves(LogicalPlan plan, List leaves) {
-        int leaf = leafOf(plan);
-        if (leaf >= 0) {
-            if (!leaves.contains(Integer.valueOf(leaf))) {
-                leaves.add(Integer.valueOf(leaf));
+    static void collectLeaves(LogicalPlan plan, List leaves) {
+        ArrayList identities = new ArrayList();
+        collectIdentities(plan, identities);
+        for (int i = 0; i < identities.size(); i++) {
+            Integer leaf = Integer.valueOf(numberOf((Attribute) identities.get(i)));
+            if (!leaves.contains(leaf)) {
+                leaves.add(leaf);
             }
+        }
+    }
+
+    /** The columns with the identities of a plan's leaves. */
+    static void collectIdentities(LogicalPlan plan, List identities) {
+        Attribute id = idOf(plan);
+        if (id != null) {
+            identities.add(id);
             return;
         }
         List below = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
         for (int i = 0; i < below.size(); i++) {
-            collectLeaves((LogicalPlan) below.get(i), leaves);
+            collectIdentities((LogicalPlan) below.get(i), identities);
         }
     }
 
