@@ -24,6 +24,8 @@ TRACER = JavaSources(
         "Tracer",
         "Keys",
         "Forward",
+        "Lot",
+        "Groups",
     ),
     called="Tracer",
     cannot="plans cannot be rewritten for this Spark",

@@ -15,6 +15,7 @@ from ..snapshot.lineage import Lineage as Snapshots
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from ..model import RowLineage
     from .witness import ForwardHop, Hop
 
 
@@ -69,6 +70,15 @@ class Lineage(Snapshots):
         if forward:
             return tuple(trace_forward(spark or session(), self._store(), dataset, where, version, options))
         return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
+
+    def row_lineage(self, dataset: str, *, version: int | None = None, key: int | None = None) -> tuple[RowLineage, ...]:
+        """The source rows that are kept of the rows in the sample of a version, by default of the newest that has one; `key`: only of rows with this
+        `target_key`. Empty where none is kept. Raises `NotFound` and `Ambiguous`."""
+        from ..snapshot.taking import place_of
+        from .stored import row_lineage
+
+        store = self._store()
+        return row_lineage(store, place_of(store, dataset)[0], version, key)
 
 
 def open(location: str | os.PathLike[str] | None = None) -> Lineage:

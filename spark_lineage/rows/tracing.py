@@ -47,7 +47,7 @@ MOST = 50_000
 TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
-_WHY = {
+WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
@@ -59,12 +59,12 @@ _WHY = {
     "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
 _DELTA = ("delta", "delta_files")
-_WHY |= {
-    kind.replace("aggregate", "of all"): _WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
+WHY |= {
+    kind.replace("aggregate", "of all"): WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
     for kind in ("deciding aggregate", "partly deciding aggregate")
 }
-_DECIDING = {kind for kind in _WHY if "deciding" in kind} | {"rank"}
-_GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
+_DECIDING = {kind for kind in WHY if "deciding" in kind} | {"rank"}
+GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,12 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
             "does not give the same rows each time (rand, a LIMIT without an order, a function of Python), or what it read has changed"
         )
     sources = tuple(
-        _source(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
+        source_of(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
     times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
-    twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
-    today = [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
-    return _labelled(followed, sources, today, twice, asked.reasons)
+    twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
+    return labelled(followed, sources, read_today(leaves.values()), twice, asked.reasons)
 
 
 def check_identity(leaf: ExecutableLeaf) -> None:
@@ -152,7 +151,12 @@ def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
 
 def reason_of(kind: str) -> str:
     """Why what is on the way names more rows than are needed."""
-    return _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+    return WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+
+
+def read_today(leaves: Iterable[ExecutableLeaf]) -> list[ExecutableLeaf]:
+    """Those that are read as they are now, and whose files are not held against those of then."""
+    return [leaf for leaf in leaves if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
 
 
 def is_fixed(leaf: ExecutableLeaf) -> bool:
@@ -174,7 +178,7 @@ def follow(
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
     tracer = _tracer(plan, most, fixed, deciding)
     try:
-        tracer.follow(_product(plan, targets)._jdf.queryExecution().analyzed())
+        tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
             int(number): _rows(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)], tracer.isLocal(number), limit
@@ -205,12 +209,16 @@ def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     return TRACER.load(gateway).getConstructors()[0].newInstance(arguments)
 
 
-def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
-    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
+def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None) -> DataFrame:
+    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one.
+
+    `numbered`: the same rows, with a number each before their columns.
+    """
     paired = pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    wanted = targets.toDF(*(f"t{number}" for number in range(len(targets.columns))))
-    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
+    names = [f"t{number}" for number in range(len(targets.columns))]
+    wanted = targets.toDF(*names).withColumn(TAG, F.lit(0)) if numbered is None else numbered.toDF(TAG, *names)
+    meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
         equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
@@ -342,7 +350,7 @@ def source_row(identity: Row, values: dict[str, Any]) -> SourceRow:
     )  # fmt: skip
 
 
-def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
+def source_of(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
     location = leaf.location or (leaf.paths[0] if leaf.paths else None)
     key = exact_place(absolute(location)).key if location else ("", leaf.name or f"leaf {leaf.number}")
     return Source(
@@ -351,12 +359,12 @@ def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole
     )  # fmt: skip
 
 
-def _labelled(
+def labelled(
     followed: Followed,
     sources: tuple[Source, ...],
     today: list[ExecutableLeaf],
     twice: list[ExecutableLeaf],
-    more: tuple[str, ...],
+    more: tuple[str, ...] = (),
 ) -> Witness:
     """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
     reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
