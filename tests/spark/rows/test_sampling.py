@@ -205,10 +205,6 @@ def test_a_source_that_is_gone(taken: Taken) -> None:
     assert taken.rows("of_source", version=0) == ()
 
 
-def test_why_none_was_taken(taken: Taken) -> None:
-    assert "source" in (taken.of("of_source").reason or "")
-
-
 def test_of_an_update_the_rows_that_it_changed(taken: Taken) -> None:
     sample = taken.of("moved", 1)
     assert (sample.reason, sample.rows_chosen, sample.rows_exact) == (None, 2, 2), "not those that it wrote again"
