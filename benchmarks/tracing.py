@@ -4,6 +4,7 @@
 
 A trace is what `Lineage.trace` does: the row is read from the table, its version is looked for, the plan is restored from the lineage tables, and
 followed. Beside it the time of the plain query, written. Each round traces every table once; a figure is the median of the rounds, the first left out.
+Then a forward trace of one row of some sources, through all the queries that read them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
         os.environ["SPARK_LINEAGE_EXECUTABLES_KEY"] = f"{folder}/key"
         sources(spark, Path(folder), arguments.scale)
         figures = measured(spark, Path(folder), arguments.rounds)
+        onward = forward(spark, Path(folder), arguments.rounds)
     seconds = sorted(one["trace_seconds"] for one in figures.values())
     ratio = statistics.median(one["trace_seconds"] / one["query_seconds"] for one in figures.values())
     summary = {
@@ -55,6 +57,7 @@ def main() -> None:
             "cpus": len(os.sched_getaffinity(0)),
             **summary,
             "queries": figures,
+            "forward": onward,
         }
         arguments.out.write_text(json.dumps(known, indent=1) + "\n")
 
@@ -113,6 +116,34 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
             }
     for name, one in figures.items():
         print(name, json.dumps(one), flush=True)
+    return figures
+
+
+ONE_ROW = {"customer": "c_custkey = 4711", "supplier": "s_suppkey = 47", "orders": "o_orderkey = 4711"}
+
+
+def forward(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """Of one row of a source: how many queries read it, how long it takes to see what these made of it, and how many rows that are."""
+    import spark_lineage
+
+    lineage = spark_lineage.open(f"{folder}/store")
+    figures = {}
+    for name, where in ONE_ROW.items():
+        taken = []
+        hops: tuple[Any, ...] = ()
+        for _ in range(rounds + 1):
+            started = time.monotonic()
+            hops = lineage.trace(name, where=where, forward=True, spark=spark)
+            taken.append(time.monotonic() - started)
+        seconds = statistics.median(taken[1:])
+        figures[name] = {
+            "executions": len(hops),
+            "seconds": round(seconds, 2),
+            "seconds_of_an_execution": round(seconds / len(hops), 2),
+            "rows": sum(hop.target.count for hop in hops if hop.target),
+            "not_followed": [hop.ended for hop in hops if hop.ended],
+        }
+        print(name, json.dumps(figures[name]), flush=True)
     return figures
 
 

@@ -26,7 +26,7 @@ from ..snapshot.taking import place_of
 from ..store.tables import Store
 from .contributing import Contributed, contributed, matched
 from .hops import Options, Told, changed_since, only_rearranges, text_of, values_of, version_of
-from .identity import PREFIX, identified
+from .identity import PREFIX, identified, in_session
 from .lifetimes import Lifetime, Log
 from .meant import Meant, Sample, in_files, sampled
 from .plans import CHANGES
@@ -149,9 +149,8 @@ class _Forward:
                 elif followed == self._options.executions:
                     left += 1
                 else:
-                    steps = list(self._through(meant, reading, output))
-                    followed += bool(steps)
-                    yield from steps
+                    followed += 1
+                    yield from self._through(meant, reading, output)
         for outputs in earlier.values():
             what = f"{len(outputs)} earlier {'execution' if len(outputs) == 1 else 'executions'}"
             ended = f"{what} that read it wrote what the newest version has no more: --history follows what was made then"
@@ -190,7 +189,7 @@ class _Forward:
         if lifetime is None or lifetime.until is None:
             return True
         log = self._log(str(self._location(output.key)))
-        if lifetime.written < log.delta.first or log.delta.table_id != output.table_id:
+        if lifetime.written < log.delta.first or _is_other(log, lifetime.written, output.table_id):
             return True  # why nothing can be said of it is told in its hop
         if depth == self._options.depth:
             return False
@@ -224,6 +223,10 @@ class _Forward:
             f"{meant.name} version {reading.version}: {reading.job_name or reading.execution_id} wrote {output.alias or output.key[1]}"
         )
         try:
+            if meant.lifetime is not None and reading.version is None:
+                raise TraceError(
+                    f"which version of {meant.name} it read is not known: nothing tells whether the rows were there"
+                )
             if reading.table_id is not None and reading.version is not None and meant.location is not None:
                 hop = self._with_sample(hop, self._sample(meant, reading))
                 if not hop.source.count and meant.lifetime is not None:
@@ -257,7 +260,7 @@ class _Forward:
         key = (meant.number, version)
         if key not in self._samples:
             log = self._log(location)
-            if version > log.newest or log.delta.table_id_of(version) != reading.table_id:
+            if _is_other(log, version, reading.table_id):
                 raise TraceError(
                     f"{location} is another table now (not {reading.table_id}): what was read is gone with the old one"
                 )
@@ -280,7 +283,7 @@ class _Forward:
             number = first_of(leaf, leaves)
             if number not in mine:
                 return identified(rows, number)
-            said = meant.said(rows, number, reading.version)
+            said = meant.said(in_session(rows, self._spark), number, reading.version)
             if not hop.source.count and number not in samples:
                 samples[number] = sampled(said, number, self._options.limit)
             return said
@@ -352,7 +355,7 @@ class _Forward:
                 f"{output.alias or output.key[1]} is recorded without a place where it lies: there is nothing to read"
             )
         log = self._log(location)
-        if written > log.newest or log.delta.table_id_of(written) != output.table_id:
+        if _is_other(log, written, output.table_id):
             raise TraceError(
                 f"{location} is another table now (not {output.table_id}): what was written is gone with the old one"
             )
@@ -427,6 +430,11 @@ class _Forward:
             key=output.key, alias=output.alias, location=hop.target.location, depth=hop.depth + 1, table_id=output.table_id, rows=new,
             schema=schema, lifetime=lifetime, log=log, left=left,
         )  # fmt: skip
+
+
+def _is_other(log: Log, version: int, table_id: str | None) -> bool:
+    """Whether a version is of another table than the one that is known to have been there."""
+    return version > log.newest or (table_id is not None and log.delta.table_id_of(version) != table_id)
 
 
 def not_followed(operation: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from ..errors import SnapshotError
@@ -69,5 +69,14 @@ def _with_positions(frame: DataFrame) -> DataFrame:
     plan_class[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
     argument = gateway.new_array(gateway.jvm.java.lang.Object, 1)
     argument[0] = frame._jdf.queryExecution().analyzed()
-    plan = leaves.getMethod("withPositions", plan_class).invoke(None, argument)
+    return _of(session, leaves.getMethod("withPositions", plan_class).invoke(None, argument))
+
+
+def in_session(frame: DataFrame, session: SparkSession) -> DataFrame:
+    """The same rows, where what is asked of them is understood by the settings of another session."""
+    return _of(session, frame._jdf.queryExecution().analyzed())
+
+
+def _of(session: SparkSession, plan: Any) -> DataFrame:
+    gateway: Any = session.sparkContext._gateway
     return DataFrame(gateway.jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan), session)

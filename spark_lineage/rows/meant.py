@@ -59,7 +59,8 @@ class Meant:
     def is_read_by(self, reading: Reading) -> bool:
         if self.lifetime is None:
             return self.version is None or reading.version == self.version
-        return reading.table_id == self.table_id and reading.version is not None and self.lifetime.holds(reading.version)
+        of_it = reading.table_id is None or reading.table_id == self.table_id
+        return of_it and (reading.version is None or self.lifetime.holds(reading.version))
 
     def said(self, rows: DataFrame, number: int, version: int | None) -> DataFrame:
         """A leaf's rows, `identified`, which say whether they are meant. Raises QueryError where the condition cannot be asked of them."""

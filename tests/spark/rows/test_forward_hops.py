@@ -90,6 +90,12 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
             f"FROM {customers} INSERT INTO delta.`{root}/even` SELECT customer WHERE customer % 2 = 0 "
             f"INSERT INTO delta.`{root}/odd` SELECT customer WHERE customer % 2 = 1"
         )
+        spark.sql(
+            f"CREATE TABLE delta.`{root}/stamps` USING delta AS SELECT id, timestamp_seconds(id * 3600) AS at FROM range(0, 24, 1, 1)"
+        )
+        there = spark.newSession()
+        there.conf.set("spark.sql.session.timeZone", "America/New_York")
+        there.sql(f"CREATE TABLE delta.`{root}/hours` USING delta AS SELECT id, hour(at) AS h FROM delta.`{root}/stamps`")
         assert attachment.flush(60)
         detach(spark)
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
@@ -216,6 +222,17 @@ def test_a_table_that_is_read_twice(recorded: Recorded) -> None:
 def test_columns_are_those_of_the_position_where_the_insert_was_by_position(recorded: Recorded) -> None:
     (hop,) = of(recorded.forward("customers", "customer = 3"), "swapped")
     assert rows(hop.target) == [{"a": 3, "b": 13}]
+
+
+def test_a_condition_is_understood_by_the_session_that_asks(recorded: Recorded) -> None:
+    """Not by that of the job, which had another time zone."""
+    here = recorded.spark.newSession()
+    here.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    lineage = spark_lineage.open(recorded.root / "store")
+    hops = lineage.trace(str(recorded.root / "stamps"), where="at = '1970-01-01 09:00:00'", forward=True, spark=here)
+    (hop,) = of(hops, "hours")
+    assert rows(hop.target) == [{"id": 0, "h": 19}]
+    assert hop.source.count == 1
 
 
 def test_each_target_of_a_multi_insert(recorded: Recorded) -> None:
