@@ -29,9 +29,9 @@ from .hops import Options, Told, changed_since, only_rearranges, text_of, values
 from .identity import PREFIX, identified, in_session
 from .lifetimes import Lifetime, Log
 from .meant import Meant, Sample, in_files, sampled
-from .plans import CHANGES
+from .plans import Plan, plans_of
 from .readings import Reading, Written, readings
-from .tracing import check_identity, first_of, is_comparable, is_fixed, reason_of, source_row
+from .tracing import DELTA, check_identity, first_of, is_comparable, is_fixed, reason_of, source_row
 from .witness import Completeness, ForwardHop, Source, SourceRow, Target
 
 _IDENTITY = f"{PREFIX}0"
@@ -227,21 +227,19 @@ class _Forward:
                 raise TraceError(
                     f"which version of {meant.name} it read is not known: nothing tells whether the rows were there"
                 )
-            if reading.table_id is not None and reading.version is not None and meant.location is not None:
+            of_table = reading.table_id is not None and reading.version is not None and meant.location is not None
+            if of_table and not reading.is_batch:
                 hop = self._with_sample(hop, self._sample(meant, reading))
                 if not hop.source.count and meant.lifetime is not None:
                     yield replace(hop, ended=_not_there(meant, reading, hop)), None
                     return
                 if not hop.source.count and reading.is_exact:
                     return
-            if why := not_followed(reading.operation):
-                yield replace(hop, ended=why), None
-                return
             found = find(
                 self._store.location, reading.execution_id, executables=self._options.executables, key=self._options.key
             )
-            for part in _parts(found, output):
-                step = self._part(meant, reading, output, found, part, hop)
+            for plan in self._plans(found, output):
+                step = self._part(meant, reading, output, plan, hop)
                 if step is not None:
                     yield step
         except QueryError as error:
@@ -268,8 +266,16 @@ class _Forward:
             self._samples[key] = sampled(meant.said(frame.drop(_IDENTITY), 0, version), 0, self._options.limit)
         return self._samples[key]
 
-    def _part(self, meant: Meant, reading: Reading, output: Written, found: Found, part: int, hop: ForwardHop) -> Step | None:
+    def _plans(self, found: Found, output: Written) -> list[Plan]:
+        """The execution's plans that were written there: all, where their commands do not tell."""
+        plans = plans_of(self._store, found, output.key[1], self._options.executables, self._options.key)
+        names = {name.lower() for name in (output.key[1], output.alias) if name}
+        commands = [json.dumps(command).lower() for command in found.commands]
+        return [one for one in plans if len(plans) == 1 or any(name in commands[one.part] for name in names)] or list(plans)
+
+    def _part(self, meant: Meant, reading: Reading, output: Written, asked: Plan, hop: ForwardHop) -> Step | None:
         """What one plan made of the rows."""
+        found = asked.found
         leaves = found.executable.leaves
         mine = _leaves_of(leaves, meant, reading)
         if not mine:
@@ -288,29 +294,32 @@ class _Forward:
                 samples[number] = sampled(said, number, self._options.limit)
             return said
 
-        plan = restore(self._spark, found, part=part, leaf_rows=rows_of)
+        plan = restore(self._spark, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
         if samples:
             rows = tuple(row for sample, _ in samples.values() for row in sample)
             hop = self._with_sample(hop, (rows[: self._options.limit], sum(count for _, count in samples.values())))
-            self._samples.setdefault((meant.number, reading.version), ((), hop.source.count))
+            # of a batch it is no sample of the version, which other executions may have read
+            self._samples.setdefault((meant.number, None if reading.is_batch else reading.version), ((), hop.source.count))
             if not hop.source.count:
                 return None
         with contributed(plan) as came:
-            reasons, completeness = self._label(hop, meant, reading, found, came)
+            reasons, completeness = self._label(hop, meant, reading, asked, came)
             hop = replace(hop, reasons=tuple(reasons), completeness=completeness, queries=came.queries)
             if came.wholes:
                 hop = replace(hop, source=replace(hop.source, whole="; ".join(came.wholes)))
             if came.rows is None:
-                return hop, None
+                return None if asked.gives == "changed" else (hop, None)
             if output.version is None:
                 return self._given(hop, came.rows, came.count), None
             return self._written(hop, output, came.rows, came.count)
 
     def _label(
-        self, hop: ForwardHop, meant: Meant, reading: Reading, found: Found, came: Contributed
+        self, hop: ForwardHop, meant: Meant, reading: Reading, asked: Plan, came: Contributed
     ) -> tuple[list[str], Completeness]:
+        found = asked.found
         leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
-        more = [reason_of(kind) for kind in came.kinds if kind != "aggregate"]
+        more = [*asked.reasons]
+        more += [reason_of(kind) for kind in came.kinds if kind != "aggregate"]
         more += [f"whether rows of {meant.name} are there decides about each row: {why}" for why in came.wholes]
         less = [meant.left] if meant.left else []
         if meant.lifetime is not None and hop.source.count < len(meant.rows):
@@ -318,7 +327,11 @@ class _Forward:
         changed = changed_since(self._store, found)
         less += changed
         for leaf in leaves.values():
-            if is_fixed(leaf) or (leaf.kind == "files" and not changed and _is_listed(self._store, reading, leaf)):
+            if (
+                is_fixed(leaf)
+                or leaf.kind == "batch"
+                or (leaf.kind == "files" and not changed and _is_listed(self._store, reading, leaf))
+            ):
                 continue
             less.append(
                 f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
@@ -437,27 +450,11 @@ def _is_other(log: Log, version: int, table_id: str | None) -> bool:
     return version > log.newest or (table_id is not None and log.delta.table_id_of(version) != table_id)
 
 
-def not_followed(operation: str) -> str | None:
-    """Why what an operation made of the rows that it read cannot be followed, None where it can: its recorded plan gives what it wrote."""
-    if operation in CHANGES:
-        return f"what {operation.upper()} makes of the rows that it reads cannot be followed yet; rows that it only wrote again are there still"
-    return None
-
-
-def _parts(found: Found, output: Written) -> list[int]:
-    """The numbers of an execution's plans that were written there: all, where their commands do not tell."""
-    commands = [json.dumps(command).lower() for command in found.commands]
-    if len(commands) < 2:
-        return [0]
-    names = {name.lower() for name in (output.key[1], output.alias) if name}
-    return [at for at, command in enumerate(commands) if any(name in command for name in names)] or list(range(len(commands)))
-
-
 def _leaves_of(leaves: tuple[ExecutableLeaf, ...], meant: Meant, reading: Reading) -> set[int]:
     """The numbers of the leaves that read that version of the dataset."""
 
     def reads(leaf: ExecutableLeaf) -> bool:
-        if leaf.kind == "delta" and reading.version is not None and leaf.delta_version != reading.version:
+        if leaf.kind in DELTA and reading.version is not None and leaf.delta_version != reading.version:
             return False
         paths = [absolute(path) for path in (leaf.location, *leaf.paths) if path]
         known = {place(path).key for path in paths for place in (exact_place, folder_of, place_asked)}

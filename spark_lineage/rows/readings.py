@@ -34,6 +34,8 @@ class Reading:
     version: int | None
     is_exact: bool
     """Whether the version is known: else it is what is most likely."""
+    is_batch: bool
+    """Whether it is a stream's micro-batch, which reads some files of a version."""
     outputs: tuple[Written, ...]
 
 
@@ -59,6 +61,7 @@ def readings(store: Store, key: DatasetKey) -> list[Reading]:
                 "table_id": row["table_id"],
                 "version": row["delta_version"],
                 "is_exact": row["version_basis"] == "exact",
+                "is_batch": execution.pop("stream_query_id", None) is not None,
             }
             found.append(Reading(**execution, **names, outputs=written))
     return sorted(found, key=lambda one: (one.ended_at, one.version or 0), reverse=True)
@@ -79,7 +82,7 @@ def _outputs(store: Store, ids: set[str]) -> dict[str, list[Written]]:
 
 
 def _executions(store: Store, ids: set[str]) -> dict[str, dict[str, Any]]:
-    columns = ["execution_id", "run_id", "job_name", "operation", "ended_at", "status"]
+    columns = ["execution_id", "run_id", "job_name", "operation", "ended_at", "status", "stream_query_id"]
     found = {}
     for some in in_parts(ids):
         for row in store.arrow("executions", columns, one_of("execution_id", some)).to_pylist():

@@ -58,7 +58,7 @@ WHY = {
     "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",
     "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
-_DELTA = ("delta", "delta_files")
+DELTA = ("delta", "delta_files")
 WHY |= {
     kind.replace("aggregate", "of all"): WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
     for kind in ("deciding aggregate", "partly deciding aggregate")
@@ -135,7 +135,7 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
 
 def check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
-    if leaf.kind not in _DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
+    if leaf.kind not in DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
     now = identity_of(absolute(leaf.location), leaf.delta_version)
     if now is not None and now[0] != leaf.table_id:
@@ -161,9 +161,7 @@ def read_today(leaves: Iterable[ExecutableLeaf]) -> list[ExecutableLeaf]:
 
 def is_fixed(leaf: ExecutableLeaf) -> bool:
     """Whether it is read again exactly as it was."""
-    return (
-        leaf.kind in _DELTA and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
-    )
+    return leaf.kind in DELTA and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
 
 
 def follow(

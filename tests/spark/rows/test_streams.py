@@ -12,7 +12,7 @@ import pytest
 import spark_lineage
 from spark_lineage.capture.attach import attach, detach
 from spark_lineage.ingest import ingest
-from spark_lineage.rows.witness import Hop, Source
+from spark_lineage.rows.witness import ForwardHop, Hop, Source
 
 SECONDS = 240
 
@@ -120,3 +120,23 @@ def test_what_a_function_of_foreach_batch_wrote(recorded: Recorded) -> None:
     assert from_(first, "latest").rows[0].values["n"] == 3
     again = [hop for hop in before if hop.name.endswith("/latest")]
     assert [ids(from_(hop, "events")) for hop in again] == [[4, 7], [1]]
+
+
+def test_what_batches_made_of_a_row(recorded: Recorded) -> None:
+    found: tuple[ForwardHop, ...] = spark_lineage.open(recorded.root / "store").trace(
+        str(recorded.root / "events"), where="id = 6", forward=True, history=True, spark=recorded.spark
+    )  # type: ignore[assignment]
+    made = {
+        (hop.target.name.rsplit("/", 1)[1], hop.target.version): [row.values for row in hop.target.rows]
+        for hop in found
+        if hop.target is not None and hop.target.rows
+    }
+    assert made == {
+        ("copy", 1): [{"twice": 12, "k": 0}],
+        ("named", 1): [{"id": 6, "name": "k0"}],
+        ("counts", 1): [{"k": 0, "count": 3}],
+        ("counts", 2): [{"k": 0, "count": 4}],
+        ("even", 1): [{"id": 6, "k": 0}],
+        ("latest", 2): [{"k": 0, "id": 6, "n": 3}],
+    }
+    assert {hop.source.count for hop in found} == {1}
