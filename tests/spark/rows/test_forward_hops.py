@@ -271,6 +271,10 @@ def test_files_that_are_not_those_of_then(recorded: Recorded) -> None:
         assert any("raw_2 may not be what was read then" in reason for reason in hop.reasons)
         assert any("1 rows that the plan gives are not in version 1" in reason for reason in hop.reasons)
         assert [row["id"] for row in rows(hop.target)] == [9]
+        (gone,) = recorded.forward_now("raw_2", "id = 1000")
+        assert (gone.completeness, gone.source.count) == (None, 0)
+        assert "no row fits in what is there now" in str(gone.ended)
+        assert "raw_2 may not be what was read then" in str(gone.ended)
     finally:
         added.unlink()
 
