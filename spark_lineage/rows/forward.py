@@ -24,15 +24,16 @@ from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..store.tables import Store
-from .contributing import Contributed, contributed, matched
-from .hops import Options, Told, changed_since, only_rearranges, text_of, values_of, version_of
+from .contributing import contributed, matched
+from .hops import Options, Told, only_rearranges, text_of, values_of, version_of
 from .identity import PREFIX, identified, in_session
+from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
 from .meant import Meant, Sample, in_files, sampled
 from .plans import Plan, plans_of
 from .readings import Reading, Written, readings
-from .tracing import DELTA, check_identity, first_of, is_comparable, is_fixed, reason_of, source_row
-from .witness import Completeness, ForwardHop, Source, SourceRow, Target
+from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
+from .witness import ForwardHop, Source, SourceRow, Target
 
 _IDENTITY = f"{PREFIX}0"
 _KNOWN = "__lineage_known_"
@@ -193,10 +194,10 @@ class _Forward:
             return True  # why nothing can be said of it is told in its hop
         if depth == self._options.depth:
             return False
-        return any(
-            one.table_id == output.table_id and one.version is not None and lifetime.holds(one.version)
-            for one in self._readings_of(output.key)
-        )
+        read_on = Meant(
+            key=output.key, alias=None, location=None, depth=depth + 1, table_id=output.table_id, lifetime=lifetime, log=log
+        )  # fmt: skip
+        return any(map(read_on.is_read_by, self._readings_of(output.key)))
 
     def _asked(self, meant: Meant, reading: Reading | None) -> ForwardHop:
         source = Source(
@@ -231,7 +232,7 @@ class _Forward:
             if of_table and not reading.is_batch:
                 hop = self._with_sample(hop, self._sample(meant, reading))
                 if not hop.source.count and meant.lifetime is not None:
-                    yield replace(hop, ended=_not_there(meant, reading, hop)), None
+                    yield replace(hop, ended=not_there(meant, reading, hop)), None
                     return
                 if not hop.source.count and reading.is_exact:
                     return
@@ -301,52 +302,16 @@ class _Forward:
             # of a batch it is no sample of the version, which other executions may have read
             self._samples.setdefault((meant.number, None if reading.is_batch else reading.version), ((), hop.source.count))
             if not hop.source.count:
-                return None
+                unsure = doubts(self._store, reading, found, mine)
+                return (replace(hop, ended="; ".join(("no row fits in what is there now", *unsure))), None) if unsure else None
         with contributed(plan) as came:
-            reasons, completeness = self._label(hop, meant, reading, asked, came)
-            hop = replace(hop, reasons=tuple(reasons), completeness=completeness, queries=came.queries)
-            if came.wholes:
-                hop = replace(hop, source=replace(hop.source, whole="; ".join(came.wholes)))
+            unsure = doubts(self._store, reading, found)
+            hop = labelled(replace(hop, queries=came.queries), meant, reading, came, unsure, asked.reasons)
             if came.rows is None:
                 return None if asked.gives == "changed" else (hop, None)
             if output.version is None:
                 return self._given(hop, came.rows, came.count), None
             return self._written(hop, output, came.rows, came.count)
-
-    def _label(
-        self, hop: ForwardHop, meant: Meant, reading: Reading, asked: Plan, came: Contributed
-    ) -> tuple[list[str], Completeness]:
-        found = asked.found
-        leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
-        more = [*asked.reasons]
-        more += [reason_of(kind) for kind in came.kinds if kind != "aggregate"]
-        more += [f"whether rows of {meant.name} are there decides about each row: {why}" for why in came.wholes]
-        less = [meant.left] if meant.left else []
-        if meant.lifetime is not None and hop.source.count < len(meant.rows):
-            less.append(_not_there(meant, reading, hop))
-        changed = changed_since(self._store, found)
-        less += changed
-        for leaf in leaves.values():
-            if (
-                is_fixed(leaf)
-                or leaf.kind == "batch"
-                or (leaf.kind == "files" and not changed and _is_listed(self._store, reading, leaf))
-            ):
-                continue
-            less.append(
-                f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
-            )
-        if not came.deterministic:
-            less.append(
-                "the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own): what it made then may be missed"
-            )
-        if meant.lifetime is not None and meant.log is not None and reading.version is not None:
-            copies = meant.lifetime.carriers - {meant.lifetime.written}
-            if meant.log.files(reading.version, copies):
-                more.append(
-                    f"files of {meant.name} were rewritten before version {reading.version}: its rows are known again by their values there"
-                )
-        return more + less, "partial" if less else "superset" if more else "exact"
 
     def _given(self, hop: ForwardHop, rows: DataFrame, count: int | None) -> ForwardHop:
         """Of what is not a Delta table: the rows that the plan gives."""
@@ -356,7 +321,7 @@ class _Forward:
         count = rows.count() if count is None else count
         told = tuple(SourceRow(kind="values", values=row.asDict()) for row in shown)
         ended = "it has no versions: the rows are those that the plan gives, whether they are there is not looked for, and they are not followed"
-        return _cut(replace(hop, target=replace(hop.target, rows=told, count=count), ended=ended))
+        return cut(replace(hop, target=replace(hop.target, rows=told, count=count), ended=ended))
 
     def _written(self, hop: ForwardHop, output: Written, rows: DataFrame, count: int | None) -> Step:
         """The rows of the version that was written which are equal to those that the plan gives."""
@@ -389,17 +354,17 @@ class _Forward:
         hop = replace(hop, target=target, queries=hop.queries + 2)
         if found.more:
             why = f"{found.more} more rows of version {written} equal these: which of them were made of rows that are meant cannot be told"
-            hop = _less(hop, "superset", why)
+            hop = less(hop, "superset", why)
         if found.missing:
             why = f"{found.missing} rows that the plan gives are not in version {written}: it gives other rows now, or the write changed them"
-            hop = _less(hop, "partial", why)
+            hop = less(hop, "partial", why)
         if written == log.delta.first and written > 0:
-            hop = _less(
+            hop = less(
                 hop,
                 "superset",
                 f"the log begins with version {written}: rows of earlier ones cannot be told from those that it wrote",
             )
-        hop = _cut(hop)
+        hop = cut(hop)
         if hop.depth >= self._options.depth or not shown:
             return hop, None
         return hop, self._next(hop, output, log, lifetime, tuple(shown), StructType(frame.schema.fields[:-1]))
@@ -464,31 +429,3 @@ def _leaves_of(leaves: tuple[ExecutableLeaf, ...], meant: Meant, reading: Readin
     found = {first_of(leaf, leaves) for leaf in leaves if reads(leaf)}
     others = {first_of(leaf, leaves) for leaf in leaves if leaf.kind in ("jdbc", "table")}
     return found or (others if len(others) == 1 and reading.table_id is None else set())
-
-
-def _is_listed(store: Store, reading: Reading, leaf: ExecutableLeaf) -> bool:
-    """Whether a fingerprint of the files that were read is recorded, against which they are held."""
-    condition = f"execution_id = '{reading.execution_id}' and fingerprint is not null"
-    places = {(row["namespace"], row["name"]) for row in store.arrow("inputs", ["namespace", "name"], condition).to_pylist()}
-    return all(exact_place(absolute(path)).key in places for path in leaf.paths)
-
-
-def _not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:
-    missing = len(meant.rows) - hop.source.count
-    return (
-        f"{missing} of {len(meant.rows)} rows that are followed are not in version {reading.version} of {meant.name} as they were: they were "
-        "deleted, or changed, and what a command made of them it made of rows that it read"
-    )
-
-
-def _less(hop: ForwardHop, completeness: Completeness, why: str) -> ForwardHop:
-    worse = completeness if hop.completeness in ("exact", "superset") else hop.completeness
-    return replace(hop, completeness=worse, reasons=(*hop.reasons, why))
-
-
-def _cut(hop: ForwardHop) -> ForwardHop:
-    if hop.target is None or hop.target.count <= len(hop.target.rows):
-        return hop
-    return replace(
-        hop, completeness="truncated", reasons=(*hop.reasons, "more rows were found than are told: `count` says how many")
-    )

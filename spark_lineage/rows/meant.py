@@ -27,8 +27,6 @@ from .witness import SourceRow
 Sample = tuple[tuple[SourceRow, ...], int]
 """Some of the rows that are meant, and how many there are."""
 _KNOWN = "__lineage_known_"
-_MANY_FILES = 5_000
-"""Beyond so many names of files, rows are looked for by their values in all files of a version."""
 _numbers = count()
 
 
@@ -114,7 +112,7 @@ def sampled(said: DataFrame, number: int, limit: int) -> Sample:
 
 def in_files(column: str, some: set[str], among: set[str]) -> Column:
     """Whether a file is one of some, by its own name, which Spark tells encoded as in a URI."""
-    if some == among or len(some) > _MANY_FILES:
+    if some == among:
         return F.lit(True)
     names = {place.rsplit("/", 1)[-1] for place in some}
     return F.substring_index(F.col(column), "/", -1).isin(sorted({*names, *map(quote, names)}))

@@ -70,6 +70,7 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         spark.sql(f"OPTIMIZE {orders}")
         spark.sql(f"INSERT OVERWRITE {daily} {sums}")
         spark.sql(f"INSERT INTO {log} SELECT day, max(total) AS most, 2 AS run FROM {daily} GROUP BY day")
+        spark.sql(f"CREATE TABLE delta.`{root}/last` USING delta AS SELECT day, run FROM {log}")
         spark.sql(
             f"CREATE TABLE delta.`{root}/idle` USING delta AS SELECT * FROM {customers} WHERE customer NOT IN (SELECT customer FROM {orders})"
         )
@@ -161,6 +162,15 @@ def test_what_was_overwritten_is_told_and_followed_when_it_is_asked_for(recorded
     ]
     (only,) = of(recorded.forward("orders", "id = 2", history=True, version=0), "daily")
     assert only.source.version == 0
+
+
+def test_rows_are_looked_for_in_the_files_that_have_them(recorded: Recorded) -> None:
+    """The log has two files when it is read: those of the first run are in the first."""
+    for version, run in ((0, 1), (1, 2)):
+        (last,) = of(recorded.forward("daily", "day = 2", version=version, depth=2), "last")
+        assert (last.depth, last.source.version, last.source.count) == (2, 1, 1)
+        assert rows(last.target) == [{"day": 2, "run": run}]
+        assert last.completeness == "exact"
 
 
 def test_a_condition_that_fits_no_row_in_the_version_that_was_read(recorded: Recorded) -> None:
@@ -260,6 +270,10 @@ def test_files_that_are_not_those_of_then(recorded: Recorded) -> None:
         assert any("raw_2 may not be what was read then" in reason for reason in hop.reasons)
         assert any("1 rows that the plan gives are not in version 1" in reason for reason in hop.reasons)
         assert [row["id"] for row in rows(hop.target)] == [9]
+        (gone,) = recorded.forward_now("raw_2", "id = 1000")
+        assert (gone.completeness, gone.source.count) == (None, 0)
+        assert "no row fits in what is there now" in str(gone.ended)
+        assert "raw_2 may not be what was read then" in str(gone.ended)
     finally:
         added.unlink()
 

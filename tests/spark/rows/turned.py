@@ -15,7 +15,7 @@ from small import _canonical as canonical
 from worlds import Rows
 
 from spark_lineage.rows.contributing import contributed
-from spark_lineage.rows.tracing import MOST
+from spark_lineage.rows.tracing import MOST, is_comparable
 
 
 @dataclass
@@ -66,25 +66,38 @@ class Turned:
             meant = set(chance.sample(numbers, chance.randint(1, min(2, len(numbers)))))
             most = 1 if chance.random() < 0.3 else MOST
             small.bind(rows, identified=True, meant={number: meant})
-            with contributed(stepped(small.session.sql(query.sql), query), most) as forward:
-                found = set() if forward.rows is None else set(map(canonical, forward.rows.collect()))
+            frame = stepped(small.session.sql(query.sql), query)
+            compared = [at for at, one in enumerate(frame.schema) if is_comparable(one.dataType)]
+            with contributed(frame, most) as forward:
+                found = [] if forward.rows is None else forward.rows.collect()
             self.kinds.update(forward.kinds)
-            self._compare(query, backward, (number, meant, most), found, forward)
-            if not found <= set(map(canonical, result)):
+            self._compare(query, backward, (number, meant, most), {_key(row, compared) for row in found}, compared, forward)
+            if not set(map(canonical, found)) <= set(map(canonical, result)):
                 self.violations.append(
                     f"no rows of the result:\n{query.sql}\n{query.steps}\n{number}: {meant}, {most}\n{found}"
                 )
 
     def _compare(
-        self, query: Query, backward: list[Any], asked: tuple[int, set[int], int], found: set[Any], forward: Any
+        self,
+        query: Query,
+        backward: list[Any],
+        asked: tuple[int, set[int], int],
+        found: set[Any],
+        compared: list[int],
+        forward: Any,
     ) -> None:
+        """A trace is that of all rows that are equal in the columns that can be compared."""
         number, meant, _ = asked
         for row, sources, wholes in backward:
             self.rows += 1
-            depends = bool(sources[number] & meant) or number in wholes
-            self.found += canonical(row) in found
-            if depends != (canonical(row) in found):
+            depends, there = bool(sources[number] & meant) or number in wholes, _key(row, compared) in found
+            self.found += there
+            if depends != there:
                 what = "missed" if depends else "not one that depends"
                 self.violations.append(
                     f"{what}:\n{query.sql}\n{query.steps}\n{row}\n{asked}\nback: {sources}, {wholes}\n{forward}"
                 )
+
+
+def _key(row: Any, compared: list[int]) -> Any:
+    return canonical([row[at] for at in compared])
