@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from ..store.schemas import TABLES
 from ..store.tables import Store
+from .lots import Here, InSpark
 from .witness import Completeness, Source
 
 if TYPE_CHECKING:
@@ -43,16 +43,24 @@ class Keeping:
         if kind is None:
             self._write()
 
-    def found(self, source: Source, rows: DataFrame, counts: Mapping[int, int], labels: Mapping[int, Completeness]) -> None:
-        """Rows of a source: a frame as `Apart.rows` has it; `counts` says how many of each number there are in it."""
+    def found(
+        self,
+        source: Source,
+        rows: Here | InSpark,
+        counts: Mapping[int, int],
+        labels: Mapping[int, Completeness],
+        times: Callable[[pa.Table], pa.Array],
+    ) -> None:
+        """Rows of a source; `counts` says how many of each number there are in them, `times` how often each is there, of those that are known
+        by their content."""
         part: list[int] = []
         for tag in sorted(counts):
             if part and sum(counts[one] for one in part) + counts[tag] > AT_ONCE:
-                self._add(source, rows, part, labels)
+                self._add(source, rows, part, labels, times)
                 part = []
             part.append(tag)
         if part:
-            self._add(source, rows, part, labels)
+            self._add(source, rows, part, labels, times)
 
     def whole(self, source: Source, tag: int, completeness: Completeness) -> None:
         """All rows of a source decide."""
@@ -67,24 +75,33 @@ class Keeping:
         """No row of a source is known of it."""
         self._single.append({"tag": tag, "completeness": completeness})
 
-    def _add(self, source: Source, rows: DataFrame, tags: list[int], labels: Mapping[int, Completeness]) -> None:
-        identity = F.when(F.col("kind") == "row_id", F.col("row_id")).when(F.col("kind") == "file_row", F.col("position"))
-        told = rows.where(F.col("tag").between(tags[0], tags[-1])).select(
-            "tag",
-            F.col("kind").alias("source_row_kind"),
-            F.when(F.col("kind") == "file_row", F.col("file")).alias("source_file"),
-            identity.alias("source_position"),
-            F.when(F.col("kind") == "fingerprint", F.concat(*(F.unhex(F.lpad(F.hex(h), 16, "0")) for h in ("h0", "h1")))).alias(
-                "source_fingerprint"
-            ),
-            *(["multiplicity"] if "multiplicity" in rows.columns else []),
-            F.col("n").alias("source_rows"),
-        )
-        table = told.toArrow()
+    def _add(
+        self,
+        source: Source,
+        rows: Here | InSpark,
+        tags: list[int],
+        labels: Mapping[int, Completeness],
+        times: Callable[[pa.Table], pa.Array],
+    ) -> None:
+        table = rows.between(tags[0], tags[-1])
         table = table.filter(pc.is_in(table.column("tag"), pa.array(tags, pa.int64())))
-        completeness = pa.array([labels[tag] for tag in table.column("tag").to_pylist()], pa.string())
+        kind = table.column("kind")
+        by_file, by_id, by_content = (pc.equal(kind, name) for name in ("file_row", "row_id", "fingerprint"))
+        nothing = pa.scalar(None, pa.int64())
+        columns = {
+            "tag": table.column("tag"),
+            "source_row_kind": kind,
+            "source_file": pc.if_else(by_file, table.column("file"), pa.scalar(None, pa.string())),
+            "source_position": pc.if_else(
+                by_id, table.column("row_id"), pc.if_else(by_file, table.column("position"), nothing)
+            ),
+            "source_fingerprint": _fingerprints(table, by_content),
+            "multiplicity": times(table) if pc.any(by_content).as_py() else pa.nulls(table.num_rows, pa.int64()),
+            "source_rows": table.column("n"),
+            "completeness": pa.array([labels[tag] for tag in table.column("tag").to_pylist()], pa.string()),
+        }
         more = {"source_namespace": source.namespace, "source_name": source.name, "source_version": source.version}
-        self._waiting.append(self._table(table.append_column("completeness", completeness), more))
+        self._waiting.append(self._table(pa.table(columns), more))
         if sum(one.num_rows for one in self._waiting) >= AT_ONCE:
             self._write()
 
@@ -120,3 +137,9 @@ class Keeping:
         rows = pa.concat_tables(self._waiting).sort_by(order)
         self._waiting = []
         self.rows += self._store.append_arrow("row_lineage", rows, None)
+
+
+def _fingerprints(table: pa.Table, by_content: pa.ChunkedArray) -> pa.Array:
+    """The two hashes as 16 bytes, of those rows that are known by them."""
+    rows = zip(by_content.to_pylist(), table.column("h0").to_pylist(), table.column("h1").to_pylist(), strict=True)
+    return pa.array([struct.pack(">qq", one, two) if known else None for known, one, two in rows], pa.binary())

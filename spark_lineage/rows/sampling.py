@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -38,7 +40,7 @@ from .kept import Keeping
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
 from .plans import CHANGES, Plan, plans_of
-from .tracing import GROUPED, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
+from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
 from .witness import Completeness
 
 log = logging.getLogger(__name__)
@@ -253,7 +255,7 @@ class _Traced:
 
     def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...]) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
-        counts = told.counts()
+        counts = {leaf: rows.counts() for leaf, rows in told.rows.items()}
         labels: dict[int, Completeness] = {}
         for tag in tags:
             of_leaves = {leaf: found[tag] for leaf, found in counts.items() if tag in found}
@@ -261,15 +263,24 @@ class _Traced:
         self.labels.update(labels.values())
         for leaf, found in counts.items():
             source = source_of(self._plans.leaves[leaf], (), 0, None)
-            rows = told.rows[leaf]
-            if any(count.kind == "fingerprint" for count in found.values()):
-                rows = _counted(rows, self._plans.read[leaf], leaf)
-            keeping.found(source, rows, {tag: count.told for tag, count in found.items() if tag in labels}, labels)
+            there = {tag: count.told for tag, count in found.items() if tag in labels}
+            keeping.found(source, told.rows[leaf], there, labels, partial(self._times, leaf))
         for tag in tags:
             for leaf in told.wholes.get(tag, {}):
                 keeping.whole(source_of(self._plans.leaves[leaf], (), 0, None), tag, labels[tag])
             if not told.wholes.get(tag) and not any(tag in found for found in counts.values()):
                 keeping.nothing(tag, labels[tag])
+
+    def _times(self, leaf: int, table: pa.Table) -> pa.Array:
+        """How often each row is in its source, of those that are known by their content alone: equal rows are all meant, or none."""
+        hashes = list(zip(table.column("h0").to_pylist(), table.column("h1").to_pylist(), strict=True))
+        read = self._plans.read[leaf]
+        wanted = local_frame(read.sparkSession, [one for one in set(hashes) if one[0] is not None], HASHES)
+        identity = F.col(f"{PREFIX}{leaf}")
+        same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
+        groups = read.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
+        times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
+        return pa.array([times.get(one) for one in hashes], pa.int64())
 
     def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...]) -> Completeness:
         executable = self._plans.found.executable
@@ -298,10 +309,3 @@ class _Traced:
                 completeness = "truncated"
         self.reasons.update(dict.fromkeys(reasons))
         return completeness
-
-
-def _counted(rows: DataFrame, read: DataFrame, leaf: int) -> DataFrame:
-    """With how often each row is in its source, of those that are known by their content alone: equal rows are all meant, or none."""
-    identity = F.col(f"{PREFIX}{leaf}")
-    each = read.groupBy(identity["h0"].alias("h0"), identity["h1"].alias("h1")).agg(F.count(F.lit(1)).alias("multiplicity"))
-    return rows.join(DataFrame(each._jdf, rows.sparkSession), ["h0", "h1"], "left")

@@ -311,7 +311,7 @@ def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: 
         return rows
     identity = F.col(f"{PREFIX}{number}")
     hashes = [_lanes(one.fingerprint) for one in told if one.fingerprint is not None]
-    wanted = local_frame(frame.sparkSession, hashes, _HASHES)
+    wanted = local_frame(frame.sparkSession, hashes, HASHES)
     same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
     groups = frame.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
     times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
@@ -319,7 +319,7 @@ def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: 
     return told, sum(one.multiplicity for one in told)
 
 
-_HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
+HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
 
 
 def _lanes(fingerprint: str) -> tuple[int, int]:

@@ -368,6 +368,17 @@ public final class Lot extends Deep {
         return frames;
     }
 
+    /** Whether all that was found of a leaf is here; else a frame is a query. */
+    public boolean isLocal(int leaf) {
+        List plans = (List) found.get(Integer.valueOf(leaf));
+        for (int i = 0; i < plans.size(); i++) {
+            if (!(plans.get(i) instanceof LocalRelation)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** By leaf all of whose rows decide: why. */
     public Map reasons() {
         return new LinkedHashMap(reasons);

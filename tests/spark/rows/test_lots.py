@@ -80,8 +80,8 @@ def followed(one: Small, query: Query, rows: list[Any], most: int, fixed: bool, 
 def told_of(told: Apart, count: int) -> list[Witness | None]:
     try:
         found: dict[int, dict[int, set[int]]] = {}
-        for leaf, frame in told.rows.items():
-            for row in frame.collect():
+        for leaf, rows in told.rows.items():
+            for row in rows.between(0, count).to_pylist():
                 found.setdefault(row["tag"], {}).setdefault(leaf, set()).add(row["position"])
         return [
             (found.get(tag, {}), told.wholes.get(tag, {}), set(told.kinds.get(tag, ())))
