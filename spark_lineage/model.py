@@ -20,7 +20,7 @@ Completeness = Literal["complete", "partial"]
 VersionBasis = Literal["exact", "inferred"]
 Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
-LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
+LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "delta_files", "batch", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
 SnapshotMethod = Literal["scan", "incremental", "inline", "none"]
 RowLineageKind = Literal["row_id", "file_row", "fingerprint", "values", "whole"]
@@ -308,7 +308,10 @@ class SessionConfs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutableLeaf:
-    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md)."""
+    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md).
+
+    `paths` of `delta_files` are the files of the table that a micro-batch read.
+    """
 
     number: int
     kind: LeafKind

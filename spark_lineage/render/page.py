@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import RowLineage, RowSample, Snapshot
-    from ..rows.witness import Hop
+    from ..rows.witness import ForwardHop, Hop
     from ..snapshot.archive import Archived
     from ..snapshot.difference import Difference
     from ..snapshot.parts import Parts
@@ -280,7 +280,7 @@ class Page:
             self._line(f"{len(rows) - limit} more; --limit shows them")
         return None
 
-    def traced(self, hops: Iterable[Hop]) -> None:
+    def traced(self, hops: Iterable[Hop | ForwardHop]) -> None:
         """Each hop as soon as it is known; as JSON all together."""
         if self.as_json:
             return self._json(traces.as_json(hops))

@@ -6,11 +6,10 @@ them at once (`lots.py`), and ids of source rows are stored, never their values.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +24,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 from ..errors import LineageError, TraceError
 from ..model import ExecutableLeaf, RowSample
-from ..replay.executables import Found, find, restore
+from ..replay.executables import find, restore
 from ..sample_marks import bound_of, fraction_of, is_hashed
 from ..snapshot.delta import commit_actions
 from ..snapshot.kinds import columns_of
@@ -35,17 +34,17 @@ from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
 from .bridge_sources import TRACER
 from .due import Due
-from .hops import changed_files
+from .hops import changed_since
 from .identity import PREFIX, identified
 from .kept import Keeping
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
-from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, source_of
+from .plans import CHANGES, Plan, plans_of
+from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
 from .witness import Completeness
 
 log = logging.getLogger(__name__)
 
-_COPIES = ("merge", "update", "delete")
 AT_ONCE = 20_000
 """So many rows are followed together: the plan is run for all of them once."""
 _HASH, _ROW = "__lineage_hash", "__lineage_row"
@@ -100,10 +99,8 @@ def take_samples(
 def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limits: Limits, sample: RowSample) -> RowSample:
     if place is None:
         raise TraceError("it is recorded without a place where it lies")
-    if one.write_mode in _COPIES:
-        raise TraceError(f"rows that {one.write_mode.upper()} changed or made are not sampled yet")
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
-    plans = _Plans(spark, found)
+    plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
     chosen = _chosen(spark, one, place, plans.grouped(), limits.most)
     if not chosen.rows:
         return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
@@ -121,9 +118,11 @@ def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limit
 class _Plans:
     """The plans of an execution, restored when they are asked for, on leaves whose rows have their identity."""
 
-    def __init__(self, spark: SparkSession, found: Found) -> None:
+    def __init__(self, spark: SparkSession, plans: Sequence[Plan]) -> None:
+        found = plans[0].found
         self.spark, self.found = spark, found
-        self.count = max(1, len(found.commands))
+        self._of = plans
+        self.count = len(plans)
         self.leaves: dict[int, ExecutableLeaf] = {}
         for leaf in found.executable.leaves:
             check_identity(leaf)
@@ -133,7 +132,8 @@ class _Plans:
 
     def plan(self, part: int) -> DataFrame:
         if part not in self._plans:
-            self._plans[part] = restore(self.spark, self.found, part=part, leaf_rows=self._rows_of)
+            asked = self._of[part]
+            self._plans[part] = restore(self.spark, self.found, part=asked.part, leaf_rows=self._rows_of, gives=asked.gives)
         return self._plans[part]
 
     def _rows_of(self, leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
@@ -154,12 +154,13 @@ class _Plans:
         values[0] = plan._jdf.queryExecution().analyzed()
         return tuple(plan.columns[int(at)] for at in groups.getMethod("positions", types).invoke(None, values))
 
-    @property
-    def fixed(self) -> bool:
+    def fixed(self, part: int) -> bool:
         """Whether what was written is all of the plan's, on the very rows that are read now: not so of a command that wrote rows again that were there."""
-        commands = [command or {} for command in self.found.commands] or [{}]
-        whole = "replacewhere" not in json.dumps(commands).lower() and commands[0].get("deleteExpr", "true") == "true"
-        return self.count == 1 and whole and all(map(is_fixed, self.found.executable.leaves))
+        return self._of[part].fixed and all(map(is_fixed, self.found.executable.leaves))
+
+    def reasons(self, part: int) -> tuple[str, ...]:
+        """Why the rows that are found by a plan are more than those that count."""
+        return self._of[part].reasons
 
 
 def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...], most: int) -> _Chosen:
@@ -177,6 +178,10 @@ def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...],
     h0, h1 = row_hashes(columns_of(frame.select(*map(quoted, columns)).schema.jsonValue()))
     whole = F.concat(F.unhex(F.lpad(F.hex(h0), 16, "0")), F.unhex(F.lpad(F.hex(h1), 16, "0")))
     rows = frame.select(*(F.col(quoted(name)) for name in columns), hashed.alias(_HASH), whole.alias(_ROW))
+    if one.write_mode in CHANGES:  # rows that it wrote again as they were are of the version before
+        before = spark.read.format("delta").option("versionAsOf", one.version - 1).load(place)
+        if before.schema == frame.select(*map(quoted, columns)).schema:
+            rows = rows.join(before.select(whole.alias(_ROW)), _ROW, "left_anti").select(*rows.columns)
     if marked:
         rows = rows.where(F.col(_HASH).isNotNull())
     elif one.sample.fraction < 1:
@@ -211,7 +216,7 @@ class _Traced:
 
     def __init__(self, store: Store, one: Due, plans: _Plans, chosen: _Chosen) -> None:
         self._store, self._one, self._plans, self._chosen = store, one, plans, chosen
-        self._differing = changed_files(store, plans.found)
+        self._differing = changed_since(store, plans.found)
         self.labels: Counter[str] = Counter()
         self.reasons: dict[str, None] = dict.fromkeys(self._differing)
         self.stored = 0
@@ -235,7 +240,7 @@ class _Traced:
             told = self._followed(part, left)
             try:
                 there = [tag for tag in left if tag in told.given]
-                self._keep(keeping, told, left if part + 1 == self._plans.count else there)
+                self._keep(keeping, told, left if part + 1 == self._plans.count else there, self._plans.reasons(part))
                 left = [tag for tag in left if tag not in told.given]
             finally:
                 told.close()
@@ -246,14 +251,15 @@ class _Traced:
         plan = self._plans.plan(part)
         schema = StructType([StructField(TAG, LongType()), *self._chosen.schema])
         targets = local_frame(self._plans.spark, [(tag, *self._chosen.rows[tag]) for tag in tags], schema)
-        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed)
+        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed(part))
 
-    def _keep(self, keeping: Keeping, told: Apart, tags: list[int]) -> None:
+    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...]) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
         counts = {leaf: rows.counts() for leaf, rows in told.rows.items()}
         labels: dict[int, Completeness] = {}
         for tag in tags:
-            labels[tag] = self._label(tag, told, {leaf: found[tag] for leaf, found in counts.items() if tag in found})
+            of_leaves = {leaf: found[tag] for leaf, found in counts.items() if tag in found}
+            labels[tag] = self._label(tag, told, of_leaves, reasons)
         self.labels.update(labels.values())
         for leaf, found in counts.items():
             source = source_of(self._plans.leaves[leaf], (), 0, None)
@@ -276,7 +282,7 @@ class _Traced:
         times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
         return pa.array([times.get(one) for one in hashes], pa.int64())
 
-    def _label(self, tag: int, told: Apart, found: Mapping[int, Count]) -> Completeness:
+    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...]) -> Completeness:
         executable = self._plans.found.executable
         wholes, kinds = told.wholes.get(tag, {}), told.kinds.get(tag, ())
         times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
@@ -287,8 +293,9 @@ class _Traced:
         witness = labelled(
             followed,
             tuple(source_of(self._plans.leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
-            [leaf for leaf in self._plans.leaves.values() if not is_fixed(leaf) and leaf.kind != "files"],
+            read_today(self._plans.leaves.values()),
             [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
+            more,
         )
         completeness = "superset" if self._differing and witness.completeness == "exact" else witness.completeness
         reasons = list(witness.reasons)

@@ -32,13 +32,13 @@ from pyspark.sql.types import (
 from ..errors import TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
-from ..replay.executables import Found, restore
+from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
 from .local import local_frame
+from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
 
 TAG = "__lineage_tag"
@@ -48,20 +48,31 @@ TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
 WHY = {
-    "filtered aggregate": "an aggregate with FILTER counts only some of the rows of its group",
+    "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
+    "groups by maps": "maps inside of other values, which rows are grouped by, are not compared: rows of all such groups are named",
     "Offset": "OFFSET leaves out rows that others are counted after",
     "semi join": "IN and EXISTS need one of the rows that match",
+    "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
+    "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",
+    "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
-GROUPED = {"aggregate", "filtered aggregate", "session window", "window"}
+DELTA = ("delta", "delta_files")
+WHY |= {
+    kind.replace("aggregate", "of all"): WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
+    for kind in ("deciding aggregate", "partly deciding aggregate")
+}
+_DECIDING = {kind for kind in WHY if "deciding" in kind} | {"rank"}
+GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
 class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
-    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again.
+    `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
+    were not told apart.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -72,18 +83,21 @@ class Followed:
     missing: int
     lost: int
     deterministic: bool
+    uncompared: tuple[str, ...] = ()
 
     @property
     def reproduced(self) -> bool:
         return self.missing < self.targets
 
 
-def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True) -> Witness:
+def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool = False) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. Raises
+    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. `deciding`: of a group
+    with a min, max, first, last, max_by or min_by only the rows that decided it, of a rank the row alone. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
+    found = asked.found
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
@@ -96,10 +110,10 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
         read[number] = identified(rows, number)
         return read[number]
 
-    plan = restore(targets.sparkSession, found, part=part, leaf_rows=rows_of)
+    plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was)
+        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
         followed = replace(
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
@@ -116,12 +130,12 @@ def trace(found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, 
     )
     times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
     twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
-    return labelled(followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice)
+    return labelled(followed, sources, read_today(leaves.values()), twice, asked.reasons)
 
 
 def check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
-    if leaf.kind != "delta" or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
+    if leaf.kind not in DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
     now = identity_of(absolute(leaf.location), leaf.delta_version)
     if now is not None and now[0] != leaf.table_id:
@@ -135,16 +149,32 @@ def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
 
 
+def reason_of(kind: str) -> str:
+    """Why what is on the way names more rows than are needed."""
+    return WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+
+
+def read_today(leaves: Iterable[ExecutableLeaf]) -> list[ExecutableLeaf]:
+    """Those that are read as they are now, and whose files are not held against those of then."""
+    return [leaf for leaf in leaves if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
+
+
 def is_fixed(leaf: ExecutableLeaf) -> bool:
     """Whether it is read again exactly as it was."""
-    return (
-        leaf.kind == "delta" and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
-    )
+    return leaf.kind in DELTA and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
 
 
-def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool = False, most: int = MOST) -> Followed:
+def follow(
+    plan: DataFrame,
+    targets: DataFrame,
+    *,
+    limit: int = 100,
+    fixed: bool = False,
+    most: int = MOST,
+    deciding: bool = False,
+) -> Followed:
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
-    tracer = _tracer(plan, most, fixed)
+    tracer = _tracer(plan, most, fixed, deciding)
     try:
         tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
@@ -164,12 +194,13 @@ def follow(plan: DataFrame, targets: DataFrame, *, limit: int = 100, fixed: bool
         missing=int(tracer.missing()),
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
+        uncompared=tuple(field.name for field in targets.schema if _has(field.dataType, VariantType)),
     )
 
 
-def _tracer(plan: DataFrame, most: int, fixed: bool) -> Any:
+def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     gateway: Any = plan.sparkSession.sparkContext._gateway
-    values = (plan.sparkSession._jsparkSession, most, fixed)
+    values = (plan.sparkSession._jsparkSession, most, fixed, deciding)
     arguments = gateway.new_array(gateway.jvm.java.lang.Object, len(values))
     for number, value in enumerate(values):
         arguments[number] = value
@@ -177,18 +208,20 @@ def _tracer(plan: DataFrame, most: int, fixed: bool) -> Any:
 
 
 def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None) -> DataFrame:
-    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one. `numbered`: the same rows,
-    with a number each."""
-    pairs = _pairs(plan.columns, targets.columns)
+    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one.
+
+    `numbered`: the same rows, with a number each before their columns.
+    """
+    paired = pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    meant = (targets.withColumn(TAG, F.lit(0)) if numbered is None else numbered).select(
-        F.col(TAG).cast("bigint").alias(TAG), *(F.col(quoted(targets.columns[t])).alias(f"t{t}") for _, t in pairs)
-    )
+    names = [f"t{number}" for number in range(len(targets.columns))]
+    wanted = targets.toDF(*names).withColumn(TAG, F.lit(0)) if numbered is None else numbered.toDF(TAG, *names)
+    meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
-        for c, t in pairs
-        if is_comparable(targets.schema[t].dataType)
+        equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
+        for c, t in paired
+        if not _has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
         raise TraceError("no column of the row can be compared with what the plan gives")
@@ -199,7 +232,7 @@ def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
     return DataFrame(frame._jdf, other.sparkSession)
 
 
-def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
+def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     """Positions of the columns that are the same: by name where each of the plan's is one of the target's, else by position."""
     places = {name.lower(): at for at, name in enumerate(target)}
     names = [name.lower() for name in plan]
@@ -208,13 +241,42 @@ def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     return [(at, at) for at in range(min(len(plan), len(target)))]
 
 
-def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
+def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
     if given.simpleString() != data_type.simpleString():
         value = value.try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
         return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
-    return value.eqNullSafe(wanted)
+    return _in_order(value, data_type).eqNullSafe(_in_order(wanted, data_type))
+
+
+def _in_order(value: Column, data_type: DataType) -> Column:
+    """With maps as their entries in the order of the keys: these can be compared."""
+    if not _has(data_type, MapType):
+        return value
+    if isinstance(data_type, MapType):
+        key_type, value_type = data_type.keyType, data_type.valueType
+        entries = F.transform(
+            F.map_entries(value),
+            lambda one: F.struct(_in_order(one["key"], key_type).alias("k"), _in_order(one["value"], value_type).alias("v")),
+        )
+        return F.array_sort(entries)
+    if isinstance(data_type, ArrayType):
+        element_type = data_type.elementType
+        return F.transform(value, lambda one: _in_order(one, element_type))
+    assert isinstance(data_type, StructType)
+    parts = (_in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
+    return F.when(value.isNotNull(), F.struct(*parts))
+
+
+def _has(data_type: DataType, kind: type[DataType]) -> bool:
+    """Whether it is of that type, or a part of it is."""
+    if isinstance(data_type, StructType):
+        return any(_has(one.dataType, kind) for one in data_type)
+    if isinstance(data_type, ArrayType):
+        return _has(data_type.elementType, kind)
+    inner = isinstance(data_type, MapType) and (_has(data_type.keyType, kind) or _has(data_type.valueType, kind))
+    return inner or isinstance(data_type, kind)
 
 
 def is_comparable(data_type: DataType) -> bool:
@@ -296,14 +358,14 @@ def source_of(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, who
 
 
 def labelled(
-    followed: Followed, sources: tuple[Source, ...], today: list[ExecutableLeaf], twice: list[ExecutableLeaf]
+    followed: Followed,
+    sources: tuple[Source, ...],
+    today: list[ExecutableLeaf],
+    twice: list[ExecutableLeaf],
+    more: tuple[str, ...] = (),
 ) -> Witness:
-    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
-    reasons = [
-        WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
-        for kind in followed.kinds
-        if kind != "aggregate"
-    ]
+    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
+    reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
     reasons += [
         f"{leaf.name or leaf.location or leaf.kind} is read as it is now: its version of then is not known" for leaf in today
@@ -312,9 +374,14 @@ def labelled(
         f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
         for leaf in twice
     ]
+    reasons += [
+        f"column {name} is a variant, and is not compared: rows that differ only there are meant, too"
+        for name in followed.uncompared
+    ]
+    reasons += more
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
-    completeness: Completeness = "superset" if reasons else "exact"
+    completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"
     unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]
     reasons += [f"equal rows of {one.alias or one.name} are told once: they cannot be counted" for one in unknown]
     if followed.missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Completeness = Literal["exact", "superset", "partial", "truncated"]
+Completeness = Literal["exact", "superset", "deciding", "partial", "truncated"]
 RowKind = Literal["row_id", "file_row", "fingerprint", "values"]
 
 
@@ -49,7 +49,8 @@ class Source:
 class Witness:
     """The source rows that suffice to make rows again.
 
-    `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `partial`, some are missing;
+    `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `deciding`, those that decided a
+    minimum, a maximum or a rank, which was asked for, where all that suffice are more; `partial`, some are missing;
     `truncated`, more were found than are told. `reasons` say why it is not exact.
     """
 
@@ -80,4 +81,47 @@ class Hop:
     operation: str | None = None
     witness: Witness | None = None
     passed: str | None = None
+    ended: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """The rows of a dataset that rows of a source contributed to, as they were written.
+
+    `version`: the one that wrote them, None of what has no versions. `rows` are at most as many as were asked for, `count` is how many there are, `remaining`
+    how many of them version `newest` still has: None where that cannot be told.
+    """
+
+    namespace: str
+    name: str
+    alias: str | None
+    location: str | None
+    table_id: str | None
+    version: int | None
+    rows: tuple[SourceRow, ...] = ()
+    count: int = 0
+    newest: int | None = None
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForwardHop:
+    """What an execution made of rows of a version of a dataset.
+
+    `source`: the rows that are meant, in the version that was read; its `whole` says why these decide about all that was written.
+    `completeness`: `exact`, the rows of the target are those that they contributed to; `superset`, not each of them need depend on one; `partial`, some may be
+    missing; `truncated`, more were found than are told. `reasons` say why it is not exact. `ended`: why it goes no further, or
+    why nothing can be said: the other fields are as far as it came then.
+    """
+
+    depth: int
+    source: Source
+    target: Target | None = None
+    execution_id: str | None = None
+    run_id: str | None = None
+    job_name: str | None = None
+    operation: str | None = None
+    completeness: Completeness | None = None
+    reasons: tuple[str, ...] = ()
+    queries: int = 0
     ended: str | None = None

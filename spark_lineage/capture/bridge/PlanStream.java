@@ -38,9 +38,13 @@ final class PlanStream extends ObjectOutputStream {
     /** Whether something was there whose value is taken when the plan runs: current_timestamp and its like, current_user. */
     boolean asksTheClock;
     boolean asksTheUser;
+    private final Object second;
+    /** The number of the first leaf of the plan that was named as the second, and of those behind it. */
+    int ofFunction = Integer.MAX_VALUE;
 
-    PlanStream(OutputStream out, Budget budget, Redaction redaction) throws IOException {
+    PlanStream(OutputStream out, Budget budget, Redaction redaction, Object second) throws IOException {
         super(out);
+        this.second = second;
         this.budget = budget;
         this.texts = new Texts(redaction, budget);
         enableReplaceObject(true);
@@ -49,6 +53,9 @@ final class PlanStream extends ObjectOutputStream {
     /** Throws Left for what no other process could use, Budget.Over when the time is spent. */
     protected Object replaceObject(Object value) throws IOException {
         budget.time();
+        if (value == second && second != null) {
+            ofFunction = Math.min(ofFunction, leaves.size());
+        }
         if (value instanceof TreeNode) {
             return node(value);
         }
@@ -92,6 +99,11 @@ final class PlanStream extends ObjectOutputStream {
         }
         notice(node);
         String name = node.getClass().getName();
+        if (node instanceof LocalRelation && ((LogicalPlan) node).isStreaming()) {
+            // a source of a stream that has nothing in this batch
+            Object[] same = {((LocalRelation) node).output(), ((LocalRelation) node).data(), Boolean.FALSE, scala.Option.apply(null)};
+            return new Kept("node", name, java.util.Arrays.copyOf(same, Math.min(same.length, ((Product) node).productArity())));
+        }
         if (name.endsWith("$")) {
             return new Kept("object", name, new Object[0]);
         }

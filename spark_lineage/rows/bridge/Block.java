@@ -13,7 +13,10 @@ import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.If;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.MapEntries;
+import org.apache.spark.sql.catalyst.expressions.MapSort;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.expressions.SortOrder;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
@@ -26,6 +29,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.catalyst.plans.logical.Window;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
 
 /**
  * A plan in normal form, rewritten so that its rows carry where they come from: every row as often as before and in the same order, with more
@@ -38,15 +42,26 @@ final class Block {
 
     LogicalPlan plan;
     final List slots = new ArrayList();
+    /** What was passed without a link because it decides nothing. */
+    final List passed = new ArrayList();
     private final Set used;
+    private final boolean deciding;
 
-    private Block(Set used) {
+    private Block(Set used, boolean deciding) {
         this.used = used;
+        this.deciding = deciding;
     }
 
-    /** `used`: the ids of the attributes that the whole plan looks at, of which the values are told. */
     static Block of(LogicalPlan normal, Set used) {
-        Block block = new Block(used);
+        return of(normal, used, false);
+    }
+
+    /**
+     * `used`: the ids of the attributes that the whole plan looks at, of which the values are told. `deciding`: of groups the rows that decided
+     * their minimum, and the like, are meant, where there is such a function; and of ranks the row alone.
+     */
+    static Block of(LogicalPlan normal, Set used, boolean deciding) {
+        Block block = new Block(used, deciding);
         Part part = block.part(normal);
         block.plan = part.plan;
         block.slots.addAll(part.slots);
@@ -158,7 +173,11 @@ final class Block {
 
     private static int leafOf(LogicalPlan plan) {
         Attribute id = idOf(plan);
-        return id == null ? -1 : Integer.parseInt(id.name().substring(LEAF.length()));
+        return id == null ? -1 : numberOf(id);
+    }
+
+    static int numberOf(Attribute identity) {
+        return Integer.parseInt(identity.name().substring(LEAF.length()));
     }
 
     private static Attribute idOf(LogicalPlan plan) {
@@ -299,8 +318,13 @@ final class Block {
         ArrayList fields = new ArrayList();
         Expression condition = null;
         boolean sessions = false;
+        boolean maps = false;
         for (int i = 0; i < grouping.size(); i++) {
-            Expression group = (Expression) grouping.get(i);
+            Expression group = comparable((Expression) grouping.get(i));
+            if (group == null) {
+                maps = true;
+                continue;
+            }
             if (isSession(group)) {
                 sessions = true; // a session is known only when it has ended: its rows carry their own windows
                 continue;
@@ -313,21 +337,43 @@ final class Block {
             Expression same = new EqualNullSafe(group, field);
             condition = condition == null ? same : new And(condition, same);
         }
+        String kind = sessions ? "session window" : maps ? "groups by maps"
+            : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
+        Deciding decides = deciding && !sessions && !maps ? Deciding.of(node) : null;
+        if (decides != null) {
+            kind = (decides.others ? "partly deciding" : "deciding") + (condition == null ? " of all" : " aggregate");
+            for (int i = 0; i < decides.results.size(); i++) {
+                keys.add(decides.results.get(i));
+                attributes.add(((Alias) decides.results.get(i)).toAttribute());
+                fields.add(decides.fields.get(i));
+            }
+            condition = condition == null ? decides.condition : new And(condition, decides.condition);
+        }
         LogicalPlan keyed = Trees.with(node, new int[] {1}, new Object[] {Trees.seq(Trees.with(Trees.list(node.aggregateExpressions()), keys))});
         Alias key = Trees.named(struct(attributes), "__lineage_group");
-        String kind = sessions ? "session window" : isFiltered(Trees.list(node.aggregateExpressions())) ? "filtered aggregate" : "aggregate";
         Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
         return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
+    }
+
+    /** Maps are grouped whatever the order of their entries; null of those inside of other values, which cannot be compared so. */
+    private static Expression comparable(Expression group) {
+        if (!(group.dataType() instanceof MapType)) {
+            return RowOrdering.isOrderable(group.dataType()) ? group : null;
+        }
+        Expression entries = new MapEntries(new MapSort(group));
+        return RowOrdering.isOrderable(entries.dataType()) ? entries : null;
     }
 
     private static boolean isSession(Expression group) {
         return group instanceof Attribute && ((Attribute) group).metadata().contains("spark.sessionWindow");
     }
 
+    /** Whether some rows of a group may not count: those that FILTER leaves out, and of PIVOT those of values that it does not name. */
     private static boolean isFiltered(List expressions) {
         for (int i = 0; i < expressions.size(); i++) {
             Expression expression = (Expression) expressions.get(i);
-            boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined();
+            boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined()
+                || expression.getClass().getSimpleName().equals("PivotFirst");
             if (filtered || isFiltered(Trees.list(expression.children()))) {
                 return true;
             }
@@ -337,6 +383,11 @@ final class Block {
 
     private Part window(Window node) {
         Part below = part(node.child());
+        if (deciding && Deciding.areRanks(node)) {
+            passed.add("rank");
+            List columns = Trees.with(Trees.list(node.output()), below.columns());
+            return new Part(new Project(Trees.seq(columns), Trees.withChild(node, below.plan)), below.slots);
+        }
         List partition = Trees.list(node.partitionSpec());
         ArrayList fields = new ArrayList();
         Expression condition = null;
@@ -401,21 +452,31 @@ final class Block {
         return new Part(new Project(Trees.seq(columns), node), slots);
     }
 
-    private static void collectLeaves(LogicalPlan plan, List leaves) {
-        int leaf = leafOf(plan);
-        if (leaf >= 0) {
-            if (!leaves.contains(Integer.valueOf(leaf))) {
-                leaves.add(Integer.valueOf(leaf));
+    static void collectLeaves(LogicalPlan plan, List leaves) {
+        ArrayList identities = new ArrayList();
+        collectIdentities(plan, identities);
+        for (int i = 0; i < identities.size(); i++) {
+            Integer leaf = Integer.valueOf(numberOf((Attribute) identities.get(i)));
+            if (!leaves.contains(leaf)) {
+                leaves.add(leaf);
             }
+        }
+    }
+
+    /** The columns with the identities of a plan's leaves. */
+    static void collectIdentities(LogicalPlan plan, List identities) {
+        Attribute id = idOf(plan);
+        if (id != null) {
+            identities.add(id);
             return;
         }
         List below = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
         for (int i = 0; i < below.size(); i++) {
-            collectLeaves((LogicalPlan) below.get(i), leaves);
+            collectIdentities((LogicalPlan) below.get(i), identities);
         }
     }
 
-    private static AttributeReference field(String name, DataType type, boolean nullable) {
+    static AttributeReference field(String name, DataType type, boolean nullable) {
         return (AttributeReference) Trees.named(Trees.none(type), name).toAttribute().withNullability(nullable);
     }
 

@@ -19,6 +19,7 @@ import org.apache.spark.sql.catalyst.expressions.IsNotNull;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Or;
+import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftSemi$;
 import org.apache.spark.sql.catalyst.plans.logical.Distinct;
@@ -51,6 +52,7 @@ public final class Tracer extends Deep {
     /** By plan behind a link: the keys that it was asked for. */
     private final java.util.IdentityHashMap asked = new java.util.IdentityHashMap();
     private final boolean fixed;
+    private final boolean deciding;
     private boolean trusted;
     private boolean deterministic;
     private int targets;
@@ -60,12 +62,14 @@ public final class Tracer extends Deep {
 
     /**
      * Up to `most` rows of a block come to the driver; with more the next is joined with it where they are. `fixed`: what is read are the very rows
-     * that were read then, so that a deterministic plan gives the same ones again, and need not be asked for what follows from them.
+     * that were read then, so that a deterministic plan gives the same ones again, and need not be asked for what follows from them. `deciding`: of
+     * groups only the rows are meant that decided (see Deciding.java).
      */
-    public Tracer(Object session, int most, boolean fixed) {
+    public Tracer(Object session, int most, boolean fixed, boolean deciding) {
         super(session);
         this.most = most;
         this.fixed = fixed;
+        this.deciding = deciding;
     }
 
     /**
@@ -131,6 +135,7 @@ public final class Tracer extends Deep {
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
         InternalRow[] rows = asking.collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
         boolean many = rows.length > most;
+        kinds.addAll(block.passed);
         LinkedHashSet tags = new LinkedHashSet();
         for (int i = 0; i < rows.length; i++) {
             tags.add(Long.valueOf(rows[i].getLong(0)));
@@ -202,7 +207,7 @@ public final class Tracer extends Deep {
         columns.add(Trees.named(tag, TAG));
         columns.add(Trees.named(slot.column, "row"));
         LogicalPlan told = new Project(Trees.seq(columns), new Filter(new IsNotNull(slot.column), carried));
-        return slot.isLeaf() ? told : (LogicalPlan) new Distinct(told);
+        return slot.isLeaf() || !RowOrdering.isOrderable(slot.column.dataType()) ? told : (LogicalPlan) new Distinct(told);
     }
 
     /** Follows the rows that a link means. Each of its keys must be found again, but where a query of none has a row as well. */
@@ -246,13 +251,13 @@ public final class Tracer extends Deep {
 
     /** By one key: its values are conditions. */
     private LinkedHashSet one(Slot slot, InternalRow row) throws Exception {
-        Block block = Block.of(slot.child, used);
+        Block block = Block.of(slot.child, used, deciding);
         Expression zero = Trees.literal(Long.valueOf(0L));
         if (slot.condition == null) {
             return step(block, block.plan, zero);
         }
         Expression condition = Replacing.attributes(slot.condition, slot.fields, literals(row, slot.fields));
-        Known known = trusted ? Known.group(new Filter(condition, slot.child)) : null;
+        Known known = trusted && !deciding ? Known.group(new Filter(condition, slot.child)) : null;
         if (known == null) {
             return step(block, new Filter(condition, block.plan), zero);
         }
@@ -264,7 +269,7 @@ public final class Tracer extends Deep {
                 decide(skipped, true);
             }
         }
-        Block below = Block.of(known.group, used);
+        Block below = Block.of(known.group, used, deciding);
         LinkedHashSet tags = step(below, below.plan, zero);
         if (known.isGlobal && tags != null) {
             tags.add(Long.valueOf(0L));
@@ -274,7 +279,7 @@ public final class Tracer extends Deep {
 
     /** By several keys, or by more than came here: the plan is joined with them. */
     private LinkedHashSet several(Slot slot, LogicalPlan keys) throws Exception {
-        Block block = Block.of(slot.child, used);
+        Block block = Block.of(slot.child, used, deciding);
         List output = Trees.list(keys.output());
         Attribute tag = (Attribute) output.get(0);
         ArrayList columns = new ArrayList(Trees.one(tag));

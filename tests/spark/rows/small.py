@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pyspark.sql.types import StructType
 from query_grammar import Query
 from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, world_of
 
-from spark_lineage.rows.identity import PREFIX
+from spark_lineage.rows.identity import MEANT, PREFIX
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.tracing import MOST, Followed, follow
 
@@ -35,7 +36,7 @@ class Tally:
         return {
             "cases": self.cases,
             "rows_traced": self.rows,
-            "rows_whose_only_sources_were_taken_away": self.necessary,
+            "times_a_source_row_was_taken_away": self.necessary,
             "operators": dict(self.kinds.most_common()),
             "left_out": dict(self.left_out.most_common()),
             "violations": len(self.violations),
@@ -63,20 +64,30 @@ class Small:
         for table in self.world.tables:
             self.session.catalog.dropTempView(table.name)
 
-    def bind(self, rows: Mapping[str, Rows], only: Mapping[int, set[int]] | None = None, identified: bool = False) -> None:
-        """Gives the tables these rows, or of each only those with these numbers."""
+    def bind(
+        self,
+        rows: Mapping[str, Rows],
+        only: Mapping[int, set[int]] | None = None,
+        identified: bool = False,
+        meant: Mapping[int, set[int]] | None = None,
+    ) -> None:
+        """Gives the tables these rows, or of each only those with these numbers. `meant`: by number of table the rows that are followed forward."""
         for number, table in enumerate(self.world.tables):
             kept = [row for row in rows[table.name] if only is None or row[1] in only[number]]
             values = [tuple(_value(kind, value) for (_, kind), value in zip(table.columns, row, strict=True)) for row in kept]
             frame = local_frame(self.session, values, StructType.fromJson(json_of(table.schema))).coalesce(1)
-            (_identified(frame, number, table) if identified else frame).createOrReplaceTempView(table.name)
+            (_identified(frame, number, table, (meant or {}).get(number)) if identified else frame).createOrReplaceTempView(
+                table.name
+            )
 
     def rows(self, query: Query) -> list[Any]:
         return list(stepped(self.session.sql(query.sql), query).collect())
 
-    def trace(self, query: Query, rows: list[Any], most: int = MOST, fixed: bool = False) -> Followed:
+    def trace(self, query: Query, rows: list[Any], most: int = MOST, fixed: bool = False, deciding: bool = False) -> Followed:
         frame = stepped(self.session.sql(query.sql), query)
-        return follow(frame, local_frame(self.session, rows, frame.schema), limit=1000, most=most, fixed=fixed)
+        return follow(
+            frame, local_frame(self.session, rows, frame.schema), limit=1000, most=most, fixed=fixed, deciding=deciding
+        )
 
     def found(self, followed: Followed, rows: Mapping[str, Rows]) -> dict[int, set[int]]:
         """By number of table the rows that suffice: all of a table that decides as a whole."""
@@ -87,8 +98,11 @@ class Small:
             for number, table in enumerate(self.world.tables)
         }
 
-    def examine(self, query: Query, rows: Mapping[str, Rows], chance: Random, tally: Tally, at_most: int = 2) -> None:
-        """Traces some rows of the query's result, and asks the query over the rows that were found alone."""
+    def examine(
+        self, query: Query, rows: Mapping[str, Rows], chance: Random, tally: Tally, at_most: int = 2, most: int | None = None
+    ) -> None:
+        """Traces some rows of the query's result, and asks the query over the rows that were found alone. `most`: as `follow` has it;
+        by chance else."""
         tally.cases += 1
         try:
             self.bind(rows)
@@ -106,13 +120,13 @@ class Small:
             return
         for row in chance.sample(result, min(at_most, len(result))):
             wanted = [row, *chance.sample(result, 1)] if chance.random() < 0.2 else [row]
-            most, fixed = (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
+            bound, fixed = most or (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
             self.bind(rows, identified=True)
-            followed = self.trace(query, wanted, most, fixed)
+            followed = self.trace(query, wanted, bound, fixed)
             tally.rows += len(wanted)
             tally.kinds.update(followed.kinds)
             only = self.found(followed, rows)
-            told = f"{query.sql}\n{query.steps}\n{wanted}\nfound: {only}, {followed}, {most}, {fixed}"
+            told = f"{query.sql}\n{query.steps}\n{wanted}\nfound: {only}, {followed}, {bound}, {fixed}"
             if followed.missing or followed.lost:
                 tally.violations.append(f"not found again:\n{told}")
                 continue
@@ -120,39 +134,51 @@ class Small:
             again = set(map(_canonical, self.rows(query)))
             if not all(_canonical(one) in again for one in wanted):
                 tally.violations.append(f"not sufficient:\n{told}")
-            elif len(wanted) == 1 and _is_one_derivation(followed, only):
-                self._without(query, rows, row, only, tally, told)
+            elif len(wanted) == 1 and _only_adds(query, followed):
+                self.take_away(query, rows, row, only, chance, tally, told)
 
-    def _without(
+    def take_away(
         self,
         query: Query,
         rows: Mapping[str, Rows],
         row: Any,
-        only: dict[int, set[int]],
+        only: Mapping[int, set[int]],
+        chance: Random,
         tally: Tally,
-        told: str,
+        told: str = "",
+        at_most: int = 3,
     ) -> None:
-        """A row with one derivation from one row of each table, through operators that only add: without any of these it is not there."""
-        if any(word in query.sql for word in ("LEFT", "RIGHT", "FULL", "OUTER", "EXCEPT", "UNION", "around(")):
-            return
+        """Without any of the rows that were found, the row is there less often: each derivation of it needs all of its rows."""
         everything = {number: {one[1] for one in rows[table.name]} for number, table in enumerate(self.world.tables)}
+        self.bind(rows)
+        often = [_canonical(one) for one in self.rows(query)].count(_canonical(row))
         for number, numbers in only.items():
-            if numbers:
-                self.bind(rows, {**everything, number: everything[number] - numbers})
+            for one in chance.sample(sorted(numbers), min(at_most, len(numbers))):
+                self.bind(rows, {**everything, number: everything[number] - {one}})
                 tally.necessary += 1
-                if _canonical(row) in map(_canonical, self.rows(query)):
-                    tally.violations.append(f"not necessary, row {numbers} of t{number}:\n{told}")
+                if [_canonical(other) for other in self.rows(query)].count(_canonical(row)) >= often:
+                    tally.violations.append(f"not necessary, row {one} of t{number}:\n{told or query.sql}")
 
 
-def _is_one_derivation(followed: Followed, only: dict[int, set[int]]) -> bool:
-    """From one row of each table at most, through operators that leave nothing out."""
-    plain = followed.kinds == () and not followed.wholes
-    return plain and any(only.values()) and all(len(one) <= 1 for one in only.values())
+def is_exact(followed: Followed) -> bool:
+    """Whether the witness is labelled so."""
+    return followed.deterministic and not followed.wholes and {*followed.kinds} <= {"aggregate"}
 
 
-def _identified(frame: Any, number: int, table: Table) -> Any:
+_OTHERS = re.compile(r"\b(LEFT|RIGHT|FULL|OUTER|EXCEPT|LIMIT|OFFSET|around)\b")
+
+
+def _only_adds(query: Query, followed: Followed) -> bool:
+    """An exact witness, of a query that never has other rows where its tables have fewer. Groups are left out: of several equal rows
+    one may go, and DISTINCT has the row all the same."""
+    chosen = any(step[0] == "limit" for step in query.steps)
+    return is_exact(followed) and not followed.kinds and not chosen and not _OTHERS.search(query.sql)
+
+
+def _identified(frame: Any, number: int, table: Table, meant: set[int] | None = None) -> Any:
     nothing = [F.lit(None).cast("bigint").alias(name) for name in ("row_id", "h0", "h1")]
-    identity = F.struct(F.lit(None).cast("string").alias("file"), F.col("u").cast("bigint").alias("position"), *nothing)
+    said = [] if meant is None else [F.col("u").isin(meant).alias(MEANT)]
+    identity = F.struct(F.lit(None).cast("string").alias("file"), F.col("u").cast("bigint").alias("position"), *nothing, *said)
     return frame.select("*", identity.alias(f"{PREFIX}{number}")).select(*(name for name, _ in table.columns))
 
 

@@ -84,7 +84,8 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         read.where("amount > (SELECT avg(amount) FROM delta.`{}`)".format(root / "orders")).select("id").write.format(
             "delta"
         ).save(str(root / "above"))
-        spark.sql(f"UPDATE delta.`{root}/copied` SET amount = 0 WHERE id = 3")
+        read.where("id < 40").select("id", "amount").coalesce(1).write.format("delta").save(str(root / "moved"))
+        spark.sql(f"UPDATE delta.`{root}/moved` SET amount = 0 WHERE id IN (3, 5)")
         spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
         skewed = spark.read.format("delta").load(str(root / "skewed"))
         spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
@@ -101,7 +102,9 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         assert report.quarantined == 0
         store = Store.open(str(root / "store"))
         settings = load(
-            store=str(root / "store"), rows_sample=0.2, rows_datasets="*/days=1,*/above=1,*/chance=1,*/many=1,*/of_source=1"
+            store=str(root / "store"),
+            rows_sample=0.2,
+            rows_datasets="*/moved=1,*/days=1,*/above=1,*/chance=1,*/many=1,*/of_source=1",
         )
         found = due(store, settings)
         list(take_samples(spark, store, found, Limits(key=str(root / "key"))))
@@ -202,8 +205,12 @@ def test_a_source_that_is_gone(taken: Taken) -> None:
     assert taken.rows("of_source", version=0) == ()
 
 
-def test_why_none_was_taken(taken: Taken) -> None:
-    assert taken.of("copied", 2).reason == "rows that UPDATE changed or made are not sampled yet"
+def test_of_an_update_the_rows_that_it_changed(taken: Taken) -> None:
+    sample = taken.of("moved", 1)
+    assert (sample.reason, sample.rows_chosen, sample.rows_exact) == (None, 2, 2), "not those that it wrote again"
+    rows = taken.rows("moved", version=1)
+    assert {(Path(str(one.source_name)).name, one.source_version) for one in rows} == {("moved", 0)}
+    assert len(rows) == 2
 
 
 def test_rows_that_a_plan_does_not_give_again_are_not_made_up(taken: Taken) -> None:
@@ -217,7 +224,7 @@ def test_commands(taken: Taken) -> None:
     store = ["--store", str(taken.root / "store")]
     listed = CliRunner().invoke(main, [*store, "rows", "list"])
     assert listed.exit_code == 0
-    assert "rows that UPDATE changed" in listed.output
+    assert "of_source" in listed.output
     shown = CliRunner().invoke(main, [*store, "rows", "show", str(taken.root / "totals"), "--limit", "3"])
     assert shown.exit_code == 0
     assert "file_row" in shown.output
