@@ -260,6 +260,8 @@ def test_what_has_no_versions(recorded: Recorded) -> None:
 
 
 def test_files_that_are_not_those_of_then(recorded: Recorded) -> None:
+    with pytest.raises(NotFound, match=r"no version of .*raw_2 that a followed execution read has a row with id = 1000"):
+        recorded.forward_now("raw_2", "id = 1000")
     (hop,) = recorded.forward_now("raw_2", "id = 9")
     assert (hop.completeness, rows(hop.target)[0]["id"]) == ("exact", 9)
     added = recorded.root / "raw_2" / "part-9.csv"
