@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -82,11 +82,12 @@ def trace_table(
     rows = _chosen(frame, where, options.rows, dataset, version)
     waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
     seen: set[tuple[DatasetKey, int, Any]] = set()
+    log = cache(read_log)
     while waiting:
         one = waiting.popleft()
         new = tuple(row for row in one.rows if (one.key, one.version, tuple(row[_IDENTITY])) not in seen)
         seen |= {(one.key, one.version, tuple(row[_IDENTITY])) for row in new}
-        for hop, next_rows in _hops(spark, store, replace(one, rows=new), options, told):
+        for hop, next_rows in _hops(spark, store, replace(one, rows=new), options, told, log):
             yield hop
             waiting.extend(next_rows)
 
@@ -124,7 +125,9 @@ def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int)
     return tuple(found)
 
 
-def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told) -> Iterator[tuple[Hop, list[_Rows]]]:
+def _hops(
+    spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told, log_of: Callable[[str], DeltaLog]
+) -> Iterator[tuple[Hop, list[_Rows]]]:
     """A hop for each version that wrote some of the rows, with the rows that it leads to. What goes wrong is told in the hop."""
     if not one.rows:
         return
@@ -133,7 +136,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         rows=tuple(_values(row) for row in one.rows),
     )  # fmt: skip
     try:
-        log = read_log(one.location)
+        log = log_of(one.location)
         by_version = _by_version(one, log)
     except LineageError as error:
         yield replace(asked, ended=str(error)), []
