@@ -3,7 +3,9 @@
     python benchmarks/tracing.py [--scale 1] [--rounds 3] [--forward] [--out benchmarks/results/tracing.json]
 
 A trace is what `Lineage.trace` does: the row is read from the table, its version is looked for, the plan is restored from the lineage tables, and
-followed. Beside it the time of the plain query, written. Each round traces every table once; a figure is the median of the rounds, the first left out.
+followed. Beside it the time of the plain query, collected and written, and what was read: the rows that the scans of a trace gave, as a share of those that the
+query's scans gave, and of the rows of its tables. Each round runs every query and traces every table once; a figure is the median of the rounds, the first left
+out.
 Then a forward trace of one row of some sources, through all the queries that read them.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -52,6 +55,9 @@ def main() -> None:
         "median_seconds": round(statistics.median(seconds), 2),
         "longest_seconds": seconds[-1],
         "median_of_query": round(ratio, 2),
+        "median_share_of_what_the_query_read": round(
+            statistics.median(one["rows_read"] / max(1, one["query_rows_read"]) for one in figures.values()), 3
+        ),
     }
     print(json.dumps(summary))
     if arguments.out:
@@ -109,20 +115,30 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
     lineage = spark_lineage.open(f"{folder}/store")
     conditions = {name: condition(spark, f"{folder}/{name}") for name in QUERIES}
     taken: dict[str, list[float]] = {name: [] for name in QUERIES}
+    plain: dict[str, list[float]] = {name: [] for name in QUERIES}
+    sizes = {path.stem: spark.table(path.stem).count() for path in (folder / "tpch").glob("*.parquet")}
     figures: dict[str, dict[str, Any]] = {}
     for _ in range(rounds + 1):
         for name, where in conditions.items():
             if where is None:
                 continue
             started = time.monotonic()
+            query = spark.sql(QUERIES[name])
+            query.collect()
+            plain[name].append(time.monotonic() - started)
+            started = time.monotonic()
             (hop,) = lineage.trace(f"{folder}/{name}", where=where, spark=spark)
             taken[name].append(time.monotonic() - started)
             witness = hop.witness
             figures[name] = {
-                "query_seconds": round(written[name], 2),
+                "query_seconds": round(statistics.median(plain[name][1:] or plain[name]), 2),
+                "written_seconds": round(written[name], 2),
                 "trace_seconds": round(statistics.median(taken[name][1:] or taken[name]), 2),
                 "queries": witness.queries if witness else None,
                 "rows": sum(source.count for source in witness.sources) if witness else None,
+                "rows_read": witness.rows_read if witness else 0,
+                "query_rows_read": rows_read(spark, query),
+                "rows_of_tables": sum(sizes[table] for table in sizes if re.search(rf"\b{table}\b", QUERIES[name])),
                 "completeness": witness.completeness if witness else hop.ended,
             }
     for name, one in figures.items():
@@ -156,6 +172,21 @@ def forward(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
         }
         print(name, json.dumps(figures[name]), flush=True)
     return figures
+
+
+def rows_read(spark: Any, frame: Any) -> int:
+    """That the scans of a frame gave which was collected: by the tracer's own count."""
+    from spark_lineage.rows.bridge_sources import TRACER
+
+    gateway = spark.sparkContext._gateway
+    reads = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Reads")
+    plans = gateway.jvm.java.util.ArrayList()
+    plans.add(frame._jdf.queryExecution().executedPlan())
+    types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
+    types[0] = gateway.jvm.java.lang.Class.forName("java.util.List")
+    arguments = gateway.new_array(gateway.jvm.java.lang.Object, 1)
+    arguments[0] = plans
+    return int(reads.getMethod("rows", types).invoke(None, arguments))
 
 
 def condition(spark: Any, place: str) -> str | None:

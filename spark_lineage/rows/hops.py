@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -84,11 +84,12 @@ def trace_table(
     rows = _chosen(frame, where, options.rows, dataset, version)
     waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
     seen: set[tuple[DatasetKey, int, Any]] = set()
+    log = cache(read_log)
     while waiting:
         one = waiting.popleft()
         new = tuple(row for row in one.rows if (one.key, one.version, tuple(row[_IDENTITY])) not in seen)
         seen |= {(one.key, one.version, tuple(row[_IDENTITY])) for row in new}
-        for hop, next_rows in _hops(spark, store, replace(one, rows=new), options, told):
+        for hop, next_rows in _hops(spark, store, replace(one, rows=new), options, told, log):
             yield hop
             waiting.extend(next_rows)
 
@@ -126,7 +127,9 @@ def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int)
     return tuple(found)
 
 
-def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told) -> Iterator[tuple[Hop, list[_Rows]]]:
+def _hops(
+    spark: SparkSession, store: Store, one: _Rows, options: Options, told: Told, log_of: Callable[[str], DeltaLog]
+) -> Iterator[tuple[Hop, list[_Rows]]]:
     """A hop for each version that wrote some of the rows, with the rows that it leads to. What goes wrong is told in the hop."""
     if not one.rows:
         return
@@ -135,7 +138,7 @@ def _hops(spark: SparkSession, store: Store, one: _Rows, options: Options, told:
         rows=tuple(values_of(row) for row in one.rows),
     )  # fmt: skip
     try:
-        log = read_log(one.location)
+        log = log_of(one.location)
         by_version = _by_version(one, log)
     except LineageError as error:
         yield replace(asked, ended=str(error)), []

@@ -36,7 +36,7 @@ from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
-from .identity import PREFIX, identified
+from .identity import PREFIX, TYPES, identified
 from .local import local_frame
 from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
@@ -47,6 +47,8 @@ MOST = 50_000
 TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
+_PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
+"""Settings by which rows are left out that were read then: without them what is gone is told."""
 WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
@@ -72,7 +74,7 @@ class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
     `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
-    were not told apart.
+    were not told apart. `rows_read`: how many rows the scans of files gave.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -84,6 +86,7 @@ class Followed:
     lost: int
     deterministic: bool
     uncompared: tuple[str, ...] = ()
+    rows_read: int = 0
 
     @property
     def reproduced(self) -> bool:
@@ -111,6 +114,8 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
         return read[number]
 
     plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
+    for name in _PASS_OVER_FILES:
+        plan.sparkSession.conf.set(name, "false")
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
         followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
@@ -179,7 +184,10 @@ def follow(
         tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
             int(number): _rows(
-                [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)], tracer.isLocal(number), limit
+                [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
+                tracer.isLocal(number),
+                limit,
+                _Files(tracer, int(number)),
             )
             for number in tracer.leaves()
         }
@@ -194,6 +202,7 @@ def follow(
         missing=int(tracer.missing()),
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
+        rows_read=int(tracer.rowsRead()),
         uncompared=tuple(field.name for field in targets.schema if _has(field.dataType, VariantType)),
     )
 
@@ -287,7 +296,32 @@ def is_comparable(data_type: DataType) -> bool:
     return not isinstance(data_type, (MapType, VariantType))
 
 
-def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[SourceRow, ...], int]:
+class _Files:
+    """The files of a leaf by the hashes that rows are known by on the way (see Places.java)."""
+
+    def __init__(self, tracer: Any, number: int) -> None:
+        self._tracer, self._number = tracer, number
+        self._paths: Any = None
+        self._known: dict[int, str] = {}
+
+    def identity(self, row: Row) -> Row:
+        """As `identified` tells it. Raises TraceError for a file that the leaf does not have."""
+        parts = row.asDict()
+        if isinstance(parts.get("file"), int):
+            parts["file"] = self._path(parts["file"])
+        return Row(**{name: parts.get(name) for name in TYPES})
+
+    def _path(self, number: int) -> str:
+        if number not in self._known:
+            self._paths = self._paths or self._tracer.files(self._number)
+            path = self._paths.get(number)
+            if path is None:
+                raise TraceError(f"a row is of a file that is not listed among those of its source (hash {number})")
+            self._known[number] = str(path)
+        return self._known[number]
+
+
+def _rows(frames: list[DataFrame], local: bool, limit: int, files: _Files) -> tuple[tuple[SourceRow, ...], int]:
     """The first of the distinct rows, and how many there are."""
     if local:
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
@@ -296,12 +330,14 @@ def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[Sourc
                 values = _read(row)
                 identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
-        chosen = sorted(known.values(), key=lambda one: tuple(map(_order, one[0])))
+        identities = [(files.identity(identity), values) for identity, values in known.values()]
+        chosen = sorted(identities, key=lambda one: tuple(map(_order, one[0])))
         return tuple(source_row(*one) for one in chosen[:limit]), len(known)
     ids = reduce(DataFrame.union, (frame.select("row.id") for frame in frames)).distinct()
     each = (frame.groupBy(F.col("row.id").alias("id")).agg(F.first("row").alias("row")).limit(limit) for frame in frames)
     shown = {row["id"]: _read(row["row"]) for frame in each for row in frame.collect()}
-    return tuple(source_row(*one) for one in list(shown.items())[:limit]), ids.count()
+    told = tuple(source_row(files.identity(identity), values) for identity, values in list(shown.items())[:limit])
+    return told, ids.count()
 
 
 def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: int) -> tuple[tuple[SourceRow, ...], int]:
@@ -393,4 +429,10 @@ def labelled(
     if any(one.count > sum(row.multiplicity for row in one.rows) for one in sources):
         completeness = "truncated"
         reasons.append("more rows were found than are told: `count` says how many")
-    return Witness(sources=sources, completeness=completeness, reasons=tuple(reasons), queries=followed.queries)
+    return Witness(
+        sources=sources,
+        completeness=completeness,
+        reasons=tuple(reasons),
+        queries=followed.queries,
+        rows_read=followed.rows_read,
+    )

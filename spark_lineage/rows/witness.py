@@ -51,13 +51,15 @@ class Witness:
 
     `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `deciding`, those that decided a
     minimum, a maximum or a rank, which was asked for, where all that suffice are more; `partial`, some are missing;
-    `truncated`, more were found than are told. `reasons` say why it is not exact.
+    `truncated`, more were found than are told. `reasons` say why it is not exact. `queries` were run to find them, whose scans of
+    files gave `rows_read` rows.
     """
 
     sources: tuple[Source, ...]
     completeness: Completeness
     reasons: tuple[str, ...]
     queries: int
+    rows_read: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ import org.apache.spark.sql.execution.SparkPlan;
 final class Asking {
     private final Object session;
     private final List kept = new ArrayList();
+    private final List executed = new ArrayList();
     private int queries;
 
     Asking(Object session) {
@@ -29,6 +30,7 @@ final class Asking {
         Object frame = frame(plan);
         Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
         Object physical = execution.getClass().getMethod("executedPlan", new Class[0]).invoke(execution, new Object[0]);
+        executed.add(physical);
         return (InternalRow[]) withSettings(new Collecting((SparkPlan) physical));
     }
 
@@ -75,6 +77,11 @@ final class Asking {
         Object frame = frame(plan);
         frame.getClass().getMethod("persist", new Class[0]).invoke(frame, new Object[0]);
         kept.add(frame);
+    }
+
+    /** The physical plans of which the rows were collected. */
+    List executed() {
+        return executed;
     }
 
     int queries() {

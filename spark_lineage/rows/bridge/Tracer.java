@@ -24,13 +24,13 @@ import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftSemi$;
 import org.apache.spark.sql.catalyst.plans.logical.Distinct;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
-import org.apache.spark.sql.catalyst.plans.logical.GlobalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.JoinHint;
 import org.apache.spark.sql.catalyst.plans.logical.LocalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.LocalRelation;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.Repartition;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.types.StructType;
 
@@ -49,6 +49,8 @@ public final class Tracer extends Deep {
     private final Map wholes = new TreeMap();
     private final LinkedHashSet kinds = new LinkedHashSet();
     private final java.util.HashSet used = new java.util.HashSet();
+    /** The projections that make identities, whatever leaf they are of. */
+    private final List leaves = new ArrayList();
     /** By plan behind a link: the keys that it was asked for. */
     private final java.util.IdentityHashMap asked = new java.util.IdentityHashMap();
     private final boolean fixed;
@@ -106,7 +108,9 @@ public final class Tracer extends Deep {
     }
 
     private void lookInto(LogicalPlan node) {
-        if (!Block.isLeaf(node)) {
+        if (Block.isLeaf(node)) {
+            leaves.add(((Project) node).child());
+        } else {
             note(Trees.list(node.references()));
         }
         List children = Trees.list(node.children());
@@ -132,8 +136,9 @@ public final class Tracer extends Deep {
             columns.add(((Slot) block.slots.get(i)).column);
         }
         LogicalPlan carried = new Project(Trees.seq(columns), plan);
+        // a limit above all else is looked for in one partition after the other; so it takes all at once
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
-        InternalRow[] rows = asking.collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
+        InternalRow[] rows = asking.collect(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
         boolean many = rows.length > most;
         kinds.addAll(block.passed);
         LinkedHashSet tags = new LinkedHashSet();
@@ -251,7 +256,7 @@ public final class Tracer extends Deep {
 
     /** By one key: its values are conditions. */
     private LinkedHashSet one(Slot slot, InternalRow row) throws Exception {
-        Block block = Block.of(slot.child, used, deciding);
+        Block block = Block.of(slot.child, used, deciding, true);
         Expression zero = Trees.literal(Long.valueOf(0L));
         if (slot.condition == null) {
             return step(block, block.plan, zero);
@@ -269,7 +274,7 @@ public final class Tracer extends Deep {
                 decide(skipped, true);
             }
         }
-        Block below = Block.of(known.group, used, deciding);
+        Block below = Block.of(known.group, used, deciding, true);
         LinkedHashSet tags = step(below, below.plan, zero);
         if (known.isGlobal && tags != null) {
             tags.add(Long.valueOf(0L));
@@ -279,7 +284,7 @@ public final class Tracer extends Deep {
 
     /** By several keys, or by more than came here: the plan is joined with them. */
     private LinkedHashSet several(Slot slot, LogicalPlan keys) throws Exception {
-        Block block = Block.of(slot.child, used, deciding);
+        Block block = Block.of(slot.child, used, deciding, true);
         List output = Trees.list(keys.output());
         Attribute tag = (Attribute) output.get(0);
         ArrayList columns = new ArrayList(Trees.one(tag));
@@ -383,6 +388,17 @@ public final class Tracer extends Deep {
         return new ArrayList(found.keySet());
     }
 
+    /** By hash the paths of a leaf's files. */
+    public Map files(int leaf) throws Exception {
+        ArrayList those = new ArrayList();
+        for (int i = 0; i < leaves.size(); i++) {
+            if (Block.leafOf((LogicalPlan) leaves.get(i)) == leaf) {
+                those.add(leaves.get(i));
+            }
+        }
+        return Places.files(those);
+    }
+
     /** Frames with the columns tag and row: together what was found of a leaf. */
     public List frames(int leaf) throws Exception {
         List plans = (List) found.get(Integer.valueOf(leaf));
@@ -412,6 +428,11 @@ public final class Tracer extends Deep {
     /** What was on the way: `aggregate`, `window`, `semi join`, and names of nodes of which nothing is known. */
     public List kinds() {
         return new ArrayList(kinds);
+    }
+
+    /** How many rows of files were read. */
+    public long rowsRead() {
+        return Reads.rows(asking.executed());
     }
 
     /** How many different rows were to be followed. */
