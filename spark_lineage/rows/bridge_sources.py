@@ -16,6 +16,7 @@ TRACER = JavaSources(
         "Frames",
         "Deciding",
         "Places",
+        "Contract",
         "Block",
         "Known",
         "Reads",

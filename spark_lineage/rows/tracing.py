@@ -55,6 +55,7 @@ WHY = {
     "session window": "of a session window all rows of its group are named, whatever their session",
     "groups by maps": "maps inside of other values, which rows are grouped by, are not compared: rows of all such groups are named",
     "Offset": "OFFSET leaves out rows that others are counted after",
+    "declared function": "of a Python function over whole rows those rows are named that its author declared",
     "semi join": "IN and EXISTS need one of the rows that match",
     "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
     "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",

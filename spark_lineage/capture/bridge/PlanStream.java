@@ -39,6 +39,8 @@ final class PlanStream extends ObjectOutputStream {
     boolean asksTheClock;
     boolean asksTheUser;
     private final Object second;
+    /** How Spark calls the function that comes next. */
+    private String called;
     /** The number of the first leaf of the plan that was named as the second, and of those behind it. */
     int ofFunction = Integer.MAX_VALUE;
 
@@ -114,6 +116,9 @@ final class PlanStream extends ObjectOutputStream {
     }
 
     private Object[] arguments(Product node, List others) {
+        if (Reflect.simpleName(node).startsWith("PythonUD")) {
+            called = String.valueOf(node.productElement(0));
+        }
         Object[] all = new Object[node.productArity() + others.size()];
         for (int i = 0; i < all.length; i++) {
             all[i] = i < node.productArity() ? node.productElement(i) : others.get(i - node.productArity());
@@ -154,7 +159,7 @@ final class PlanStream extends ObjectOutputStream {
         }
     }
 
-    private static Kept python(SimplePythonFunction function) throws IOException {
+    private Kept python(SimplePythonFunction function) throws IOException {
         if (!function.broadcastVars().isEmpty()) {
             throw new Left("one of its Python functions uses a broadcast variable (or is too large to be sent without one)");
         }
@@ -164,7 +169,7 @@ final class PlanStream extends ObjectOutputStream {
             bytes[i] = ((Byte) command.apply(i)).byteValue();
         }
         return new Kept("python", null, new Object[] {bytes, environment(function), new ArrayList(function.pythonIncludes()),
-            function.pythonExec(), function.pythonVer()});
+            function.pythonExec(), function.pythonVer(), Declared.of(function, called)});
     }
 
     /** Spark hands every `spark.executorEnv.*` to each function, and keys of services among them: only what bears on rows is kept. */

@@ -128,6 +128,10 @@ final class Block {
         if (name.equals("UnionLoop")) {
             return decided(new Part(node, new ArrayList()), Trees.list(node.output()), node, "a recursion reads it", null);
         }
+        Contract contract = Contract.of(node);
+        if (contract != null) {
+            return declared(node, (LogicalPlan) children.get(0), contract);
+        }
         return children.isEmpty() ? new Part(node, new ArrayList()) : opaque(node, children);
     }
 
@@ -441,6 +445,22 @@ final class Block {
         LogicalPlan made = Trees.with(node, new int[] {0, 1, 2}, new Object[] {
             Trees.seq(projections), Trees.seq(Trees.with(Trees.list(node.output()), attributes)), below.plan});
         return new Part(made, slots);
+    }
+
+    /** A function of which its author declared by which columns the rows are known that a row is made of. */
+    private Part declared(LogicalPlan node, LogicalPlan child, Contract contract) {
+        ArrayList fields = new ArrayList();
+        Expression condition = null;
+        for (int i = 0; i < contract.taken.size(); i++) {
+            Attribute taken = (Attribute) contract.taken.get(i);
+            AttributeReference field = field("k" + i, taken.dataType(), true);
+            fields.add(field);
+            Expression same = new EqualNullSafe(taken, field);
+            condition = condition == null ? same : new And(condition, same);
+        }
+        Alias key = Trees.named(struct(contract.given), "__lineage_declared");
+        Slot link = Slot.link("declared function", key.toAttribute(), child, fields, condition);
+        return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), node), Trees.one(link));
     }
 
     /** A node of which nothing is known but what goes in and what comes out: all that goes in may be in each row. */
