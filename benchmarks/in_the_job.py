@@ -4,7 +4,7 @@
 
 This is no part of the product (docs/cost.md says why). Below the topmost aggregate each row carries ids of the source rows that it comes from; those of one
 in a hundred groups, by the hash of their key, go to a bounded reservoir, by a test in generated code, and to the driver with an accumulator (`InTheJob.java`).
-`position`: an id is the position in the file alone, the least there can be. `file`: its file and position. Sides of a query run one right after the other;
+`position`: an id is the position in the file alone, the least there can be. `hashed`: a hash of the file's path and the position, `file`: both as they are. Sides of a query run one right after the other;
 a ratio compares them within a round, by wall time and by the processor time of the JVM; the first round is left out.
 """
 
@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,13 @@ from spark_lineage.capture.java_sources import JavaSources  # noqa: E402
 from spark_lineage.rows import bridge_sources  # noqa: E402
 from spark_lineage.rows.identity import PREFIX, identified  # noqa: E402
 
-SIDES = ("plain", "position", "file")
+IDS = {
+    "position": f"{PREFIX}{{0}}.position",
+    "hashed": f"named_struct('file', xxhash64({PREFIX}{{0}}.file), 'position', {PREFIX}{{0}}.position)",
+    "file": f"{PREFIX}{{0}}",
+}
+"""By side, what a row is known by."""
+SIDES = ("plain", *IDS)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What it would cost to sample rows in the job.")
     parser.add_argument("--scale", default="1", help="TPC-H scale factor")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--queries", nargs="*", default=list(QUERIES), help="only these")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     parser.add_argument("--compile", action="store_true", help="print where the classes are kept; for this program itself")
     arguments = parser.parse_args()
@@ -69,7 +75,7 @@ def main() -> None:
         spark = session("in the job", {**paths, **COMPILED})
         bridge_sources.TRACER = replace(SAMPLING)
         sources(spark, Path(folder), arguments.scale)
-        figures = measured(spark, Path(folder), arguments.rounds)
+        figures = measured(spark, Path(folder), arguments.rounds, {name: QUERIES[name] for name in arguments.queries})
     summary = {}
     for side in SIDES[1:]:
         for what in ("wall", "cpu"):
@@ -100,18 +106,14 @@ def jar_of(spark: Any) -> str:
     return str(compiled.place(SAMPLING.text() + versions))
 
 
-def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
+def measured(spark: Any, folder: Path, rounds: int, queries: dict[str, str]) -> dict[str, dict[str, Any]]:
     driver = int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
-    sessions = {
-        "plain": spark,
-        "position": bound(spark, lambda number: f"{PREFIX}{number}.position"),
-        "file": bound(spark, lambda number: f"{PREFIX}{number}"),
-    }
-    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {side: [] for side in SIDES} for name in QUERIES}
+    sessions = {"plain": spark, **{side: bound(spark, identity) for side, identity in IDS.items()}}
+    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {side: [] for side in SIDES} for name in queries}
     figures: dict[str, dict[str, Any]] = {}
     remembered: dict[str, int] = {}
     for number in range(rounds + 1):
-        for name, text in QUERIES.items():
+        for name, text in queries.items():
             for side in SIDES if number % 2 else reversed(SIDES):
                 began, began_cpu = time.perf_counter(), cpu_seconds(driver)
                 frame, reservoir = planned(sessions[side], text, side)
@@ -141,13 +143,13 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
     return figures
 
 
-def bound(spark: Any, identity: Callable[[int], str]) -> Any:
+def bound(spark: Any, identity: str) -> Any:
     """A session in which the tables' rows carry their ids."""
     made = spark.newSession()
     for number, table in enumerate(sorted(row.name for row in spark.catalog.listTables())):
         frame = identified(made.table(table), number)
         columns = [f"`{name}`" for name in frame.columns[:-1]]
-        frame.selectExpr(*columns, f"{identity(number)} AS {PREFIX}{number}").createOrReplaceTempView(f"ids_{table}")
+        frame.selectExpr(*columns, f"{identity.format(number)} AS {PREFIX}{number}").createOrReplaceTempView(f"ids_{table}")
         made.table(f"ids_{table}").select(*(name.strip("`") for name in columns)).createOrReplaceTempView(table)
     return made
 

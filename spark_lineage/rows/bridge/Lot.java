@@ -21,6 +21,7 @@ import org.apache.spark.sql.catalyst.expressions.InSet;
 import org.apache.spark.sql.catalyst.expressions.IsNotNull;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.Or;
+import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftAnti$;
 import org.apache.spark.sql.catalyst.plans.LeftSemi$;
@@ -154,7 +155,7 @@ public final class Lot extends Deep {
                 keep(slot.leaf, told);
             } else if (slot.isLink()) {
                 decided(slot, numbers(told));
-                follow(slot, many ? new Distinct(told) : told);
+                follow(slot, many && RowOrdering.isOrderable(slot.column.dataType()) ? new Distinct(told) : told);
             } else {
                 decided(slot, numbers(told));
             }
