@@ -9,21 +9,9 @@ TRACER = JavaSources(
     room="spark_lineage.rows",
     package="org.sparklineage.rows",
     files=(
-        "Trees",
-        "Replacing",
-        "Normal",
-        "Slot",
-        "Frames",
-        "Deciding",
-        "Places",
-        "Block",
-        "Known",
-        "Reads",
-        "Determinism",
-        "Leaves",
-        "Tracer",
+        "Trees", "Replacing", "Normal", "Slot", "Frames", "Deciding", "Block", "Known", "Reads", "Determinism", "Leaves", "Tracer",
     ),
     called="Tracer",
     cannot="plans cannot be rewritten for this Spark",
     error=TraceError,
-)
+)  # fmt: skip

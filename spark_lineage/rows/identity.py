@@ -15,8 +15,7 @@ from .bridge_sources import TRACER
 PREFIX = "__lineage_leaf_"
 """Of the column with a leaf's identity; its number follows. Block.java knows it, too."""
 _METADATA = {"file": "file_path", "position": "row_index", "row_id": "row_id"}
-TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
-"""The parts of an identity."""
+_TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
 
 
 def identified(frame: DataFrame, number: int) -> DataFrame:
@@ -29,11 +28,11 @@ def identified(frame: DataFrame, number: int) -> DataFrame:
             parts[name] = F.col(f"_metadata.{metadata}")
     if "position" not in parts:
         parts |= _hashes(frame)
-    return told.select("*", F.struct(*(_part(name, parts) for name in TYPES)).alias(f"{PREFIX}{number}"))
+    return told.select("*", F.struct(*(_part(name, parts) for name in _TYPES)).alias(f"{PREFIX}{number}"))
 
 
 def _part(name: str, parts: dict[str, Column]) -> Column:
-    return parts.get(name, F.lit(None)).cast(TYPES[name]).alias(name)
+    return parts.get(name, F.lit(None)).cast(_TYPES[name]).alias(name)
 
 
 def _metadata_fields(frame: DataFrame) -> set[str]:
