@@ -15,7 +15,6 @@ TRACER = JavaSources(
         "Slot",
         "Frames",
         "Deciding",
-        "Places",
         "Contract",
         "Block",
         "Known",
@@ -33,4 +32,4 @@ TRACER = JavaSources(
     called="Tracer",
     cannot="plans cannot be rewritten for this Spark",
     error=TraceError,
-)
+)  # fmt: skip

@@ -15,7 +15,7 @@ from .bridge_sources import TRACER
 PREFIX = "__lineage_leaf_"
 """Of the column with a leaf's identity; its number follows. Block.java knows it, too."""
 _METADATA = {"file": "file_path", "position": "row_index", "row_id": "row_id"}
-TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
+_TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
 """The parts of an identity."""
 MEANT = "meant"
 """Of the field that says of a row whether it is one of those that are followed to what was made of them. Forward.java knows it, too."""
@@ -32,14 +32,14 @@ def identified(frame: DataFrame, number: int, meant: Column | None = None) -> Da
             parts[name] = F.col(f"_metadata.{metadata}")
     if "position" not in parts:
         parts |= _hashes(frame)
-    named = [_part(name, parts) for name in TYPES]
+    named = [_part(name, parts) for name in _TYPES]
     if meant is not None:
         named.append(meant.cast("boolean").alias(MEANT))
     return told.select("*", F.struct(*named).alias(f"{PREFIX}{number}"))
 
 
 def _part(name: str, parts: dict[str, Column]) -> Column:
-    return parts.get(name, F.lit(None)).cast(TYPES[name]).alias(name)
+    return parts.get(name, F.lit(None)).cast(_TYPES[name]).alias(name)
 
 
 def _metadata_fields(frame: DataFrame) -> set[str]:

@@ -36,7 +36,7 @@ from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
-from .identity import PREFIX, TYPES, identified
+from .identity import PREFIX, identified
 from .local import local_frame
 from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
@@ -188,7 +188,6 @@ def follow(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
                 tracer.isLocal(number),
                 limit,
-                _Files(tracer, int(number)),
             )
             for number in tracer.leaves()
         }
@@ -297,32 +296,7 @@ def is_comparable(data_type: DataType) -> bool:
     return not isinstance(data_type, (MapType, VariantType))
 
 
-class _Files:
-    """The files of a leaf by the hashes that rows are known by on the way (see Places.java)."""
-
-    def __init__(self, tracer: Any, number: int) -> None:
-        self._tracer, self._number = tracer, number
-        self._paths: Any = None
-        self._known: dict[int, str] = {}
-
-    def identity(self, row: Row) -> Row:
-        """As `identified` tells it. Raises TraceError for a file that the leaf does not have."""
-        parts = row.asDict()
-        if isinstance(parts.get("file"), int):
-            parts["file"] = self._path(parts["file"])
-        return Row(**{name: parts.get(name) for name in TYPES})
-
-    def _path(self, number: int) -> str:
-        if number not in self._known:
-            self._paths = self._paths or self._tracer.files(self._number)
-            path = self._paths.get(number)
-            if path is None:
-                raise TraceError(f"a row is of a file that is not listed among those of its source (hash {number})")
-            self._known[number] = str(path)
-        return self._known[number]
-
-
-def _rows(frames: list[DataFrame], local: bool, limit: int, files: _Files) -> tuple[tuple[SourceRow, ...], int]:
+def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[SourceRow, ...], int]:
     """The first of the distinct rows, and how many there are."""
     if local:
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
@@ -331,14 +305,12 @@ def _rows(frames: list[DataFrame], local: bool, limit: int, files: _Files) -> tu
                 values = _read(row)
                 identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
-        identities = [(files.identity(identity), values) for identity, values in known.values()]
-        chosen = sorted(identities, key=lambda one: tuple(map(_order, one[0])))
+        chosen = sorted(known.values(), key=lambda one: tuple(map(_order, one[0])))
         return tuple(source_row(*one) for one in chosen[:limit]), len(known)
     ids = reduce(DataFrame.union, (frame.select("row.id") for frame in frames)).distinct()
     each = (frame.groupBy(F.col("row.id").alias("id")).agg(F.first("row").alias("row")).limit(limit) for frame in frames)
     shown = {row["id"]: _read(row["row"]) for frame in each for row in frame.collect()}
-    told = tuple(source_row(files.identity(identity), values) for identity, values in list(shown.items())[:limit])
-    return told, ids.count()
+    return tuple(source_row(*one) for one in list(shown.items())[:limit]), ids.count()
 
 
 def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: int) -> tuple[tuple[SourceRow, ...], int]:

@@ -46,25 +46,22 @@ final class Block {
     final List passed = new ArrayList();
     private final Set used;
     private final boolean deciding;
-    private final boolean small;
 
-    private Block(Set used, boolean deciding, boolean small) {
+    private Block(Set used, boolean deciding) {
         this.used = used;
         this.deciding = deciding;
-        this.small = small;
     }
 
     static Block of(LogicalPlan normal, Set used) {
-        return of(normal, used, false, false);
+        return of(normal, used, false);
     }
 
     /**
      * `used`: the ids of the attributes that the whole plan looks at, of which the values are told. `deciding`: of groups the rows that decided
-     * their minimum, and the like, are meant, where there is such a function; and of ranks the row alone. `small`: what rows are known by is made small
-     * (see Places.java).
+     * their minimum, and the like, are meant, where there is such a function; and of ranks the row alone.
      */
-    static Block of(LogicalPlan normal, Set used, boolean deciding, boolean small) {
-        Block block = new Block(used, deciding, small);
+    static Block of(LogicalPlan normal, Set used, boolean deciding) {
+        Block block = new Block(used, deciding);
         Part part = block.part(normal);
         block.plan = part.plan;
         block.slots.addAll(part.slots);
@@ -165,7 +162,7 @@ final class Block {
         }
         ArrayList parts = new ArrayList();
         parts.add(Trees.literal("id"));
-        parts.add(small ? Places.small(leaf.child(), idOf(leaf.child())) : idOf(leaf.child()));
+        parts.add(idOf(leaf.child()));
         if (!values.isEmpty()) {
             parts.add(Trees.literal("read"));
             parts.add(new CreateNamedStruct(Trees.seq(values)));
@@ -178,7 +175,7 @@ final class Block {
         return node instanceof Project && leafOf(((Project) node).child()) >= 0;
     }
 
-    static int leafOf(LogicalPlan plan) {
+    private static int leafOf(LogicalPlan plan) {
         Attribute id = idOf(plan);
         return id == null ? -1 : numberOf(id);
     }

@@ -49,8 +49,6 @@ public final class Tracer extends Deep {
     private final Map wholes = new TreeMap();
     private final LinkedHashSet kinds = new LinkedHashSet();
     private final java.util.HashSet used = new java.util.HashSet();
-    /** The projections that make identities, whatever leaf they are of. */
-    private final List leaves = new ArrayList();
     /** By plan behind a link: the keys that it was asked for. */
     private final java.util.IdentityHashMap asked = new java.util.IdentityHashMap();
     private final boolean fixed;
@@ -108,9 +106,7 @@ public final class Tracer extends Deep {
     }
 
     private void lookInto(LogicalPlan node) {
-        if (Block.isLeaf(node)) {
-            leaves.add(((Project) node).child());
-        } else {
+        if (!Block.isLeaf(node)) {
             note(Trees.list(node.references()));
         }
         List children = Trees.list(node.children());
@@ -256,7 +252,7 @@ public final class Tracer extends Deep {
 
     /** By one key: its values are conditions. */
     private LinkedHashSet one(Slot slot, InternalRow row) throws Exception {
-        Block block = Block.of(slot.child, used, deciding, true);
+        Block block = Block.of(slot.child, used, deciding);
         Expression zero = Trees.literal(Long.valueOf(0L));
         if (slot.condition == null) {
             return step(block, block.plan, zero);
@@ -274,7 +270,7 @@ public final class Tracer extends Deep {
                 decide(skipped, true);
             }
         }
-        Block below = Block.of(known.group, used, deciding, true);
+        Block below = Block.of(known.group, used, deciding);
         LinkedHashSet tags = step(below, below.plan, zero);
         if (known.isGlobal && tags != null) {
             tags.add(Long.valueOf(0L));
@@ -284,7 +280,7 @@ public final class Tracer extends Deep {
 
     /** By several keys, or by more than came here: the plan is joined with them. */
     private LinkedHashSet several(Slot slot, LogicalPlan keys) throws Exception {
-        Block block = Block.of(slot.child, used, deciding, true);
+        Block block = Block.of(slot.child, used, deciding);
         List output = Trees.list(keys.output());
         Attribute tag = (Attribute) output.get(0);
         ArrayList columns = new ArrayList(Trees.one(tag));
@@ -386,17 +382,6 @@ public final class Tracer extends Deep {
     /** The leaves of which rows were found, in order. */
     public List leaves() {
         return new ArrayList(found.keySet());
-    }
-
-    /** By hash the paths of a leaf's files. */
-    public Map files(int leaf) throws Exception {
-        ArrayList those = new ArrayList();
-        for (int i = 0; i < leaves.size(); i++) {
-            if (Block.leafOf((LogicalPlan) leaves.get(i)) == leaf) {
-                those.add(leaves.get(i));
-            }
-        }
-        return Places.files(those);
     }
 
     /** Frames with the columns tag and row: together what was found of a leaf. */
