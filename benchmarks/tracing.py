@@ -1,11 +1,12 @@
 """What it takes to trace a row: the queries of TPC-H, each written to a Delta table, then one row of each table traced in a running session.
 
-    python benchmarks/tracing.py [--scale 1] [--rounds 3] [--out benchmarks/results/tracing.json]
+    python benchmarks/tracing.py [--scale 1] [--rounds 3] [--forward] [--out benchmarks/results/tracing.json]
 
 A trace is what `Lineage.trace` does: the row is read from the table, its version is looked for, the plan is restored from the lineage tables, and
 followed. Beside it the time of the plain query, collected and written, and what was read: the rows that the scans of a trace gave, as a share of those that the
 query's scans gave, and of the rows of its tables. Each round runs every query and traces every table once; a figure is the median of the rounds, the first left
 out.
+Then a forward trace of one row of some sources, through all the queries that read them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What it takes to trace a row.")
     parser.add_argument("--scale", default="1", help="TPC-H scale factor")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--forward", action="store_true", help="only the forward traces")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lineage-tracing-") as folder:
@@ -42,7 +44,11 @@ def main() -> None:
         spark.sparkContext.setLogLevel("ERROR")
         os.environ["SPARK_LINEAGE_EXECUTABLES_KEY"] = f"{folder}/key"
         sources(spark, Path(folder), arguments.scale)
-        figures = measured(spark, Path(folder), arguments.rounds)
+        written = recorded(spark, Path(folder))
+        figures = {} if arguments.forward else measured(spark, Path(folder), written, arguments.rounds)
+        onward = forward(spark, Path(folder), arguments.rounds)
+    if not figures:
+        return
     seconds = sorted(one["trace_seconds"] for one in figures.values())
     ratio = statistics.median(one["trace_seconds"] / one["query_seconds"] for one in figures.values())
     summary = {
@@ -61,6 +67,7 @@ def main() -> None:
             "cpus": len(os.sched_getaffinity(0)),
             **summary,
             "queries": figures,
+            "forward": onward,
         }
         arguments.out.write_text(json.dumps(known, indent=1) + "\n")
 
@@ -83,7 +90,8 @@ def sources(spark: Any, folder: Path, scale: str) -> None:
         (frame.repartition(8) if path.stem in ("lineitem", "orders") else frame).write.format("delta").saveAsTable(path.stem)
 
 
-def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
+def recorded(spark: Any, folder: Path) -> dict[str, float]:
+    """How long each query takes with its write, while it is recorded."""
     import spark_lineage
     from spark_lineage.ingest import ingest
 
@@ -98,6 +106,12 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
     assert attachment.flush(120)
     spark_lineage.detach(spark)
     ingest(f"{folder}/inbox", f"{folder}/store", executables_key=f"{folder}/key")
+    return written
+
+
+def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -> dict[str, dict[str, Any]]:
+    import spark_lineage
+
     lineage = spark_lineage.open(f"{folder}/store")
     conditions = {name: condition(spark, f"{folder}/{name}") for name in QUERIES}
     taken: dict[str, list[float]] = {name: [] for name in QUERIES}
@@ -129,6 +143,34 @@ def measured(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
             }
     for name, one in figures.items():
         print(name, json.dumps(one), flush=True)
+    return figures
+
+
+ONE_ROW = {"customer": "c_custkey = 4711", "supplier": "s_suppkey = 47", "orders": "o_orderkey = 4711"}
+
+
+def forward(spark: Any, folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """Of one row of a source: how many queries read it, how long it takes to see what these made of it, and how many rows that are."""
+    import spark_lineage
+
+    lineage = spark_lineage.open(f"{folder}/store")
+    figures = {}
+    for name, where in ONE_ROW.items():
+        taken = []
+        hops: tuple[Any, ...] = ()
+        for _ in range(rounds + 1):
+            started = time.monotonic()
+            hops = lineage.trace(name, where=where, forward=True, spark=spark)
+            taken.append(time.monotonic() - started)
+        seconds = statistics.median(taken[1:])
+        figures[name] = {
+            "executions": len(hops),
+            "seconds": round(seconds, 2),
+            "seconds_of_an_execution": round(seconds / len(hops), 2),
+            "rows": sum(hop.target.count for hop in hops if hop.target),
+            "not_followed": [hop.ended for hop in hops if hop.ended],
+        }
+        print(name, json.dumps(figures[name]), flush=True)
     return figures
 
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from .capture.declared import lineage
     from .capture.job import job
     from .capture.model_marks import scored, trained
+    from .capture.tracked import track
     from .rows.lineage import open
+    from .sample_marks import Sample
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "attach", "detach", "flush", "job", "lineage", "open", "scored", "trained"]
+__all__ = ["Sample", "__version__", "attach", "detach", "flush", "job", "lineage", "open", "scored", "track", "trained"]
 
 _WHERE = {
+    "Sample": "sample_marks",
     "attach": "capture.attach",
     "detach": "capture.attach",
     "flush": "capture.attach",
@@ -33,6 +36,7 @@ _WHERE = {
     "lineage": "capture.declared",
     "open": "rows.lineage",
     "scored": "capture.model_marks",
+    "track": "capture.tracked",
     "trained": "capture.model_marks",
 }
 """Public name -> the module that has it, imported when it is first asked for: capture travels in a zip without wheels."""

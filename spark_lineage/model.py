@@ -20,9 +20,11 @@ Completeness = Literal["complete", "partial"]
 VersionBasis = Literal["exact", "inferred"]
 Certainty = Literal["plan", "declared", "inferred", "opaque", "unknown"]
 SourceKind = Literal["column", "literal", "generated", "unknown"]
-LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "unknown"]
+LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "delta_files", "batch", "unknown"]
 InstantBasis = Literal["exact", "bounded"]
 SnapshotMethod = Literal["scan", "incremental", "inline", "none"]
+RowLineageKind = Literal["row_id", "file_row", "fingerprint", "values", "whole"]
+WitnessCompleteness = Literal["exact", "superset", "partial", "truncated"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",  # DIRECT
@@ -306,7 +308,10 @@ class SessionConfs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutableLeaf:
-    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md)."""
+    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md).
+
+    `paths` of `delta_files` are the files of the table that a micro-batch read.
+    """
 
     number: int
     kind: LeafKind
@@ -446,6 +451,56 @@ class Preserved:
     bytes: int | None = None
     reason: str | None = None
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowSample:
+    """What became of the sample of the rows of a version that an execution wrote; `reason`: why none was taken."""
+
+    namespace: str
+    name: str
+    table_id: str
+    delta_version: int
+    execution_id: str
+    fraction: float
+    per_row: int
+    key: tuple[str, ...] | None = None
+    rows_written: int | None = None
+    rows_chosen: int | None = None
+    witness_rows: int | None = None
+    rows_exact: int | None = None
+    rows_superset: int | None = None
+    rows_partial: int | None = None
+    rows_truncated: int | None = None
+    reasons: tuple[str, ...] | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    taken_at: datetime
+    event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowLineage:
+    """A source row in the witness of a row that was written, or, of a `whole`, all rows of that source."""
+
+    execution_id: str
+    target_namespace: str
+    target_name: str
+    target_version: int
+    target_row: bytes
+    target_key: int | None = None
+    source_namespace: str | None = None
+    source_name: str | None = None
+    source_version: int | None = None
+    source_row_kind: RowLineageKind | None = None
+    source_file: str | None = None
+    source_position: int | None = None
+    source_fingerprint: bytes | None = None
+    multiplicity: int | None = None
+    source_rows: int | None = None
+    completeness: WitnessCompleteness
+    sample_fraction: float
+    event_date: date
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ LONGEST: Final = 3_900
 """Characters that a document keeps of an alias."""
 
 _MARK: Final = "spark_lineage_declares:"
-_QUALIFIER: Final = re.compile(f"`{_MARK}[^`]*`\\.")
+_QUALIFIER: Final = re.compile(r"`spark_lineage_(?:declares|samples):[^`]*`\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def alias_of(declared: Declared) -> str:
 
 def without_marks(sql: str) -> str:
     """SQL in which columns are not named by such an alias: nobody wrote it, and the model may be one that is not recorded."""
-    return _QUALIFIER.sub("", sql) if _MARK in sql else sql
+    return _QUALIFIER.sub("", sql) if "spark_lineage_" in sql else sql
 
 
 def declared_by(alias: str) -> Declared | None:

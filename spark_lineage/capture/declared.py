@@ -34,25 +34,31 @@ _tellers: list[Tell] = []
 """The bridge that is alive in this process, if any."""
 
 
-def lineage(columns: Mapping[str, Iterable[str]] | Iterable[str]) -> Callable[[Function], Function]:
+def lineage(
+    columns: Mapping[str, Iterable[str]] | Iterable[str], *, rows: Iterable[str] = ()
+) -> Callable[[Function], Function]:
     """Declares which inputs each output of a Python function comes from, where Spark's plan cannot tell.
 
     ``{"total": ["amount", "tax"], "label": ["status"]}``: output columns (fields of a struct that a UDF returns), and what each comes
     from: the parameters of a UDF, the columns that `mapInPandas` and the like take. ``["amount"]``: every output comes from these.
     The key ``"*"`` is for what decides which rows there are. An output without a key may come from every input. A name that
-    does not fit the schema leaves the declaration unused, and `incomplete_reasons` says which. Goes under ``@udf`` and the like,
+    does not fit the schema leaves the declaration unused, and `incomplete_reasons` says which.
+
+    ``rows=["id"]``: columns that the function passes on unchanged, and by which a row that it gives is known to be made of the rows with the
+    same values in them, and of no others: of `mapInPandas` and the like what tells the row (one row or several are made of each), of
+    `applyInPandas` and the like the keys of the group. A trace of a row takes these; else all rows that went in. Goes under ``@udf`` and the like,
     directly on the function (or on the class of a UDTF), and gives it back as it was::
 
-        @spark_lineage.lineage({"total": ["amount"]})
+        @spark_lineage.lineage({"total": ["amount"]}, rows=["id"])
         def totals(batches):
             ...
 
     Raises DeclarationError for a mapping that is none of names to lists of names.
     """
-    checked = _checked(columns)
+    checked, passed_on = _checked(columns), _names(rows, "rows")
 
     def declare(function: Function) -> Function:
-        text = _text(function, checked)
+        text = _text(function, checked, passed_on)
         _put_first(function, text)
         _remember(function, text)
         return function
@@ -91,7 +97,7 @@ def _name(name: Any) -> str:
     return name
 
 
-def _text(function: Any, columns: dict[str, list[str]]) -> str:
+def _text(function: Any, columns: dict[str, list[str]], rows: list[str]) -> str:
     called = getattr(function, "eval", None) if isinstance(function, type) else function
     positional, rest, keywords = _parameters(called)
     content = {
@@ -100,6 +106,7 @@ def _text(function: Any, columns: dict[str, list[str]]) -> str:
         "parameters": positional,
         "rest": rest,
         "keywords": keywords,
+        **({"rows": rows} if rows else {}),
     }
     text = json.dumps(content, separators=(",", ":"))  # ASCII: as many bytes as characters
     if len(text) > LONGEST:

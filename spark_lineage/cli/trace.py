@@ -12,7 +12,19 @@ from .base import Call, command
 @click.option(
     "--where", metavar="CONDITION", required=True, help="Which rows: a condition of Spark SQL over the table's columns."
 )
-@click.option("--version", metavar="N", type=click.IntRange(min=0), help="That version of the table. Else the newest.")
+@click.option(
+    "--version", metavar="N", type=click.IntRange(min=0),
+    help="That version of the table. Else the newest; with --forward, each that was read.",
+)  # fmt: skip
+@click.option("--forward", is_flag=True, help="Show what was made of rows of DATASET, instead of what made them.")
+@click.option(
+    "--history", is_flag=True,
+    help="With --forward: also what was made earlier, and is not in the newest version of a table any more.",
+)  # fmt: skip
+@click.option(
+    "--executions", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
+    help="With --forward: follow so many executions at most that read a dataset, the newest first.",
+)  # fmt: skip
 @click.option(
     "--depth",
     metavar="N",
@@ -27,7 +39,7 @@ from .base import Call, command
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="Trace so many rows of DATASET at most.",
+    help="Trace so many rows of DATASET at most; forward, all are.",
 )
 @click.option(
     "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True,
@@ -38,12 +50,14 @@ from .base import Call, command
     help="Of groups with a min, max, first or last only the rows that decided it, and of ranks the row alone, instead of all that went in.",
 )  # fmt: skip
 def trace(
-    ctx: click.Context, dataset: str, where: str, version: int | None, depth: int, rows: int, limit: int, deciding: bool
+    ctx: click.Context, dataset: str, where: str, version: int | None, forward: bool, history: bool, executions: int, depth: int,
+    rows: int, limit: int, deciding: bool,
 ) -> None:  # fmt: skip
-    """Show the source rows that made rows of a Delta table (docs/row-provenance.md). Starts Spark, and reads the sources with it.
+    """Show the source rows that made rows of a Delta table, or what was made of rows (docs/row-provenance.md). Starts Spark, and reads the sources with it.
 
     DATASET is any name of a recorded dataset, or the folder of a Delta table.
     """
+    from ..rows.forward import trace_forward
     from ..rows.hops import Options, trace_table
     from ..rows.session import session
     from ..store.tables import Store
@@ -52,8 +66,9 @@ def trace(
     settings = call.settings()
     store = Store.open(settings.store)
     options = Options(
-        depth=depth, rows=rows, limit=limit, deciding=deciding, executables=settings.executables_store, key=settings.executables_key
+        depth=depth, rows=rows, limit=limit, deciding=deciding, history=history, executions=executions,
+        executables=settings.executables_store, key=settings.executables_key,
     )  # fmt: skip
     page = call.page()
-    hops = trace_table(session(), store, dataset, where, version, options, lambda text: click.echo(text, err=True))
-    page.traced(hops)
+    trace_rows = trace_forward if forward else trace_table
+    page.traced(trace_rows(session(), store, dataset, where, version, options, lambda text: click.echo(text, err=True)))

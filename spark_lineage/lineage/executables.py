@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..model import ExecutableBlob, ExecutableLeaf, ExecutableView, Execution, LeafKind, PlanExecutable, VersionBasis
-from ..plan.document import Executable, ExecutionDocument, Leaf, Scan
+from ..plan.document import ExecutionDocument, Scan
+from ..plan.executable import Executable, Leaf
 from ..plan.values import CatalogTable, DeltaTable, FileRelation
 from .datasets import DatasetRef, Naming
 from .naming import split
@@ -18,6 +19,8 @@ REASON = "executable: "
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THIS_PROCESS = ("LogicalRDD", "ExternalRDD", "InMemoryRelation")
+_OF_A_BATCH = ("LogicalRDD", "ExternalRDD")
+"""As what `foreachBatch` hands its batch to a function."""
 _PATHS = ("path", "paths")
 
 
@@ -73,7 +76,7 @@ def _is_in(name: str, folder: str) -> bool:
 
 def _leaf(number: int, leaf: Leaf, document: ExecutionDocument) -> ExecutableLeaf:
     kind = _kind(leaf)
-    version, basis = _version(leaf, document) if kind == "delta" else (None, None)
+    version, basis = _version(leaf, document) if kind in ("delta", "delta_files") else (None, None)
     location = leaf.delta_path or (leaf.paths[0] if leaf.paths else None)
     name = ".".join(filter(None, (leaf.catalog, *leaf.name))) or None
     options = {key: value for key, value in (leaf.options or {}).items() if key.lower() not in _PATHS}
@@ -83,7 +86,7 @@ def _leaf(number: int, leaf: Leaf, document: ExecutionDocument) -> ExecutableLea
         location=location,
         name=name,
         format=leaf.format,
-        paths=leaf.paths,
+        paths=leaf.paths if leaf.files is None else leaf.files,
         options=options or None,
         columns=leaf.columns,
         schema=leaf.schema,
@@ -95,9 +98,9 @@ def _leaf(number: int, leaf: Leaf, document: ExecutionDocument) -> ExecutableLea
 
 def _kind(leaf: Leaf) -> LeafKind:
     if leaf.class_name in _OF_THIS_PROCESS:
-        return "rows"
+        return "batch" if leaf.inner and leaf.class_name in _OF_A_BATCH else "rows"
     if leaf.delta_path is not None:
-        return "delta"
+        return "delta" if leaf.files is None else "delta_files"
     if leaf.format == "jdbc":
         return "jdbc"
     if leaf.paths and leaf.format and leaf.schema:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from ..errors import DocumentError
 from ..model import Observed
 from .decode import decode_fields, decode_plan, decode_stated
+from .executable import Executable, Leaf, View
 from .json_text import loads
 from .nodes import Plan
 from .values import Field, Stated
@@ -110,48 +111,6 @@ class Scan:
     committed_ms: int | None = None
     version_basis: Literal["exact", "inferred"] = "exact"
     options: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
-    """What a leaf of an executable reads. `output` are expression ids as scans have them."""
-
-    class_name: str
-    output: tuple[int, ...] = ()
-    columns: tuple[str, ...] = ()
-    format: str | None = None
-    paths: tuple[str, ...] = ()
-    name: tuple[str, ...] = ()
-    catalog: str | None = None
-    options: Mapping[str, str] | None = None
-    schema: str | None = None
-    delta_path: str | None = None
-    table_id: str | None = None
-    version_at_analysis: int | None = None
-    time_travel: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A view between an executable and its leaves; `sql` None: made from a DataFrame."""
-
-    name: str
-    temporary: bool
-    sql: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executable:
-    """A plan that can be run again. `blob` is as docs/documents.md says; `commands` are JSON objects, None for a query."""
-
-    blob: bytes
-    spark_version: str
-    leaves: tuple[Leaf, ...] = ()
-    views: tuple[View, ...] = ()
-    commands: tuple[str | None, ...] = ()
-    user: str | None = None
-    instant_us: int | None = None
-    instant_exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,6 +493,8 @@ def _read_leaf(reader: _Reader) -> Leaf:
         columns=reader.texts("columns"),
         format=reader.text_or_none("format") or relation.text_or_none("format"),
         paths=relation.texts("paths"),
+        files=reader.texts("files") if "files" in reader.raw else None,
+        inner=bool(reader.flag_or_none("inner")),
         name=tuple(str(part) for part in name),
         catalog=reader.text_or_none("catalog"),
         options=reader.map_or_none("options") or relation.map_or_none("options"),

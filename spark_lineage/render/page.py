@@ -28,14 +28,15 @@ from ..query.answers import (
     plain,
 )
 from . import differences, keeping, traces
+from . import samples as drawn
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
 
 if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
-    from ..model import Snapshot
-    from ..rows.witness import Hop
+    from ..model import RowLineage, RowSample, Snapshot
+    from ..rows.witness import ForwardHop, Hop
     from ..snapshot.archive import Archived
     from ..snapshot.difference import Difference
     from ..snapshot.parts import Parts
@@ -257,7 +258,29 @@ class Page:
             self._table(header, rows, empty="")
         return None
 
-    def traced(self, hops: Iterable[Hop]) -> None:
+    def row_samples(self, samples: Sequence[RowSample], empty: str = "") -> None:
+        if self.as_json:
+            return self._json(samples)
+        self._table(
+            drawn.SAMPLES,
+            drawn.samples(samples),
+            empty=empty or "no samples are kept yet; `spark-lineage rows take --due` takes those that are asked for",
+        )
+        for one in samples:
+            if one.reason is not None:
+                self._line(f"version {one.delta_version} of {one.name}: {one.reason}")
+        return None
+
+    def row_lineage(self, rows: Sequence[RowLineage], limit: int) -> None:
+        """The first of the source rows that are kept of rows, and how many there are."""
+        if self.as_json:
+            return self._json([drawn.plain(one) for one in rows[:limit]])
+        self._table(drawn.ROWS, drawn.source_rows(rows[:limit]), empty="")
+        if len(rows) > limit:
+            self._line(f"{len(rows) - limit} more; --limit shows them")
+        return None
+
+    def traced(self, hops: Iterable[Hop | ForwardHop]) -> None:
         """Each hop as soon as it is known; as JSON all together."""
         if self.as_json:
             return self._json(traces.as_json(hops))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..rows.witness import ForwardHop, Hop, Source, Target
 from .differences import cell, plain_value
-
-if TYPE_CHECKING:
-    from ..rows.witness import Hop, Source
 
 Table = tuple[Sequence[str], list[tuple[Any, ...]]]
 Part = str | Table
@@ -17,8 +15,12 @@ _WIDE = 8
 """So many columns of a row are shown; `--json` has all."""
 
 
-def parts(hop: Hop) -> Iterator[Part]:
+def parts(hop: Hop | ForwardHop) -> Iterator[Part]:
     """Lines and tables."""
+    return _forward(hop) if isinstance(hop, ForwardHop) else _back(hop)
+
+
+def _back(hop: Hop) -> Iterator[Part]:
     yield f"{hop.alias or hop.name} version {hop.version}"
     yield _table(hop.rows)
     if hop.execution_id:
@@ -37,18 +39,43 @@ def parts(hop: Hop) -> Iterator[Part]:
         yield f"  ends here: {hop.ended}"
 
 
-def _named(source: Source) -> str:
+def _forward(hop: ForwardHop) -> Iterator[Part]:
+    source, target = hop.source, hop.target
+    yield f"{_named(source)}: {_count(source)}" if hop.execution_id else _named(source)
+    if source.rows:
+        yield _table([row.values for row in source.rows])
+    if hop.execution_id:
+        yield f"  read by {hop.job_name or 'a run'} ({hop.operation}, {hop.execution_id})"
+    if target is not None and hop.completeness:
+        yield f"\n  made of it in {_named(target)}: {_count(target)}{_remaining(target)}"
+        if target.rows:
+            yield _table([row.values for row in target.rows])
+        yield f"  rows: {hop.completeness}"
+    elif target is not None:
+        yield f"  wrote {_named(target)}"
+    for reason in hop.reasons:
+        yield f"    {reason}"
+    if hop.ended:
+        yield f"  ends here: {hop.ended}"
+
+
+def _remaining(target: Target) -> str:
+    if target.remaining is None or not target.count or target.newest == target.version:
+        return ""
+    return f"; version {target.newest} has {target.remaining:,}"
+
+
+def _named(source: Source | Target) -> str:
     version = "" if source.version is None else f" version {source.version}"
     return f"{source.alias or source.name or source.location}{version}"
 
 
-def _count(source: Source) -> str:
+def _count(source: Source | Target) -> str:
     rows = f"{source.count:,} {'row' if source.count == 1 else 'rows'}"
     more = f", {len(source.rows):,} of them shown" if len(source.rows) < source.count else ""
-    if source.whole:
-        return (
-            f"{rows}{more}, and all of it decides ({source.whole})" if source.count else f"all of it decides ({source.whole})"
-        )
+    whole = source.whole if isinstance(source, Source) else None
+    if whole:
+        return f"{rows}{more}, and all of it decides ({whole})" if source.count else f"all of it decides ({whole})"
     return rows + more
 
 
@@ -70,7 +97,7 @@ def _value(value: Any) -> Any:
     return bytes(value) if isinstance(value, bytearray) else value
 
 
-def as_json(hops: Iterable[Hop]) -> list[Any]:
+def as_json(hops: Iterable[Hop | ForwardHop]) -> list[Any]:
     """All that is known, values as JSON has them."""
     return [_plain(hop) for hop in hops]
 

@@ -6,6 +6,8 @@
     rows = restore(spark, found)                      # on the versions that were read then
     rows = restore(spark, found, versions={0: 17})    # on others
 
+    rows = restore(spark, found, gives="table")       # of UPDATE, DELETE, MERGE: the table after it
+
 Nothing is run before its signature holds. What a DataFrame gives is the rows of the execution's query: of a write what
 it wrote, of MERGE its source, of UPDATE and DELETE the target before.
 """
@@ -17,15 +19,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ExecutableError, NotFound
 from ..lineage.edges import content_id
 from ..model import REDACTED, ExecutableLeaf, ExecutableView, PlanExecutable
 from ..store.rows import records_of
 from ..store.schemas import TABLES
-from ..store.signing import key_file, load_keys
-from ..store.tables import Store, literal
+from ..store.signing import Keys, key_file, load_keys
+from ..store.tables import MOST_KEYS, Store, literal
 from .bridge_sources import RESTORER
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ _NOT_SET = re.compile(
     r"spark\.sql\.(warehouse\.|extensions|catalog\.|catalogImplementation|hive\.|streaming\.|artifact)|spark\.databricks\.delta\.snapshotPartitions"
 )
 """Settings that say where a session lives, not what a plan gives."""
+
+
+BATCHES = 1_000
+"""So many micro-batches of a stream are looked back to."""
+Gives = Literal["rows", "changed", "table"]
+"""Of UPDATE, DELETE and MERGE: the rows that it starts from, the rows that it made, or all that the table has after it."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,42 @@ def find(store: str, execution_id: str, *, executables: str = "", key: str = "")
     rows = records_of(TABLES["plan_executables"], opened.arrow("plan_executables", filter=condition))
     if not rows:
         raise NotFound(f"no plan of {execution_id} is kept{_why_not(opened, condition)}")
-    executable = _typed(rows[0])
-    named = f"executable_id = {literal(executable.executable_id)}"
-    blobs = opened.arrow("executable_blobs", ["blob"], named).column("blob").to_pylist()
-    if not blobs:
-        raise NotFound(f"the plan of {execution_id} is not in the tables any more; a backup of executable_blobs has it")
-    load_keys(key_file(key)).verify(executable, blobs[0])
-    return Found(executable, blobs[0], _confs(opened, executable))
+    return _verified(opened, _typed(rows[0]), load_keys(key_file(key)), {})
+
+
+def find_batches(store: str, execution_id: str, *, executables: str = "", key: str = "") -> tuple[tuple[int, Found], ...]:
+    """The recorded plans of a stream's micro-batches up to that of an execution, the newest first, with their numbers.
+
+    Of the last thousand, and of those that have one. Raises as `find` does.
+    """
+    opened = Store.open(store, executables=executables or None)
+    columns = ["execution_id", "stream_query_id", "batch_id"]
+    ((_, query, last),) = (tuple(row.values()) for row in opened.arrow(
+        "executions", columns, f"execution_id = {literal(execution_id)}").select(columns).to_pylist())  # fmt: skip
+    of_query = f"stream_query_id = {literal(query)} and batch_id <= {last} and batch_id > {last - BATCHES}"
+    numbers = {row["execution_id"]: int(row["batch_id"]) for row in opened.arrow("executions", columns, of_query).to_pylist()}
+    keys, blobs, ids = load_keys(key_file(key)), dict[str, bytes](), list(map(literal, numbers))
+    found: list[tuple[int, Found]] = []
+    for begin in range(0, len(ids), MOST_KEYS):
+        named = f"execution_id in ({', '.join(ids[begin : begin + MOST_KEYS])})"
+        rows = records_of(TABLES["plan_executables"], opened.arrow("plan_executables", filter=named))
+        found += [(numbers[row.execution_id], _verified(opened, _typed(row), keys, blobs)) for row in rows]
+    return tuple(sorted(found, key=lambda one: -one[0]))
+
+
+def _verified(opened: Store, executable: PlanExecutable, keys: Keys, blobs: dict[str, bytes]) -> Found:
+    """With its plan, where the signature holds. `blobs`: those that were read already, by their ids."""
+    if executable.executable_id not in blobs:
+        named = f"executable_id = {literal(executable.executable_id)}"
+        for blob in opened.arrow("executable_blobs", ["blob"], named).column("blob").to_pylist():
+            blobs[executable.executable_id] = blob
+    if executable.executable_id not in blobs:
+        raise NotFound(
+            f"the plan of {executable.execution_id} is not in the tables any more; a backup of executable_blobs has it"
+        )
+    blob = blobs[executable.executable_id]
+    keys.verify(executable, blob)
+    return Found(executable, blob, _confs(opened, executable))
 
 
 def restore(
@@ -82,25 +119,37 @@ def restore(
     part: int = 0,
     classes: Sequence[str] = (),
     leaf_rows: Callable[[ExecutableLeaf, DataFrame], DataFrame] = lambda leaf, rows: rows,
+    gives: Gives = "rows",
 ) -> DataFrame:
     """A DataFrame of the recorded plan, in a new session with the recorded settings, schema and instant.
 
     By number of leaf (`found.executable.leaves`): `versions`, other Delta versions than the recorded ones (None: the
     latest), and `frames`, other rows, which leaves of kind `rows` need. `options` are put in the place of redacted ones.
     `part`: which plan, where the execution has several (multi-insert). `classes`: prefixes of Java classes that the plan
-    may hold beside Spark's. `leaf_rows` is given what each leaf reads, and gives that with more columns, say. Raises
-    ExecutableError with what is missing.
+    may hold beside Spark's. `leaf_rows` is given what each leaf reads, and gives that with more columns, say. `gives`: what
+    is meant of UPDATE, DELETE and MERGE, as a query over the target before and the source (reenactment: Arab and others 2018).
+    Raises ExecutableError with what is missing.
     """
     executable = found.executable
     _check_spark(spark, executable)
     session = _session(spark, found)
-    given = [_rows(session, leaf, versions or {}, frames or {}, options or {}, leaf_rows) for leaf in executable.leaves]
-    restored = _frames(session, found, given, classes)
-    if part >= len(restored):
-        raise ExecutableError(f"{executable.execution_id} has {len(restored)} plans, numbered from 0; there is no part {part}")
-    from pyspark.sql import DataFrame
 
-    return DataFrame(restored[part], session)
+    def rows(leaf: ExecutableLeaf) -> DataFrame:
+        given = (frames or {}).get(leaf.number)
+        return leaf_rows(leaf, given if given is not None else _read(session, leaf, versions or {}, options or {}))
+
+    batch = None
+    if part > 0 and any(leaf.kind == "batch" for leaf in executable.leaves):
+        batch = _frame(
+            session, found, [rows(leaf) if leaf.kind != "batch" else _none(session, leaf) for leaf in executable.leaves]
+        )
+
+    def given(leaf: ExecutableLeaf) -> DataFrame:
+        if leaf.kind != "batch" or leaf.number in (frames or {}):
+            return rows(leaf)
+        return _none(session, leaf) if batch is None else batch
+
+    return _frame(session, found, [given(leaf) for leaf in executable.leaves], part, classes, gives)
 
 
 def _why_not(store: Store, condition: str) -> str:
@@ -166,19 +215,14 @@ def _session(spark: SparkSession, found: Found) -> SparkSession:
     return session
 
 
-def _rows(
-    session: SparkSession,
-    leaf: ExecutableLeaf,
-    versions: Mapping[int, int | None],
-    frames: Mapping[int, DataFrame],
-    options: Mapping[str, str],
-    leaf_rows: Callable[[ExecutableLeaf, DataFrame], DataFrame],
-) -> Any:
-    """The analyzed plan of what a leaf reads."""
-    frame = frames.get(leaf.number)
-    if frame is None:
-        frame = _read(session, leaf, versions, options)
-    return leaf_rows(leaf, frame)._jdf.queryExecution().analyzed()
+def _none(session: SparkSession, leaf: ExecutableLeaf) -> DataFrame:
+    """No rows, of a leaf that the plan which is meant does not have."""
+    return session.range(0).selectExpr(*(f"NULL AS {_quoted(name)}" for name in leaf.columns))
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("`", "``")
+    return f"`{escaped}`"
 
 
 def _read(
@@ -190,10 +234,11 @@ def _read(
             f"leaf {leaf.number} ({_what(leaf)}) needs {', '.join(hidden)}, which are not recorded: give them as options"
         )
     reader = session.read.options(**said)
-    if leaf.kind == "delta":
+    if leaf.kind in ("delta", "delta_files"):
         version = versions.get(leaf.number, leaf.delta_version)
         plain = session.read.format("delta")
-        return (plain if version is None else plain.option("versionAsOf", version)).load(leaf.location)
+        table = (plain if version is None else plain.option("versionAsOf", version)).load(leaf.location)
+        return table if leaf.kind == "delta" else _of_files(table, leaf.paths)
     if leaf.kind == "files":
         from pyspark.sql.types import StructType
 
@@ -208,16 +253,37 @@ def _read(
     )
 
 
+def _of_files(table: DataFrame, paths: Sequence[str]) -> DataFrame:
+    from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+    return table.where(F.col("_metadata.file_name").isin([path.rsplit("/", 1)[-1] for path in paths]))
+
+
 def _what(leaf: ExecutableLeaf) -> str:
     return leaf.name or leaf.location or leaf.kind
 
 
-def _frames(session: SparkSession, found: Found, given: list[Any], classes: Sequence[str]) -> list[Any]:
+def _frame(
+    session: SparkSession,
+    found: Found,
+    given: Sequence[DataFrame],
+    part: int = 0,
+    classes: Sequence[str] = (),
+    gives: Gives = "rows",
+) -> DataFrame:
+    """The frame of a plan, whose leaves are given."""
+    from pyspark.sql import DataFrame
+
+    executable = found.executable
+    if part >= len(found.commands or (None,)):
+        raise ExecutableError(
+            f"{executable.execution_id} has {len(found.commands)} plans, numbered from 0; there is no part {part}"
+        )
     context: Any = session.sparkContext
     gateway, jvm = context._gateway, context._jvm
     leaves, prefixes, moment = jvm.java.util.ArrayList(), jvm.java.util.ArrayList(), jvm.java.util.HashMap()
-    for plan in given:
-        leaves.add(plan)
+    for frame in given:
+        leaves.add(frame._jdf.queryExecution().analyzed())
     for prefix in classes:
         prefixes.add(prefix)
     for key, value in _moment(found).items():
@@ -226,16 +292,20 @@ def _frames(session: SparkSession, found: Found, given: list[Any], classes: Sequ
     for key, value in context.environment.items():
         environment.put(key, value)
     python = [context.pythonExec, context.pythonVer, environment, context._javaAccumulator]
-    values = [session._jsparkSession, found.blob, leaves, moment, prefixes, *python]
+    command = None if gives == "rows" else str((found.commands[part] or {}).get("class", "a query"))
+    values = [session._jsparkSession, found.blob, leaves, moment, prefixes, *python, part, command, gives == "changed"]
     arguments = gateway.new_array(jvm.java.lang.Object, len(values))
     for number, value in enumerate(values):
         arguments[number] = value
     try:
-        return list(RESTORER.load(gateway).getConstructors()[0].newInstance(arguments).frames())
+        restored = RESTORER.load(gateway).getConstructors()[0].newInstance(arguments).frame()
     except ExecutableError:
         raise
     except Exception as error:
-        raise ExecutableError(f"the plan of {found.executable.execution_id} cannot be restored: {_cause(error)}") from error
+        raise ExecutableError(f"the plan of {executable.execution_id} cannot be restored: {_cause(error)}") from error
+    if restored is None:
+        raise ExecutableError(f"the plan {part} of {executable.execution_id} is not in what is kept of it")
+    return DataFrame(restored, session)
 
 
 def _moment(found: Found) -> dict[str, str]:

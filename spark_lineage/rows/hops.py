@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, reduce
@@ -27,14 +26,13 @@ from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
 from .local import local_frame
+from .plans import CHANGES, plans_of
 from .tracing import is_comparable, trace
 from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
 _PLACE = StructType([StructField("__lineage_file", StringType()), StructField("__lineage_position", LongType())])
-_COPIES = {"update", "delete", "merge"}
-"""Operations that write rows again that they do not change."""
-_EQUAL = 1_000
+_EQUALS = 1_000
 """So many rows of the version before are followed that equal those that are looked for."""
 Told = Callable[[str], None]
 
@@ -42,12 +40,16 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """`depth`: how many hops at most. `rows`: how many rows of the table are traced. `limit`: how many rows of a source are told, and
-    followed further. `deciding`: of groups and ranks only the rows that decided. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    followed further. `deciding`: of groups and ranks only the rows that decided. `history`, `executions` are of forward traces: whether
+    those are followed whose rows are gone from the newest version, and how many of those that read a dataset. `executables`, `key`: as the
+    options `executables.store` and `executables.key`."""
 
     depth: int = 1
     rows: int = 10
     limit: int = 20
     deciding: bool = False
+    history: bool = False
+    executions: int = 50
     executables: str = ""
     key: str = ""
 
@@ -78,7 +80,7 @@ def trace_table(
     is told in the hop."""
     options = options or Options()
     key, location = place_of(store, dataset)
-    frame, version = _version(spark, location, version)
+    frame, version = version_of(spark, location, version)
     rows = _chosen(frame, where, options.rows, dataset, version)
     waiting = deque([_Rows(key, dataset, location, version, frame, rows, 1)])
     seen: set[tuple[DatasetKey, int, Any]] = set()
@@ -92,7 +94,7 @@ def trace_table(
             waiting.extend(next_rows)
 
 
-def _version(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
+def version_of(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
     """The rows of a version with their identity, the newest by default."""
     number = _newest(location) if version is None else version
     reader = spark.read.format("delta").option("versionAsOf", number)
@@ -133,7 +135,7 @@ def _hops(
         return
     asked = Hop(
         depth=one.depth, namespace=one.key[0], name=one.key[1], alias=one.alias, version=one.version, written_version=None,
-        rows=tuple(_values(row) for row in one.rows),
+        rows=tuple(values_of(row) for row in one.rows),
     )  # fmt: skip
     try:
         log = log_of(one.location)
@@ -143,19 +145,16 @@ def _hops(
         return
     for written, rows in sorted(by_version.items()):
         told(f"{one.alias or one.key[1]}: {len(rows)} rows of version {written}")
-        hop = replace(asked, written_version=written, rows=tuple(_values(row) for row in rows))
+        hop = replace(asked, written_version=written, rows=tuple(values_of(row) for row in rows))
         if written == log.first and log.first > 0:
             why = f"the log begins with version {log.first}: it no longer tells which version wrote it"
             yield replace(hop, written_version=None, ended=why), []
             continue
-        try:
-            hop, next_rows = _followed(spark, store, replace(one, rows=rows), hop, log, options)
-        except (LineageError, PySparkException, Py4JJavaError) as error:
-            hop, next_rows = replace(hop, ended=_text(error)), []
-        if hop.witness is not None and one.depth < options.depth:
-            next_rows, failed = _deeper(spark, hop.witness.sources, one.depth + 1)
-            hop = replace(hop, ended=failed)
-        yield hop, next_rows
+        for followed, next_rows in _followed(spark, store, replace(one, rows=rows), hop, log, options):
+            if followed.witness is not None and one.depth < options.depth:
+                next_rows, failed = _deeper(spark, followed.witness.sources, one.depth + 1)
+                followed = replace(followed, ended=failed)
+            yield followed, next_rows
 
 
 def _by_version(one: _Rows, log: DeltaLog) -> dict[int, tuple[Row, ...]]:
@@ -175,47 +174,58 @@ def _by_version(one: _Rows, log: DeltaLog) -> dict[int, tuple[Row, ...]]:
 
 def _followed(
     spark: SparkSession, store: Store, one: _Rows, hop: Hop, log: DeltaLog, options: Options
-) -> tuple[Hop, list[_Rows]]:
+) -> Iterator[tuple[Hop, list[_Rows]]]:
+    """What a version made of rows: two hops where a command changed some of them and wrote others again as they were."""
     written = hop.written_version
     assert written is not None
-    execution = _writer(store, one.key, log.table_id_of(written), written)
-    if execution is not None:
-        hop = replace(
-            hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
-            operation=execution["operation"],
-        )  # fmt: skip
-    if _only_rearranges(log, written):
-        return _kept(spark, one, hop, written, "it was rearranged (OPTIMIZE)")
-    if execution is None:
-        return replace(hop, ended=f"version {written} was written by nothing that is recorded"), []
-    if execution["operation"] in _COPIES:
-        return _kept(spark, one, hop, written, f"it was written again by {str(execution['operation']).upper()}")
-    found = find(store.location, execution["execution_id"], executables=options.executables, key=options.key)
-    changed = _changed(store, found)
     try:
-        witness = _witness(spark, _as_written(spark, one, written), found, options)
+        execution, mode = _writer(store, one.key, log.table_id_of(written), written)
+        if execution is not None:
+            hop = replace(
+                hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
+                operation=execution["operation"],
+            )  # fmt: skip
+        if mode in CHANGES or only_rearranges(log, written):
+            passed, changed = _kept(spark, one, hop, written, mode if mode in CHANGES else None)
+            if passed is not None:
+                yield passed
+            if not changed:
+                return
+            one = replace(one, rows=changed)
+            hop = replace(hop, rows=tuple(values_of(row) for row in changed))
+    except (LineageError, PySparkException, Py4JJavaError) as error:
+        yield replace(hop, ended=text_of(error)), []
+        return
+    try:
+        yield _traced(spark, store, one, hop, options), []
+    except (LineageError, PySparkException, Py4JJavaError) as error:
+        yield replace(hop, ended=text_of(error)), []
+
+
+def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options) -> Hop:
+    """The hop with the witness of its rows, from the plan of the execution that wrote them."""
+    if hop.execution_id is None:
+        return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded")
+    assert hop.written_version is not None
+    found = find(store.location, hop.execution_id, executables=options.executables, key=options.key)
+    differs = changed_since(store, found)
+    try:
+        witness = _witness(spark, store, _as_written(spark, one, hop.written_version), found, options)
     except TraceError as error:
-        raise TraceError("; ".join((str(error), *changed))) from error
-    if changed:
+        raise TraceError("; ".join((str(error), *differs))) from error
+    if differs:
         completeness = "superset" if witness.completeness == "exact" else witness.completeness
-        witness = replace(witness, completeness=completeness, reasons=(*witness.reasons, *changed))
-    return replace(hop, witness=witness), []
+        witness = replace(witness, completeness=completeness, reasons=(*witness.reasons, *differs))
+    return replace(hop, witness=witness)
 
 
-def _witness(spark: SparkSession, one: _Rows, found: Found, options: Options) -> Witness:
+def _witness(spark: SparkSession, store: Store, one: _Rows, found: Found, options: Options) -> Witness:
     """Of the plan that gives the rows, where the execution has several."""
     targets = _targets(spark, one)
-    commands = [command or {} for command in found.commands] or [{}]
-    # rows that the command wrote again from the table itself are of groups of the plan's all the same
-    fixed = (
-        len(commands) == 1
-        and "replacewhere" not in json.dumps(commands).lower()
-        and commands[0].get("deleteExpr", "true") == "true"
-    )
     failed: TraceError | None = None
-    for part in range(len(commands)):
+    for plan in plans_of(store, found, one.location, options.executables, options.key):
         try:
-            return trace(found, targets, limit=options.limit, part=part, fixed=fixed, deciding=options.deciding)
+            return trace(plan, targets, limit=options.limit, deciding=options.deciding)
         except TraceError as error:
             failed = failed or error
     assert failed is not None
@@ -226,14 +236,14 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
     """The rows with the columns that the table had when they were written."""
     if written == one.version:
         return one
-    frame, _ = _version(spark, one.location, written)
+    frame, _ = version_of(spark, one.location, written)
     if frame.columns == one.frame.columns:
         return one
     rows = _at(spark, frame, [(row[_IDENTITY]["file"], row[_IDENTITY]["position"]) for row in one.rows])
     return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
 
 
-def _changed(store: Store, found: Found) -> tuple[str, ...]:
+def changed_since(store: Store, found: Found) -> tuple[str, ...]:
     """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
     told: dict[str, str] = {}
     of_files = {
@@ -255,34 +265,49 @@ def _targets(spark: SparkSession, one: _Rows) -> DataFrame:
     return local_frame(spark, [tuple(row)[:-1] for row in one.rows], schema)
 
 
-def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, why: str) -> tuple[Hop, list[_Rows]]:
-    """Rows that a commit wrote again as they were: they are looked for in the version before. What it changed is not found there."""
+def _kept(
+    spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | None
+) -> tuple[tuple[Hop, list[_Rows]] | None, tuple[Row, ...]]:
+    """Of rows that a commit wrote: those that it wrote again as they were, which are looked for in the version before; and those that it made.
+
+    Where more rows are equal to one after the commit than before, it is both. `mode`: as the output's, None of a commit that only rearranges.
+    """
     one = _as_written(spark, one, written)
     before = written - 1
-    frame, _ = _version(spark, one.location, before)
+    frame, _ = version_of(spark, one.location, before)
     wanted = _targets(spark, one)
     columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
     if not columns:
         raise TraceError(f"version {before} has no column by which the row could be known again")
+    found = _equal(frame, wanted, columns)
+    then = Counter(repr([row[name] for name in columns]) for row in found)
+    now = Counter(
+        repr([row[name] for name in columns]) for row in _equal(version_of(spark, one.location, written)[0], wanted, columns)
+    )
+    by_values = [(row, repr([row[name] for name in columns])) for row in one.rows]
+    changed = tuple(row for row, values in by_values if now[values] > then[values])
+    if mode is None:
+        why = "it was rearranged (OPTIMIZE)"
+        if changed:
+            raise TraceError(
+                f"{len(changed)} of {len(one.rows)} rows are not in version {before}, though version {written} only rearranged rows"
+            )
+    else:
+        why = f"it was written again by {mode.upper()}"
+    if not found:
+        return None, changed
+    kept = tuple(values_of(row) for row, values in by_values if then[values])
+    passed = replace(hop, rows=kept, passed=f"{why}, and is looked for in version {before}")
+    return (passed, [replace(one, version=before, frame=frame, rows=tuple(found))]), changed
+
+
+def _equal(frame: DataFrame, wanted: DataFrame, columns: Sequence[str]) -> list[Row]:
+    """The rows with these values, as far as they are followed."""
     same = reduce(
         lambda left, right: left & right,
         (F.col(f"old.{quoted(name)}").eqNullSafe(F.col(f"new.{quoted(name)}")) for name in columns),
     )
-    new = F.broadcast(wanted.alias("new"))
-    found = frame.alias("old").join(new, same, "left_semi").limit(_EQUAL).collect()
-    now = _version(spark, one.location, written)[0].alias("old").join(new, same, "left_semi").limit(_EQUAL).count()
-    known = {repr([row[name] for name in columns]) for row in found}
-    made = sum(repr([row[name] for name in columns]) not in known for row in one.rows)
-    ended = None
-    what = (hop.operation or "the commit").upper()
-    if made:
-        ended = f"{made} of {len(one.rows)} rows are not in version {before} as they are: {what} changed or made them, which cannot be traced yet"
-    elif now > len(found):
-        ended = f"{now} rows equal these now, {len(found)} did in version {before}: {what} changed or made the others, which cannot be traced yet"
-    passed = f"{why}, and is looked for in version {before}"
-    return replace(hop, passed=passed, ended=ended), [
-        replace(one, version=before, frame=frame, rows=tuple(found))
-    ] if found else []
+    return frame.alias("old").join(F.broadcast(wanted.alias("new")), same, "left_semi").limit(_EQUALS).collect()
 
 
 def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple[list[_Rows], str | None]:
@@ -294,12 +319,12 @@ def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple
         if source.version is None or source.location is None or not places:
             continue
         try:
-            frame, version = _version(spark, source.location, source.version)
+            frame, version = version_of(spark, source.location, source.version)
             found = _at(spark, frame, places)
             key = (source.namespace, source.name)
             rows.append(_Rows(key, source.alias, absolute(source.location), version, frame, found, depth))
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            failed.append(f"{source.alias or source.name} is not followed: {_text(error)}")
+            failed.append(f"{source.alias or source.name} is not followed: {text_of(error)}")
     return rows, "; ".join(failed) or None
 
 
@@ -312,23 +337,24 @@ def _at(spark: SparkSession, frame: DataFrame, places: Sequence[tuple[str | None
     return tuple(frame.join(F.broadcast(wanted), place, "left_semi").collect())
 
 
-def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> dict[str, Any] | None:
+def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> tuple[dict[str, Any] | None, str | None]:
+    """The execution that wrote a version, and the output's `write_mode`."""
     condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and table_id = {literal(table_id)} and delta_version = {version}"
-    for row in store.arrow("outputs", ["execution_id"], condition).to_pylist():
+    for row in store.arrow("outputs", ["execution_id", "write_mode"], condition).to_pylist():
         columns = ["execution_id", "run_id", "job_name", "operation"]
         for execution in store.arrow("executions", columns, f"execution_id = {literal(row['execution_id'])}").to_pylist():
-            return dict(execution)
-    return None
+            return dict(execution), row["write_mode"]
+    return None, None
 
 
-def _only_rearranges(log: DeltaLog, version: int) -> bool:
+def only_rearranges(log: DeltaLog, version: int) -> bool:
     added = [held for held in log.held if held.since == version]
     return bool(added) and not any(held.action.get("dataChange", True) for held in added)
 
 
-def _values(row: Row) -> dict[str, Any]:
+def values_of(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.asDict().items() if name != _IDENTITY}
 
 
-def _text(error: Exception) -> str:
+def text_of(error: Exception) -> str:
     return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from ..errors import SnapshotError
@@ -16,10 +16,13 @@ PREFIX = "__lineage_leaf_"
 """Of the column with a leaf's identity; its number follows. Block.java knows it, too."""
 _METADATA = {"file": "file_path", "position": "row_index", "row_id": "row_id"}
 _TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
+MEANT = "meant"
+"""Of the field that says of a row whether it is one of those that are followed to what was made of them. Forward.java knows it, too."""
 
 
-def identified(frame: DataFrame, number: int) -> DataFrame:
-    """The rows of a leaf, each with a column more that says which it is: a struct of `file`, `position`, `row_id`, `h0`, `h1`."""
+def identified(frame: DataFrame, number: int, meant: Column | None = None) -> DataFrame:
+    """The rows of a leaf, each with a column more that says which it is: a struct of `file`, `position`, `row_id`, `h0`, `h1`, and of
+    whether it is `meant` where that is asked."""
     told = _with_positions(frame)
     parts: dict[str, Column] = {}
     fields = _metadata_fields(told)
@@ -28,7 +31,10 @@ def identified(frame: DataFrame, number: int) -> DataFrame:
             parts[name] = F.col(f"_metadata.{metadata}")
     if "position" not in parts:
         parts |= _hashes(frame)
-    return told.select("*", F.struct(*(_part(name, parts) for name in _TYPES)).alias(f"{PREFIX}{number}"))
+    named = [_part(name, parts) for name in _TYPES]
+    if meant is not None:
+        named.append(meant.cast("boolean").alias(MEANT))
+    return told.select("*", F.struct(*named).alias(f"{PREFIX}{number}"))
 
 
 def _part(name: str, parts: dict[str, Column]) -> Column:
@@ -63,5 +69,14 @@ def _with_positions(frame: DataFrame) -> DataFrame:
     plan_class[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
     argument = gateway.new_array(gateway.jvm.java.lang.Object, 1)
     argument[0] = frame._jdf.queryExecution().analyzed()
-    plan = leaves.getMethod("withPositions", plan_class).invoke(None, argument)
+    return _of(session, leaves.getMethod("withPositions", plan_class).invoke(None, argument))
+
+
+def in_session(frame: DataFrame, session: SparkSession) -> DataFrame:
+    """The same rows, where what is asked of them is understood by the settings of another session."""
+    return _of(session, frame._jdf.queryExecution().analyzed())
+
+
+def _of(session: SparkSession, plan: Any) -> DataFrame:
+    gateway: Any = session.sparkContext._gateway
     return DataFrame(gateway.jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan), session)

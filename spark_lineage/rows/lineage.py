@@ -6,7 +6,7 @@ Spark is imported when a row is traced: nothing else needs it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from ..config import load
 from ..errors import QueryError
@@ -15,11 +15,24 @@ from ..snapshot.lineage import Lineage as Snapshots
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from .witness import Hop
+    from ..model import RowLineage
+    from .witness import ForwardHop, Hop
 
 
 class Lineage(Snapshots):
     """What is recorded in one store, what the datasets themselves hold, and which rows made which."""
+
+    @overload
+    def trace(
+        self, dataset: str, *, where: str, version: int | None = None, forward: Literal[False] = False, depth: int = 1,
+        rows: int = 10, limit: int = 20, spark: SparkSession | None = None,
+    ) -> tuple[Hop, ...]: ...  # fmt: skip
+
+    @overload
+    def trace(
+        self, dataset: str, *, where: str, version: int | None = None, forward: Literal[True], history: bool = False,
+        executions: int = 50, depth: int = 1, limit: int = 20, spark: SparkSession | None = None,
+    ) -> tuple[ForwardHop, ...]: ...  # fmt: skip
 
     def trace(
         self,
@@ -27,33 +40,45 @@ class Lineage(Snapshots):
         *,
         where: str,
         version: int | None = None,
+        forward: bool = False,
+        history: bool = False,
+        executions: int = 50,
         depth: int = 1,
         rows: int = 10,
         limit: int = 20,
         deciding: bool = False,
         spark: SparkSession | None = None,
-    ) -> tuple[Hop, ...]:
-        """The source rows that made rows of a Delta table, hop by hop: as `spark-lineage trace`, in this session or the active one.
+    ) -> tuple[Hop, ...] | tuple[ForwardHop, ...]:
+        """The source rows that made rows of a Delta table, hop by hop, or `forward` the rows that were made of rows of a dataset: as
+        `spark-lineage trace`, in this session or the active one.
 
         `deciding`: of a group with a min, max, first or last only the rows that decided it, of a rank the row alone: `completeness` is `deciding` then.
         Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
         the way is told in its hop.
         """
+        from .forward import trace_forward
         from .hops import Options, trace_table
         from .session import session
 
-        if min(depth, rows, limit) < 1:
-            raise QueryError("depth, rows and limit are numbers of at least 1")
+        if min(depth, rows, limit, executions) < 1:
+            raise QueryError("depth, rows, limit and executions are numbers of at least 1")
         settings = load(store=self._location)
         options = Options(
-            depth=depth,
-            rows=rows,
-            limit=limit,
-            deciding=deciding,
-            executables=settings.executables_store,
+            depth=depth, rows=rows, limit=limit, deciding=deciding, history=history, executions=executions, executables=settings.executables_store,
             key=settings.executables_key,
-        )
+        )  # fmt: skip
+        if forward:
+            return tuple(trace_forward(spark or session(), self._store(), dataset, where, version, options))
         return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
+
+    def row_lineage(self, dataset: str, *, version: int | None = None, key: int | None = None) -> tuple[RowLineage, ...]:
+        """The source rows that are kept of the rows in the sample of a version, by default of the newest that has one; `key`: only of rows with this
+        `target_key`. Empty where none is kept. Raises `NotFound` and `Ambiguous`."""
+        from ..snapshot.taking import place_of
+        from .stored import row_lineage
+
+        store = self._store()
+        return row_lineage(store, place_of(store, dataset)[0], version, key)
 
 
 def open(location: str | os.PathLike[str] | None = None) -> Lineage:

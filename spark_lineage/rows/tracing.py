@@ -32,12 +32,13 @@ from pyspark.sql.types import (
 from ..errors import TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
-from ..replay.executables import Found, restore
+from ..replay.executables import restore
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
 from .local import local_frame
+from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
 
 TAG = "__lineage_tag"
@@ -48,23 +49,25 @@ TOLERANCE = 1e-9
 TOLERANCE_OF_FLOATS = 1e-6
 _PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
 """Settings by which rows are left out that were read then: without them what is gone is told."""
-_WHY = {
+WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
     "session window": "of a session window all rows of its group are named, whatever their session",
     "groups by maps": "maps inside of other values, which rows are grouped by, are not compared: rows of all such groups are named",
     "Offset": "OFFSET leaves out rows that others are counted after",
+    "declared function": "of a Python function over whole rows those rows are named that its author declared",
     "semi join": "IN and EXISTS need one of the rows that match",
     "deciding aggregate": "of a group only the rows are named that decided its min, max, first or last, all that are equal there",
     "partly deciding aggregate": "of a group only the rows are named that decided its min, max, first or last: its other functions looked at all of its rows, which are more",
     "rank": "of rows before a row in its rank none is named: it may stand further ahead without them",
 }
-_WHY |= {
-    kind.replace("aggregate", "of all"): _WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
+DELTA = ("delta", "delta_files")
+WHY |= {
+    kind.replace("aggregate", "of all"): WHY[kind].replace("of a group", "of all rows").replace("its rows", "them")
     for kind in ("deciding aggregate", "partly deciding aggregate")
 }
-_DECIDING = {kind for kind in _WHY if "deciding" in kind} | {"rank"}
-_GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
+_DECIDING = {kind for kind in WHY if "deciding" in kind} | {"rank"}
+GROUPED = {"aggregate", "filtered aggregate", "groups by maps", "session window", "window", *_DECIDING}
 
 
 @dataclass(frozen=True)
@@ -91,33 +94,32 @@ class Followed:
         return self.missing < self.targets
 
 
-def trace(
-    found: Found, targets: DataFrame, *, limit: int = 100, part: int = 0, fixed: bool = True, deciding: bool = False
-) -> Witness:
+def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool = False) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    `fixed`: the rows are known to be of this plan, and are looked for by their groups where what it reads is as it was. `deciding`: of a group
+    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. `deciding`: of a group
     with a min, max, first, last, max_by or min_by only the rows that decided it, of a rank the row alone. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
+    found = asked.found
     executable = found.executable
     leaves: dict[int, ExecutableLeaf] = {}
     for leaf in executable.leaves:
-        _check_identity(leaf)
-        leaves.setdefault(_first_of(leaf, executable.leaves), leaf)
+        check_identity(leaf)
+        leaves.setdefault(first_of(leaf, executable.leaves), leaf)
     read: dict[int, DataFrame] = {}
 
     def rows_of(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
-        number = _first_of(leaf, executable.leaves)
+        number = first_of(leaf, executable.leaves)
         read[number] = identified(rows, number)
         return read[number]
 
-    plan = restore(targets.sparkSession, found, part=part, leaf_rows=rows_of)
+    plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
     for name in _PASS_OVER_FILES:
         plan.sparkSession.conf.set(name, "false")
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=fixed and as_it_was, deciding=deciding)
+        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
         followed = replace(
             followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
         )
@@ -129,19 +131,17 @@ def trace(
             "does not give the same rows each time (rand, a LIMIT without an order, a function of Python), or what it read has changed"
         )
     sources = tuple(
-        _source(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
+        source_of(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
-    times = Counter(_first_of(leaf, executable.leaves) for leaf in executable.leaves)
-    twice = [leaves[number] for number, count in times.items() if count > 1] if _GROUPED & {*followed.kinds} else []
-    return _labelled(
-        followed, sources, [leaf for leaf in leaves.values() if not is_fixed(leaf) and leaf.kind != "files"], twice
-    )
+    times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
+    twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
+    return labelled(followed, sources, read_today(leaves.values()), twice, asked.reasons)
 
 
-def _check_identity(leaf: ExecutableLeaf) -> None:
+def check_identity(leaf: ExecutableLeaf) -> None:
     """Raises TraceError where another table lies in the place of the one that was read."""
-    if leaf.kind != "delta" or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
+    if leaf.kind not in DELTA or leaf.table_id is None or leaf.location is None or leaf.delta_version is None:
         return
     now = identity_of(absolute(leaf.location), leaf.delta_version)
     if now is not None and now[0] != leaf.table_id:
@@ -150,16 +150,24 @@ def _check_identity(leaf: ExecutableLeaf) -> None:
         )
 
 
-def _first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
+def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     """The number of the first leaf that reads the same: what is read twice is one source."""
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
 
 
+def reason_of(kind: str) -> str:
+    """Why what is on the way names more rows than are needed."""
+    return WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
+
+
+def read_today(leaves: Iterable[ExecutableLeaf]) -> list[ExecutableLeaf]:
+    """Those that are read as they are now, and whose files are not held against those of then."""
+    return [leaf for leaf in leaves if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
+
+
 def is_fixed(leaf: ExecutableLeaf) -> bool:
     """Whether it is read again exactly as it was."""
-    return (
-        leaf.kind == "delta" and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
-    )
+    return leaf.kind in DELTA and leaf.delta_version is not None and leaf.version_basis == "exact" and leaf.table_id is not None
 
 
 def follow(
@@ -174,7 +182,7 @@ def follow(
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
     tracer = _tracer(plan, most, fixed, deciding)
     try:
-        tracer.follow(_product(plan, targets)._jdf.queryExecution().analyzed())
+        tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
         rows = {
             int(number): _rows(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
@@ -208,16 +216,20 @@ def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     return TRACER.load(gateway).getConstructors()[0].newInstance(arguments)
 
 
-def _product(plan: DataFrame, targets: DataFrame) -> DataFrame:
-    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one."""
-    pairs = _pairs(plan.columns, targets.columns)
+def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None) -> DataFrame:
+    """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one.
+
+    `numbered`: the same rows, with a number each before their columns.
+    """
+    paired = pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
-    wanted = targets.toDF(*(f"t{number}" for number in range(len(targets.columns))))
-    meant = wanted.select(F.lit(0).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in pairs))
+    names = [f"t{number}" for number in range(len(targets.columns))]
+    wanted = targets.toDF(*names).withColumn(TAG, F.lit(0)) if numbered is None else numbered.toDF(TAG, *names)
+    meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
-        for c, t in pairs
+        equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
+        for c, t in paired
         if not _has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
@@ -229,7 +241,7 @@ def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
     return DataFrame(frame._jdf, other.sparkSession)
 
 
-def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
+def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     """Positions of the columns that are the same: by name where each of the plan's is one of the target's, else by position."""
     places = {name.lower(): at for at, name in enumerate(target)}
     names = [name.lower() for name in plan]
@@ -238,7 +250,7 @@ def _pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     return [(at, at) for at in range(min(len(plan), len(target)))]
 
 
-def _same(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
+def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
     if given.simpleString() != data_type.simpleString():
         value = value.try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
@@ -308,7 +320,7 @@ def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: 
         return rows
     identity = F.col(f"{PREFIX}{number}")
     hashes = [_lanes(one.fingerprint) for one in told if one.fingerprint is not None]
-    wanted = local_frame(frame.sparkSession, hashes, _HASHES)
+    wanted = local_frame(frame.sparkSession, hashes, HASHES)
     same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
     groups = frame.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
     times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
@@ -316,7 +328,7 @@ def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: 
     return told, sum(one.multiplicity for one in told)
 
 
-_HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
+HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
 
 
 def _lanes(fingerprint: str) -> tuple[int, int]:
@@ -345,7 +357,7 @@ def source_row(identity: Row, values: dict[str, Any]) -> SourceRow:
     )  # fmt: skip
 
 
-def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
+def source_of(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole: str | None) -> Source:
     location = leaf.location or (leaf.paths[0] if leaf.paths else None)
     key = exact_place(absolute(location)).key if location else ("", leaf.name or f"leaf {leaf.number}")
     return Source(
@@ -354,15 +366,15 @@ def _source(leaf: ExecutableLeaf, rows: tuple[SourceRow, ...], count: int, whole
     )  # fmt: skip
 
 
-def _labelled(
-    followed: Followed, sources: tuple[Source, ...], today: list[ExecutableLeaf], twice: list[ExecutableLeaf]
+def labelled(
+    followed: Followed,
+    sources: tuple[Source, ...],
+    today: list[ExecutableLeaf],
+    twice: list[ExecutableLeaf],
+    more: tuple[str, ...] = (),
 ) -> Witness:
-    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
-    reasons = [
-        _WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
-        for kind in followed.kinds
-        if kind != "aggregate"
-    ]
+    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
+    reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
     reasons += [
         f"{leaf.name or leaf.location or leaf.kind} is read as it is now: its version of then is not known" for leaf in today
@@ -375,6 +387,7 @@ def _labelled(
         f"column {name} is a variant, and is not compared: rows that differ only there are meant, too"
         for name in followed.uncompared
     ]
+    reasons += more
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
     completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"

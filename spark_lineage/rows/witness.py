@@ -84,3 +84,46 @@ class Hop:
     witness: Witness | None = None
     passed: str | None = None
     ended: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """The rows of a dataset that rows of a source contributed to, as they were written.
+
+    `version`: the one that wrote them, None of what has no versions. `rows` are at most as many as were asked for, `count` is how many there are, `remaining`
+    how many of them version `newest` still has: None where that cannot be told.
+    """
+
+    namespace: str
+    name: str
+    alias: str | None
+    location: str | None
+    table_id: str | None
+    version: int | None
+    rows: tuple[SourceRow, ...] = ()
+    count: int = 0
+    newest: int | None = None
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForwardHop:
+    """What an execution made of rows of a version of a dataset.
+
+    `source`: the rows that are meant, in the version that was read; its `whole` says why these decide about all that was written.
+    `completeness`: `exact`, the rows of the target are those that they contributed to; `superset`, not each of them need depend on one; `partial`, some may be
+    missing; `truncated`, more were found than are told. `reasons` say why it is not exact. `ended`: why it goes no further, or
+    why nothing can be said: the other fields are as far as it came then.
+    """
+
+    depth: int
+    source: Source
+    target: Target | None = None
+    execution_id: str | None = None
+    run_id: str | None = None
+    job_name: str | None = None
+    operation: str | None = None
+    completeness: Completeness | None = None
+    reasons: tuple[str, ...] = ()
+    queries: int = 0
+    ended: str | None = None

@@ -43,7 +43,7 @@ _REFERENCES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 """Of each table of named content: the name, and the columns that refer to it."""
 
-_DATED = ("executions", "inputs", "outputs", "plan_executables")
+_DATED = ("executions", "inputs", "outputs", "plan_executables", "row_samples", "row_lineage")
 """In the order in which expiry deletes: executions first, so that a reader never finds half of one."""
 
 

@@ -108,6 +108,11 @@ def _parts_and_kept_versions(location: str) -> None:
         create_table(location, TABLES[table])
 
 
+def _row_samples(location: str) -> None:
+    create_table(location, TABLES["row_lineage"])
+    create_table(location, TABLES["row_samples"])
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -123,4 +128,5 @@ STEPS: tuple[Step, ...] = (
         "outputs.observed_rows, observed_checksum and observed_classes; the tables snapshot_parts, archives and preserved",
         _parts_and_kept_versions,
     ),
+    Step(7, "the tables row_lineage and row_samples", _row_samples),
 )

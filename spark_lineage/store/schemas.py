@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -24,6 +24,7 @@ _STRING = pa.string()
 _LONG = pa.int64()
 _INT = pa.int32()
 _BOOL = pa.bool_()
+_DOUBLE = pa.float64()
 _DATE = pa.date32()
 _TIME = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(_STRING)
@@ -92,6 +93,8 @@ class TableSchema:
     cluster_by: tuple[str, ...] = ()
     apart: bool = False
     """It may lie in a place of its own, with rights of its own (the option `executables.store`)."""
+    repetitive: bool = False
+    """Most columns of a file have few values: dictionaries make it small."""
     filled: str | None = None
     """A column that rows of an earlier release lack: content that has such rows alone is written once more."""
 
@@ -437,6 +440,78 @@ TABLES: dict[str, TableSchema] = {
             ),
             key=("namespace", "name", "fingerprint", "created_at"),
             statistics=("name", "fingerprint"),
+        ),
+        TableSchema(
+            "row_lineage",
+            model.RowLineage,
+            _schema(
+                "execution_id target_namespace target_name target_version target_row completeness sample_fraction event_date",
+                execution_id=_STRING,
+                target_namespace=_STRING,
+                target_name=_STRING,
+                target_version=_LONG,
+                target_row=_BYTES,
+                target_key=_LONG,
+                source_namespace=_STRING,
+                source_name=_STRING,
+                source_version=_LONG,
+                source_row_kind=_STRING,
+                source_file=_STRING,
+                source_position=_LONG,
+                source_fingerprint=_BYTES,
+                multiplicity=_LONG,
+                source_rows=_LONG,
+                completeness=_STRING,
+                sample_fraction=_DOUBLE,
+                event_date=_DATE,
+            ),
+            key=(
+                "execution_id",
+                "target_namespace",
+                "target_name",
+                "target_version",
+                "target_row",
+                "source_namespace",
+                "source_name",
+                "source_version",
+                "source_row_kind",
+                "source_file",
+                "source_position",
+                "source_fingerprint",
+            ),
+            statistics=("execution_id", "target_name", "target_version", "target_key", "source_name"),
+            partition_by=("event_date",),
+            repetitive=True,
+        ),
+        TableSchema(
+            "row_samples",
+            model.RowSample,
+            _schema(
+                "namespace name table_id delta_version execution_id fraction per_row taken_at event_date",
+                namespace=_STRING,
+                name=_STRING,
+                table_id=_STRING,
+                delta_version=_LONG,
+                execution_id=_STRING,
+                fraction=_DOUBLE,
+                per_row=_LONG,
+                key=_STRINGS,
+                rows_written=_LONG,
+                rows_chosen=_LONG,
+                witness_rows=_LONG,
+                rows_exact=_LONG,
+                rows_superset=_LONG,
+                rows_partial=_LONG,
+                rows_truncated=_LONG,
+                reasons=_STRINGS,
+                reason=_STRING,
+                seconds=_DOUBLE,
+                taken_at=_TIME,
+                event_date=_DATE,
+            ),
+            key=("namespace", "name", "table_id", "delta_version", "execution_id", "taken_at"),
+            statistics=("name", "table_id", "delta_version"),
+            partition_by=("event_date",),
         ),
         TableSchema(
             "executions",

@@ -112,9 +112,10 @@ class Store:
 
     def append(self, table: str, rows: Sequence[Any], transaction: Transaction | None) -> int:
         """Rows written: all, or 0 where there are none or the table has the transaction. Raises StoreError."""
-        if not rows:
-            return 0
-        data = arrow_of(TABLES[table], rows)
+        return self.append_arrow(table, arrow_of(TABLES[table], rows), transaction) if rows else 0
+
+    def append_arrow(self, table: str, data: pa.Table, transaction: Transaction | None) -> int:
+        """The same of rows in the table's own columns and types: those of samples are too many for records."""
 
         def commit(handle: DeltaTable) -> int:
             write_deltalake(
@@ -124,9 +125,17 @@ class Store:
                 writer_properties=_small_file(TABLES[table]),
                 commit_properties=_commit_properties(transaction),
             )
-            return len(rows)
+            return int(data.num_rows)
 
         return self._commit(table, transaction, commit)
+
+    def remove(self, table: str, predicate: str) -> int:
+        """Rows that were taken away: those for which the SQL condition holds. Raises StoreError."""
+
+        def commit(handle: DeltaTable) -> int:
+            return int(handle.delete(predicate)["num_deleted_rows"] or 0)
+
+        return self._commit(table, None, commit)
 
     def upsert(self, table: str, rows: Sequence[Any], transaction: Transaction | None) -> int:
         """Rows that changed what is recorded in `runs` or `datasets`; 0 where nothing did. Raises StoreError.
@@ -433,8 +442,10 @@ def _small_file(table: TableSchema) -> WriterProperties:
     """A batch is a few rows in many columns: dictionaries and statistics that nobody reads were a third of each file."""
     return WriterProperties(
         compression="ZSTD",
-        default_column_properties=ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE"),
-        column_properties={name: ColumnProperties(statistics_enabled="CHUNK") for name in table.statistics},
+        default_column_properties=ColumnProperties(dictionary_enabled=table.repetitive, statistics_enabled="NONE"),
+        column_properties={
+            name: ColumnProperties(dictionary_enabled=table.repetitive, statistics_enabled="CHUNK") for name in table.statistics
+        },
     )
 
 

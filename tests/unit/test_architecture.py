@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rights": set(),
     "config": {"errors"},
     "model_marks": set(),
+    "sample_marks": set(),
     "model": set(),
     "plan": {"errors", "model", "model_marks"},
     "lineage": {"errors", "model", "plan", "model_marks"},
@@ -33,15 +34,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": FOUNDATION | {"model", "plan", "lineage", "inbox", "store", "run_reads", "snapshot"},
     "query": FOUNDATION | {"model", "store"},
     "export": FOUNDATION | {"model", "store", "query"},
-    "capture": FOUNDATION | {"model_marks"},
+    "capture": FOUNDATION | {"model_marks", "sample_marks"},
     "snapshot": (CORE - {"ingest"}) | {"capture"},
     "replay": CORE | {"capture", "snapshot"},
-    "rows": CORE | {"capture", "snapshot", "replay"},
+    "rows": CORE | {"capture", "snapshot", "replay", "sample_marks"},
     "doctor": CORE | {"capture"},
     "render": CORE | {"doctor", "snapshot", "rows", "replay"},
     "web": CORE | {"render"},
     "cli": CORE | {"capture", "doctor", "render", "snapshot", "rows", "replay", "web"},
-    "__init__": {"capture", "query", "snapshot", "rows", "replay"},
+    "__init__": {"capture", "query", "snapshot", "rows", "replay", "sample_marks"},
 }
 # What a room may import from outside the standard library. A room that is not here: nothing.
 MAY_USE: dict[str, set[str]] = {

@@ -8,6 +8,8 @@ import scala.Product;
 /** Describes the command that took a stored plan's rows: its class, and what it was told of the target and of the way to write. */
 final class CommandWriter {
     private static final int LIMIT = 100;
+    private static final java.util.regex.Pattern KEEP_STATE =
+        java.util.regex.Pattern.compile("Aggregate|Distinct|Dedup.*|.*Limit.*|.*State.*|.*MapGroups.*|CoGroup.*");
 
     private CommandWriter() {
     }
@@ -19,6 +21,9 @@ final class CommandWriter {
             return;
         }
         out.open('{').field("class", Reflect.simpleName(command));
+        if (Reflect.simpleName(command).startsWith("WriteToMicroBatch")) {
+            out.field("stateful", isStateful(command));
+        }
         Product product = (Product) command;
         for (int i = 0; i < product.productArity(); i++) {
             int mark = out.mark();
@@ -29,6 +34,21 @@ final class CommandWriter {
             }
         }
         out.close('}');
+    }
+
+    /** Whether rows of a micro-batch depend on those of earlier ones: what Spark keeps a state for. */
+    private static boolean isStateful(LogicalPlan plan) {
+        List children = Reflect.list(plan.children());
+        int streams = 0;
+        boolean stateful = false;
+        for (int i = 0; i < children.size(); i++) {
+            LogicalPlan child = (LogicalPlan) children.get(i);
+            streams += child.isStreaming() ? 1 : 0;
+            stateful |= isStateful(child);
+        }
+        String name = Reflect.simpleName(plan);
+        boolean keeps = name.equals("Join") ? streams > 1 : streams > 0 && KEEP_STATE.matcher(name).matches();
+        return stateful || keeps;
     }
 
     private static void argument(Json out, String name, Object value, Redaction redaction) {

@@ -64,12 +64,14 @@ final class Executable {
             LinkedHashMap arguments = new LinkedHashMap();
             ArrayList commands = new ArrayList();
             take(analyzed, plans, arguments, commands);
-            if (plans.isEmpty() || isOfAStream(analyzed)) {
+            Object ofBatch = one.batch == null ? null : ofFunction(one, plans, arguments, commands);
+            if (plans.isEmpty()) {
                 return;
             }
-            String refused = redaction.literals.inTexts() ? "literals are redacted" : hurried ? "left out under load" : null;
+            String refused = redaction.literals.inTexts() ? "literals are redacted" : hurried ? "left out under load"
+                : one.batch != null && one.batch.batches > 1L ? "it stands for several micro-batches" : null;
             if (refused == null) {
-                write(out, one, plans, arguments, commands, new Budget(0, 0, maxNanos, begun, pace));
+                write(out, one, plans, arguments, commands, ofBatch, new Budget(0, 0, maxNanos, begun, pace));
                 return;
             }
             incomplete.add("executable: " + refused);
@@ -87,9 +89,20 @@ final class Executable {
         out.reset(mark);
     }
 
-    /** A micro-batch is run again from its offsets: that it has no executable is no shortcoming. */
-    private static boolean isOfAStream(LogicalPlan plan) {
-        return Reflect.simpleName(plan).startsWith("WriteToMicroBatch");
+    /**
+     * A micro-batch's plan is followed by those of the writes of the function that `foreachBatch` was given. Returns the first of these, over whose
+     * leaves the batch may be (as an RDD); null where there is none.
+     */
+    private static Object ofFunction(Bridge.Finished one, List plans, Map arguments, List commands) {
+        int own = plans.size();
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            Bridge.Finished inner = (Bridge.Finished) one.nested.get(i);
+            LogicalPlan plan = inner.end.qe() == null ? null : Plans.analyzed(inner.end.qe());
+            if (plan != null && Noise.writes(Reflect.simpleName(plan)) && !Reflect.simpleName(plan).startsWith("WriteToMicroBatch")) {
+                take(plan, plans, arguments, commands);
+            }
+        }
+        return plans.size() > own ? plans.get(own) : null;
     }
 
     /** The plans to be run, with the commands they are for; nothing for a command without rows (ALTER, OPTIMIZE). */
@@ -120,7 +133,10 @@ final class Executable {
         commands.add(command);
     }
 
-    /** MERGE: the source; UPDATE and DELETE: the target. With what the command has of expressions and other plans, by name. */
+    /**
+     * MERGE: the source; UPDATE and DELETE: the target. With what the command has of expressions and other plans, by name; of another plan than the
+     * first with its number before the name.
+     */
     private static void changes(LogicalPlan command, List plans, Map arguments, List commands) {
         Object rows = first(command, new String[] {"source", "sourceTable", "target", "table", "child"});
         if (rows == null || !(command instanceof Product)) {
@@ -128,10 +144,11 @@ final class Executable {
         }
         add((LogicalPlan) rows, command, plans, commands);
         Product product = (Product) command;
+        String part = plans.size() == 1 ? "" : plans.size() - 1 + ".";
         for (int i = 0; i < product.productArity(); i++) {
             Object value = product.productElement(i);
             if (value != rows && isOfThePlan(value)) {
-                arguments.put(product.productElementName(i), value);
+                arguments.put(part + product.productElementName(i), value);
             }
         }
     }
@@ -155,12 +172,13 @@ final class Executable {
         return !items.isEmpty() && (items.get(0) instanceof Expression || Reflect.unwrap(items.get(0)) instanceof Expression);
     }
 
-    private void write(Json out, Bridge.Finished one, List plans, Map arguments, List commands, Budget budget) throws IOException {
+    private void write(Json out, Bridge.Finished one, List plans, Map arguments, List commands, Object ofFunction, Budget budget) throws IOException {
         Bounded bytes = new Bounded(maxBytes);
         Deflater deflater = new Deflater(Deflater.BEST_SPEED);
         PlanStream stream;
+        redaction.cuts.clear();
         try {
-            stream = new PlanStream(new DeflaterOutputStream(bytes, deflater, 8192), budget, redaction);
+            stream = new PlanStream(new DeflaterOutputStream(bytes, deflater, 8192), budget, redaction, ofFunction);
             stream.writeObject(new Object[] {plans.toArray(), arguments});
             stream.close();
         } finally {
@@ -171,8 +189,11 @@ final class Executable {
         out.field("blob", Base64.getEncoder().encodeToString(bytes.toByteArray()));
         out.key("leaves").open('[');
         for (int i = 0; i < stream.leaves.size(); i++) {
-            Leaf.write(out, (LogicalPlan) stream.leaves.get(i), redaction);
+            Leaf.write(out, (LogicalPlan) stream.leaves.get(i), i >= stream.ofFunction, redaction);
             out.comma();
+        }
+        if (!redaction.cuts.isEmpty()) {
+            throw new PlanStream.Left(redaction.cuts.iterator().next() + " are not told");
         }
         out.close(']').comma().key("views").open('[');
         for (int i = 0; i < stream.views.size(); i++) {

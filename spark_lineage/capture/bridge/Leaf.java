@@ -8,6 +8,8 @@ import org.apache.spark.sql.execution.datasources.LogicalRelation;
 
 /** The leaves of a plan that read something: told from those that hold their rows, and described for who reads it again. */
 final class Leaf {
+    private static final int FILES_MAX = 1000;
+
     private Leaf() {
     }
 
@@ -21,9 +23,15 @@ final class Leaf {
             || name.equals("LogicalRDD") || name.equals("ExternalRDD") || name.equals("InMemoryRelation");
     }
 
-    /** `{"class", "output": [ids], "columns": [names], "source": {..}, "schema", "table", "catalog", "identifier"}` */
-    static void write(Json out, LogicalPlan leaf, Redaction redaction) {
+    /**
+     * `{"class", "output": [ids], "columns": [names], "inner", "files": [names], "source": {..}, "schema", "table", "catalog", "identifier"}`.
+     * `inner`: of a plan of the function that `foreachBatch` was given.
+     */
+    static void write(Json out, LogicalPlan leaf, boolean inner, Redaction redaction) {
         out.open('{').field("class", Reflect.simpleName(leaf));
+        if (inner) {
+            out.field("inner", true);
+        }
         List output = Reflect.list(leaf.output());
         out.key("output").open('[');
         for (int i = 0; i < output.size(); i++) {
@@ -56,6 +64,8 @@ final class Leaf {
             HadoopFsRelation files = (HadoopFsRelation) leaf.relation();
             if (!"delta".equals(Sources.format(files.fileFormat()))) {
                 out.field("schema", files.schema().json());
+            } else if (leaf.isStreaming()) {
+                ofBatch(out, files.location());
             }
             return;
         }
@@ -64,6 +74,19 @@ final class Leaf {
             out.field("format", "jdbc");
             options(out, Reflect.tryCall(jdbc, "parameters"), redaction);
         }
+    }
+
+    /** The files of a table that a micro-batch reads: those of the commits since the batch before. */
+    private static void ofBatch(Json out, Object index) {
+        List added = Reflect.list(Reflect.tryCall(index, "addFiles"));
+        if (added.size() > FILES_MAX) {
+            throw new Budget.Over("the micro-batch reads more than " + FILES_MAX + " files of a table");
+        }
+        out.key("files").open('[');
+        for (int i = 0; i < added.size(); i++) {
+            out.string(Reflect.text(Reflect.tryCall(added.get(i), "path"))).comma();
+        }
+        out.close(']').comma();
     }
 
     private static void source(Json out, String key, Object value, Redaction redaction) {

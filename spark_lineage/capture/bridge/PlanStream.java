@@ -38,9 +38,15 @@ final class PlanStream extends ObjectOutputStream {
     /** Whether something was there whose value is taken when the plan runs: current_timestamp and its like, current_user. */
     boolean asksTheClock;
     boolean asksTheUser;
+    private final Object second;
+    /** How Spark calls the function that comes next. */
+    private String called;
+    /** The number of the first leaf of the plan that was named as the second, and of those behind it. */
+    int ofFunction = Integer.MAX_VALUE;
 
-    PlanStream(OutputStream out, Budget budget, Redaction redaction) throws IOException {
+    PlanStream(OutputStream out, Budget budget, Redaction redaction, Object second) throws IOException {
         super(out);
+        this.second = second;
         this.budget = budget;
         this.texts = new Texts(redaction, budget);
         enableReplaceObject(true);
@@ -49,6 +55,9 @@ final class PlanStream extends ObjectOutputStream {
     /** Throws Left for what no other process could use, Budget.Over when the time is spent. */
     protected Object replaceObject(Object value) throws IOException {
         budget.time();
+        if (value == second && second != null) {
+            ofFunction = Math.min(ofFunction, leaves.size());
+        }
         if (value instanceof TreeNode) {
             return node(value);
         }
@@ -92,6 +101,11 @@ final class PlanStream extends ObjectOutputStream {
         }
         notice(node);
         String name = node.getClass().getName();
+        if (node instanceof LocalRelation && ((LogicalPlan) node).isStreaming()) {
+            // a source of a stream that has nothing in this batch
+            Object[] same = {((LocalRelation) node).output(), ((LocalRelation) node).data(), Boolean.FALSE, scala.Option.apply(null)};
+            return new Kept("node", name, java.util.Arrays.copyOf(same, Math.min(same.length, ((Product) node).productArity())));
+        }
         if (name.endsWith("$")) {
             return new Kept("object", name, new Object[0]);
         }
@@ -102,6 +116,9 @@ final class PlanStream extends ObjectOutputStream {
     }
 
     private Object[] arguments(Product node, List others) {
+        if (Reflect.simpleName(node).startsWith("PythonUD")) {
+            called = String.valueOf(node.productElement(0));
+        }
         Object[] all = new Object[node.productArity() + others.size()];
         for (int i = 0; i < all.length; i++) {
             all[i] = i < node.productArity() ? node.productElement(i) : others.get(i - node.productArity());
@@ -142,7 +159,7 @@ final class PlanStream extends ObjectOutputStream {
         }
     }
 
-    private static Kept python(SimplePythonFunction function) throws IOException {
+    private Kept python(SimplePythonFunction function) throws IOException {
         if (!function.broadcastVars().isEmpty()) {
             throw new Left("one of its Python functions uses a broadcast variable (or is too large to be sent without one)");
         }
@@ -152,7 +169,7 @@ final class PlanStream extends ObjectOutputStream {
             bytes[i] = ((Byte) command.apply(i)).byteValue();
         }
         return new Kept("python", null, new Object[] {bytes, environment(function), new ArrayList(function.pythonIncludes()),
-            function.pythonExec(), function.pythonVer()});
+            function.pythonExec(), function.pythonVer(), Declared.of(function, called)});
     }
 
     /** Spark hands every `spark.executorEnv.*` to each function, and keys of services among them: only what bears on rows is kept. */

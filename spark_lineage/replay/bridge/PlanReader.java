@@ -10,16 +10,21 @@ import java.lang.reflect.InvocationTargetException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.IdentityHashMap;
 import java.util.Map;
 import org.apache.spark.api.python.SimplePythonFunction;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
 import org.apache.spark.sql.catalyst.plans.logical.CTERelationDef;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 import org.apache.spark.util.CollectionAccumulator;
 
 /** Builds stored plans again: nodes by their constructors, leaves from the plans that are given, ids as fresh ones. */
 final class PlanReader extends ObjectInputStream {
+    /** On a call of a Python function the text in which its author declared its lineage (capture/declared.py). Contract.java knows it, too. */
+    private static final TreeNodeTag DECLARED = new TreeNodeTag("org.sparklineage.declared");
+
     private static final String WRITER = "org.sparklineage.bridge.Kept";
     private final ClassLoader loader;
     private final Allowed allowed;
@@ -28,6 +33,8 @@ final class PlanReader extends ObjectInputStream {
     private final Python python;
     private final HashMap ids = new HashMap();
     private final HashMap ctes = new HashMap();
+    /** By Python function what was declared of it. */
+    private final IdentityHashMap declared = new IdentityHashMap();
 
     PlanReader(InputStream in, ClassLoader loader, Allowed allowed, Rebinding leaves, Moment moment, Python python) throws IOException {
         super(in);
@@ -70,7 +77,7 @@ final class PlanReader extends ObjectInputStream {
     private Object build(Kept kept) throws Exception {
         if (kept.kind.equals("node")) {
             Object literal = moment.literal(kept.name, kept.parts);
-            return literal != null ? literal : construct(nodeClass(kept.name), kept.parts);
+            return literal != null ? literal : tagged(construct(nodeClass(kept.name), kept.parts), kept.parts);
         }
         if (kept.kind.equals("object")) {
             return nodeClass(kept.name).getField("MODULE$").get(null);
@@ -88,9 +95,22 @@ final class PlanReader extends ObjectInputStream {
             return new CaseInsensitiveStringMap((Map) kept.parts[0]);
         }
         if (kept.kind.equals("python")) {
-            return python.function(kept.parts);
+            Object function = python.function(kept.parts);
+            if (kept.parts.length > 5 && kept.parts[5] != null) {
+                declared.put(function, kept.parts[5]);
+            }
+            return function;
         }
         throw new InvalidObjectException("this release does not know what a stored " + kept.kind + " is: install a later one");
+    }
+
+    private Object tagged(Object node, Object[] arguments) {
+        for (int i = 0; i < arguments.length && !declared.isEmpty(); i++) {
+            if (declared.containsKey(arguments[i])) {
+                ((TreeNode) node).setTagValue(DECLARED, declared.get(arguments[i]));
+            }
+        }
+        return node;
     }
 
     /** One of this session for each number, so that plans that are restored twice can be joined. */
@@ -167,7 +187,7 @@ final class PlanReader extends ObjectInputStream {
             this.accumulator = accumulator;
         }
 
-        /** `parts`: command, environment, includes, the Python it was made with, that one's version. */
+        /** `parts`: command, environment, includes, the Python it was made with, that one's version, and what its author declared of it, or null. */
         Object function(Object[] parts) throws IOException {
             if (!version.equals(parts[4])) {
                 throw new InvalidObjectException("its Python functions were made by Python " + parts[4] + ", this session runs " + version

@@ -76,7 +76,7 @@ final class Rebinding {
         return result;
     }
 
-    private static scala.collection.immutable.Seq seq(List items) {
+    static scala.collection.immutable.Seq seq(List items) {
         return scala.jdk.javaapi.CollectionConverters.asScala(items).toList();
     }
 

@@ -125,6 +125,10 @@ final class Block {
         if (name.equals("UnionLoop")) {
             return decided(new Part(node, new ArrayList()), Trees.list(node.output()), node, "a recursion reads it", null);
         }
+        Contract contract = Contract.of(node);
+        if (contract != null) {
+            return declared(node, (LogicalPlan) children.get(0), contract);
+        }
         return children.isEmpty() ? new Part(node, new ArrayList()) : opaque(node, children);
     }
 
@@ -173,7 +177,11 @@ final class Block {
 
     private static int leafOf(LogicalPlan plan) {
         Attribute id = idOf(plan);
-        return id == null ? -1 : Integer.parseInt(id.name().substring(LEAF.length()));
+        return id == null ? -1 : numberOf(id);
+    }
+
+    static int numberOf(Attribute identity) {
+        return Integer.parseInt(identity.name().substring(LEAF.length()));
     }
 
     private static Attribute idOf(LogicalPlan plan) {
@@ -436,6 +444,22 @@ final class Block {
         return new Part(made, slots);
     }
 
+    /** A function of which its author declared by which columns the rows are known that a row is made of. */
+    private Part declared(LogicalPlan node, LogicalPlan child, Contract contract) {
+        ArrayList fields = new ArrayList();
+        Expression condition = null;
+        for (int i = 0; i < contract.taken.size(); i++) {
+            Attribute taken = (Attribute) contract.taken.get(i);
+            AttributeReference field = field("k" + i, taken.dataType(), true);
+            fields.add(field);
+            Expression same = new EqualNullSafe(taken, field);
+            condition = condition == null ? same : new And(condition, same);
+        }
+        Alias key = Trees.named(struct(contract.given), "__lineage_declared");
+        Slot link = Slot.link("declared function", key.toAttribute(), child, fields, condition);
+        return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), node), Trees.one(link));
+    }
+
     /** A node of which nothing is known but what goes in and what comes out: all that goes in may be in each row. */
     private Part opaque(LogicalPlan node, List children) {
         ArrayList columns = new ArrayList(Trees.list(node.output()));
@@ -448,17 +472,27 @@ final class Block {
         return new Part(new Project(Trees.seq(columns), node), slots);
     }
 
-    private static void collectLeaves(LogicalPlan plan, List leaves) {
-        int leaf = leafOf(plan);
-        if (leaf >= 0) {
-            if (!leaves.contains(Integer.valueOf(leaf))) {
-                leaves.add(Integer.valueOf(leaf));
+    static void collectLeaves(LogicalPlan plan, List leaves) {
+        ArrayList identities = new ArrayList();
+        collectIdentities(plan, identities);
+        for (int i = 0; i < identities.size(); i++) {
+            Integer leaf = Integer.valueOf(numberOf((Attribute) identities.get(i)));
+            if (!leaves.contains(leaf)) {
+                leaves.add(leaf);
             }
+        }
+    }
+
+    /** The columns with the identities of a plan's leaves. */
+    static void collectIdentities(LogicalPlan plan, List identities) {
+        Attribute id = idOf(plan);
+        if (id != null) {
+            identities.add(id);
             return;
         }
         List below = Trees.with(Trees.list(plan.children()), Trees.subqueries(plan));
         for (int i = 0; i < below.size(); i++) {
-            collectLeaves((LogicalPlan) below.get(i), leaves);
+            collectIdentities((LogicalPlan) below.get(i), identities);
         }
     }
 

@@ -25,6 +25,11 @@ final class Determinism {
         return plan.deterministic() && isFixed(node);
     }
 
+    /** The same, where limits above all else count, too: which rows they chose is not known. */
+    static boolean ofAll(LogicalPlan plan) {
+        return plan.deterministic() && isFixed(plan);
+    }
+
     private static boolean isFixed(LogicalPlan node) {
         String name = node.getClass().getSimpleName();
         if (CHOOSES.contains(name) || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {

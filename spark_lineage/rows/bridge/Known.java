@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
@@ -23,17 +24,30 @@ final class Known {
     /** What may stand between: it changes no value of a row. */
     private static final List KEEPS = java.util.Arrays.asList(new Object[] {"Sort", "Repartition", "RepartitionByExpression", "LocalLimit", "GlobalLimit"});
 
-    /** By id of an attribute its literal. */
+    /** By id of an attribute its literal, or the field of a key that it is equal to. */
     private final Map values = new HashMap();
+    private final List fields;
 
     /** The aggregate's child, narrowed to the group. */
     LogicalPlan group;
+    /** The child itself, and what narrows it; null where all of it is one group. */
+    LogicalPlan child;
+    Expression condition;
     /** Whether it is one of no groups, which has its row also of no rows. */
     boolean isGlobal;
 
+    private Known(List fields) {
+        this.fields = fields;
+    }
+
     /** Null where the group is not known so. */
     static Known group(LogicalPlan normal) {
-        Known known = new Known();
+        return group(normal, new ArrayList());
+    }
+
+    /** The same of many rows: `fields` are those of their keys. */
+    static Known group(LogicalPlan normal, List fields) {
+        Known known = new Known(fields);
         LogicalPlan node = normal;
         while (true) {
             if (node instanceof Filter) {
@@ -59,12 +73,24 @@ final class Known {
         for (int i = 0; i < parts.size(); i++) {
             if (parts.get(i) instanceof EqualNullSafe) {
                 EqualNullSafe same = (EqualNullSafe) parts.get(i);
-                if (same.left() instanceof Attribute && same.right().foldable() && same.right().dataType().sameType(same.left().dataType())) {
+                if (same.left() instanceof Attribute && same.right() instanceof Attribute && isField((Attribute) same.right())
+                    && same.right().dataType().sameType(same.left().dataType())) {
+                    values.put(((Attribute) same.left()).exprId(), same.right());
+                } else if (same.left() instanceof Attribute && same.right().foldable() && same.right().dataType().sameType(same.left().dataType())) {
                     Object value = same.right() instanceof Literal ? ((Literal) same.right()).value() : same.right().eval(InternalRow.empty());
                     values.put(((Attribute) same.left()).exprId(), new Literal(value, same.left().dataType()));
                 }
             }
         }
+    }
+
+    private boolean isField(Attribute attribute) {
+        for (int i = 0; i < fields.size(); i++) {
+            if (((Attribute) fields.get(i)).exprId().equals(attribute.exprId())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void through(List columns) {
@@ -82,26 +108,27 @@ final class Known {
     private LogicalPlan narrowed(Aggregate node) {
         List grouping = Trees.list(node.groupingExpressions());
         List output = Trees.list(node.aggregateExpressions());
-        LogicalPlan result = node.child();
+        child = node.child();
         for (int i = 0; i < grouping.size(); i++) {
             Expression group = (Expression) grouping.get(i);
-            Literal value = value(group, output);
+            Expression value = value(group, output);
             if (value == null) {
                 return null;
             }
-            result = new Filter(new EqualNullSafe(group, value), result);
+            Expression same = new EqualNullSafe(group, value);
+            condition = condition == null ? same : new And(condition, same);
         }
-        return result;
+        return condition == null ? child : new Filter(condition, child);
     }
 
-    private Literal value(Expression group, List output) {
+    private Expression value(Expression group, List output) {
         for (int i = 0; i < output.size(); i++) {
             Object column = output.get(i);
-            Literal value = null;
+            Expression value = null;
             if (column instanceof Attribute && ((Attribute) column).semanticEquals(group)) {
-                value = (Literal) values.get(((Attribute) column).exprId());
+                value = (Expression) values.get(((Attribute) column).exprId());
             } else if (column instanceof Alias && ((Alias) column).child().semanticEquals(group)) {
-                value = (Literal) values.get(((Alias) column).exprId());
+                value = (Expression) values.get(((Alias) column).exprId());
             }
             if (value != null && value.dataType().sameType(group.dataType())) {
                 return value;

@@ -1,6 +1,5 @@
 package org.sparklineage.rows;
 
-import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -39,14 +38,11 @@ import org.apache.spark.sql.types.StructType;
  * Goes from rows that a plan gives back to rows of its leaves, block by block: what the first block's rows carry tells which rows of the blocks
  * behind its links are meant. Every block is one query, to which the values are conditions that Catalyst moves down to the scans.
  */
-public final class Tracer implements Runnable {
+public final class Tracer extends Deep {
     private static final String TARGET = "target";
     /** How the column is called that tells the keys of a link apart. */
     private static final String TAG = "__lineage_tag";
 
-    private static final long STACK_BYTES = 512L * 1024L * 1024L;
-
-    private final Object session;
     private final int most;
     /** By leaf: what was found of it, plans with the columns tag and row. */
     private final Map found = new TreeMap();
@@ -61,12 +57,10 @@ public final class Tracer implements Runnable {
     private final boolean deciding;
     private boolean trusted;
     private boolean deterministic;
-    private int queries;
     private int targets;
     private int missing;
     private int lost;
     private LogicalPlan given;
-    private Throwable failure;
 
     /**
      * Up to `most` rows of a block come to the driver; with more the next is joined with it where they are. `fixed`: what is read are the very rows
@@ -74,7 +68,7 @@ public final class Tracer implements Runnable {
      * groups only the rows are meant that decided (see Deciding.java).
      */
     public Tracer(Object session, int most, boolean fixed, boolean deciding) {
-        this.session = session;
+        super(session);
         this.most = most;
         this.fixed = fixed;
         this.deciding = deciding;
@@ -86,29 +80,10 @@ public final class Tracer implements Runnable {
      */
     public void follow(LogicalPlan given) throws Throwable {
         this.given = given;
-        Thread thread = new Thread(null, this, "spark-lineage-trace", STACK_BYTES);
-        thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
-        thread.start();
-        thread.join();
-        if (failure != null) {
-            throw failure;
-        }
+        done();
     }
 
-    public void run() {
-        try {
-            Class type = Class.forName("org.apache.spark.sql.classic.SparkSession$");
-            Method set = type.getMethod("setActiveSession", new Class[] {Class.forName("org.apache.spark.sql.SparkSession")});
-            set.invoke(type.getField("MODULE$").get(null), new Object[] {session});
-            followed();
-        } catch (java.lang.reflect.InvocationTargetException e) {
-            failure = e.getCause();
-        } catch (Throwable e) {
-            failure = e;
-        }
-    }
-
-    private void followed() throws Exception {
+    void work() throws Exception {
         Join product = (Join) ((Filter) given).child();
         LogicalPlan normal = new Normal().of(product.left());
         look(normal);
@@ -118,7 +93,7 @@ public final class Tracer implements Runnable {
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "__lineage_target");
         Alias tag = Trees.named((Attribute) columns.get(0), TAG);
-        InternalRow[] rows = collect(new Project(Trees.seq(Trees.with(Trees.one(tag), Trees.one(key))), product.right()));
+        InternalRow[] rows = asking.collect(new Project(Trees.seq(Trees.with(Trees.one(tag), Trees.one(key))), product.right()));
         Slot target = Slot.link(TARGET, key.toAttribute(), normal, fields, ((Filter) given).condition());
         LogicalPlan keys = local(rows, 1, target);
         if (keys != null) {
@@ -161,7 +136,7 @@ public final class Tracer implements Runnable {
         LogicalPlan carried = new Project(Trees.seq(columns), plan);
         // a limit above all else is looked for in one partition after the other; so it takes all at once
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
-        InternalRow[] rows = collect(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
+        InternalRow[] rows = asking.collect(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
         boolean many = rows.length > most;
         kinds.addAll(block.passed);
         LinkedHashSet tags = new LinkedHashSet();
@@ -169,7 +144,7 @@ public final class Tracer implements Runnable {
             tags.add(Long.valueOf(rows[i].getLong(0)));
         }
         if (many) {
-            keep(carried);
+            asking.keep(carried);
         }
         for (int i = 0; i < block.slots.size(); i++) {
             Slot slot = (Slot) block.slots.get(i);
@@ -345,18 +320,27 @@ public final class Tracer implements Runnable {
                 continue;
             }
             LinkedHashSet values = new LinkedHashSet();
-            boolean isNull = false;
             for (int j = 0; j < rows.size(); j++) {
-                Literal value = literal((InternalRow) rows.get(j), slot.fields, at);
-                isNull = isNull || value.value() == null;
-                if (value.value() != null) {
-                    values.add(value);
-                }
+                values.add(literal((InternalRow) rows.get(j), slot.fields, at));
             }
-            Expression in = new In(same.left(), Trees.seq(new ArrayList(values)));
-            result = new Filter(isNull ? (Expression) new Or(new IsNull(same.left()), in) : in, result);
+            result = new Filter(isOneOf(same.left(), new ArrayList(values), true), result);
         }
         return result;
+    }
+
+    /** Whether a value is one of some literals, null among them where nulls are equal. */
+    static Expression isOneOf(Expression value, List literals, boolean isNullSafe) {
+        ArrayList values = new ArrayList();
+        boolean isNull = false;
+        for (int i = 0; i < literals.size(); i++) {
+            if (((Literal) literals.get(i)).value() == null) {
+                isNull = isNullSafe;
+            } else {
+                values.add(literals.get(i));
+            }
+        }
+        Expression in = new In(value, Trees.seq(values));
+        return isNull ? (Expression) new Or(new IsNull(value), in) : in;
     }
 
     private static int at(List fields, Expression attribute) {
@@ -397,68 +381,6 @@ public final class Tracer implements Runnable {
         known.add(rows);
     }
 
-    /** What is asked several times is computed once, in memory and on disk, until `close`. */
-    private void keep(LogicalPlan plan) throws Exception {
-        Object frame = frame(plan);
-        frame.getClass().getMethod("persist", new Class[0]).invoke(frame, new Object[0]);
-        kept.add(frame);
-    }
-
-    /** Lets go of what was kept; frames are of no use afterwards. */
-    public void close() throws Exception {
-        for (int i = 0; i < kept.size(); i++) {
-            kept.get(i).getClass().getMethod("unpersist", new Class[0]).invoke(kept.get(i), new Object[0]);
-        }
-        kept.clear();
-    }
-
-    private InternalRow[] collect(LogicalPlan plan) throws Exception {
-        queries++;
-        Object frame = frame(plan);
-        Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
-        Object physical = execution.getClass().getMethod("executedPlan", new Class[0]).invoke(execution, new Object[0]);
-        executed.add(physical);
-        return (InternalRow[]) withSettings(new Collecting((org.apache.spark.sql.execution.SparkPlan) physical));
-    }
-
-    /** With the session's settings on the executors, too. It is no execution of the session: nobody is told of it. */
-    private Object withSettings(scala.Function0 body) throws Exception {
-        Class type = Class.forName("org.apache.spark.sql.execution.SQLExecution$");
-        Method[] methods = type.getMethods();
-        for (int i = 0; i < methods.length; i++) {
-            if (methods[i].getName().equals("withSQLConfPropagated") && methods[i].getParameterTypes().length == 2) {
-                try {
-                    return methods[i].invoke(type.getField("MODULE$").get(null), new Object[] {session, body});
-                } catch (java.lang.reflect.InvocationTargetException e) {
-                    if (e.getCause() instanceof Error) {
-                        throw (Error) e.getCause();
-                    }
-                    throw (Exception) e.getCause();
-                }
-            }
-        }
-        return body.apply();
-    }
-
-    private static final class Collecting extends scala.runtime.AbstractFunction0 {
-        private final org.apache.spark.sql.execution.SparkPlan plan;
-
-        Collecting(org.apache.spark.sql.execution.SparkPlan plan) {
-            this.plan = plan;
-        }
-
-        public Object apply() {
-            return plan.executeCollect();
-        }
-    }
-
-    private Object frame(LogicalPlan plan) throws Exception {
-        plan.setAnalyzed();
-        Class type = Class.forName("org.apache.spark.sql.classic.Dataset$");
-        Method make = type.getMethod("ofRows", new Class[] {Class.forName("org.apache.spark.sql.classic.SparkSession"), LogicalPlan.class});
-        return make.invoke(type.getField("MODULE$").get(null), new Object[] {session, plan});
-    }
-
     /** The leaves of which rows were found, in order. */
     public List leaves() {
         return new ArrayList(found.keySet());
@@ -469,7 +391,7 @@ public final class Tracer implements Runnable {
         List plans = (List) found.get(Integer.valueOf(leaf));
         ArrayList frames = new ArrayList();
         for (int i = 0; i < plans.size(); i++) {
-            frames.add(frame((LogicalPlan) plans.get(i)));
+            frames.add(asking.frame((LogicalPlan) plans.get(i)));
         }
         return frames;
     }
@@ -495,13 +417,9 @@ public final class Tracer implements Runnable {
         return new ArrayList(kinds);
     }
 
-    public int queries() {
-        return queries;
-    }
-
     /** How many rows of files were read. */
     public long rowsRead() {
-        return Reads.rows(executed);
+        return Reads.rows(asking.executed());
     }
 
     /** How many different rows were to be followed. */

@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from query_grammar import Query
 from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, world_of
 
-from spark_lineage.rows.identity import PREFIX
+from spark_lineage.rows.identity import MEANT, PREFIX
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.tracing import MOST, Followed, follow
 
@@ -64,13 +64,21 @@ class Small:
         for table in self.world.tables:
             self.session.catalog.dropTempView(table.name)
 
-    def bind(self, rows: Mapping[str, Rows], only: Mapping[int, set[int]] | None = None, identified: bool = False) -> None:
-        """Gives the tables these rows, or of each only those with these numbers."""
+    def bind(
+        self,
+        rows: Mapping[str, Rows],
+        only: Mapping[int, set[int]] | None = None,
+        identified: bool = False,
+        meant: Mapping[int, set[int]] | None = None,
+    ) -> None:
+        """Gives the tables these rows, or of each only those with these numbers. `meant`: by number of table the rows that are followed forward."""
         for number, table in enumerate(self.world.tables):
             kept = [row for row in rows[table.name] if only is None or row[1] in only[number]]
             values = [tuple(_value(kind, value) for (_, kind), value in zip(table.columns, row, strict=True)) for row in kept]
             frame = local_frame(self.session, values, StructType.fromJson(json_of(table.schema))).coalesce(1)
-            (_identified(frame, number, table) if identified else frame).createOrReplaceTempView(table.name)
+            (_identified(frame, number, table, (meant or {}).get(number)) if identified else frame).createOrReplaceTempView(
+                table.name
+            )
 
     def rows(self, query: Query) -> list[Any]:
         return list(stepped(self.session.sql(query.sql), query).collect())
@@ -167,9 +175,10 @@ def _only_adds(query: Query, followed: Followed) -> bool:
     return is_exact(followed) and not followed.kinds and not chosen and not _OTHERS.search(query.sql)
 
 
-def _identified(frame: Any, number: int, table: Table) -> Any:
+def _identified(frame: Any, number: int, table: Table, meant: set[int] | None = None) -> Any:
     nothing = [F.lit(None).cast("bigint").alias(name) for name in ("row_id", "h0", "h1")]
-    identity = F.struct(F.lit(None).cast("string").alias("file"), F.col("u").cast("bigint").alias("position"), *nothing)
+    said = [] if meant is None else [F.col("u").isin(meant).alias(MEANT)]
+    identity = F.struct(F.lit(None).cast("string").alias("file"), F.col("u").cast("bigint").alias("position"), *nothing, *said)
     return frame.select("*", identity.alias(f"{PREFIX}{number}")).select(*(name for name, _ in table.columns))
 
 

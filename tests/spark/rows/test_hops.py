@@ -94,6 +94,14 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         spark.sql(
             f"INSERT INTO delta.`{root}/sums` REPLACE WHERE total >= 6 SELECT customer % 2 AS half, sum(customer) + 10 AS total FROM {customers} GROUP BY 1"
         )
+        book, same = f"delta.`{root}/book`", f"delta.`{root}/same`"
+        spark.sql(f"CREATE TABLE {book} USING delta AS SELECT customer AS id, name, 0L AS n FROM {customers}")
+        spark.sql(
+            f"MERGE INTO {book} t USING (SELECT customer + 1 AS id, count(*) AS n FROM {orders} WHERE day > 0 GROUP BY customer) s ON t.id = s.id "
+            "AND t.id < 3 WHEN MATCHED THEN UPDATE SET n = s.n WHEN NOT MATCHED THEN INSERT (id, name, n) VALUES (s.id, 'new', s.n)"
+        )
+        spark.sql(f"CREATE TABLE {same} USING delta AS SELECT id, 'a' AS s FROM range(1, 3, 1, 1)")
+        spark.sql(f"UPDATE {same} SET id = 1 WHERE id = 2")
         assert attachment.flush(60)
         detach(spark)
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
@@ -214,9 +222,38 @@ def test_rows_that_were_written_again_are_traced_to_where_they_were_made(recorde
     assert ["was rearranged (OPTIMIZE)" in str(hop.passed) for hop in hops] == [True, False, False]
     assert "was written again by UPDATE" in str(hops[1].passed)
     assert from_(hops[2], "raw_1").rows[0].values["id"] == 2
-    changed = recorded.trace("orders", "id = 1")
-    assert "UPDATE" in str(changed[-1].operation).upper()
-    assert "cannot be traced yet" in str(changed[-1].ended)
+
+
+def test_a_row_that_an_update_changed(recorded: Recorded) -> None:
+    moved, changed, raw = recorded.trace("orders", "id = 1", depth=2)
+    assert "was rearranged (OPTIMIZE)" in str(moved.passed)
+    assert (str(changed.operation).upper(), changed.passed, changed.rows[0]["amount"]) == ("UPDATE", None, 101)
+    assert changed.witness is not None, changed.ended
+    assert changed.witness.completeness == "exact"
+    before = from_(changed, "orders")
+    assert (before.version, before.count, before.rows[0].values["amount"]) == (1, 1, 1)
+    assert from_(raw, "raw_1").rows[0].values["id"] == 1
+
+
+def test_rows_that_a_merge_changed_made_and_kept(recorded: Recorded) -> None:
+    (changed,) = recorded.trace("book", "id = 2")
+    assert changed.witness is not None, changed.ended
+    assert from_(changed, "book").rows[0].values == {"id": 2, "name": "c2"}, "of the row before what was read"
+    assert {(row.values["customer"], row.values["day"] > 0) for row in from_(changed, "orders").rows} == {(1, True)}
+    assert from_(changed, "orders").count == changed.rows[0]["n"] == 3
+    (made,) = recorded.trace("book", "name = 'new'")
+    assert made.witness is not None, made.ended
+    assert [one.name.rsplit("/", 1)[1] for one in made.witness.sources] == ["orders"], "no row of the target went into it"
+    kept, before = recorded.trace("book", "id = 4")
+    assert "was written again by MERGE" in str(kept.passed)
+    assert from_(before, "customers").rows[0].values["customer"] == 4
+
+
+def test_of_equal_rows_one_was_changed_and_one_was_not(recorded: Recorded) -> None:
+    kept, changed, before = recorded.trace("same", "id = 1")
+    assert "was written again by UPDATE" in str(kept.passed)
+    assert from_(changed, "same").rows[0].values["id"] == 2
+    assert (before.version, before.rows, before.written_version) == (0, ({"id": 1, "s": "a"},), 0)
 
 
 def test_a_row_that_the_plan_does_not_give_again(recorded: Recorded) -> None:

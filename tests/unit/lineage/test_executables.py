@@ -9,7 +9,8 @@ import pytest
 
 from spark_lineage.lineage.resolve import RunContext, records_of_execution
 from spark_lineage.model import ExecutableLeaf
-from spark_lineage.plan.document import Commit, Executable, ExecutionDocument, Leaf, Scan
+from spark_lineage.plan.document import Commit, ExecutionDocument, Scan
+from spark_lineage.plan.executable import Executable, Leaf
 
 ORDERS = Leaf(
     class_name="LogicalRelation",
@@ -79,11 +80,21 @@ def test_a_version_that_was_asked_for_is_exact() -> None:
         (Leaf(class_name="LogicalRelation", format="jdbc"), "jdbc"),
         (Leaf(class_name="DataSourceV2Relation", name=("db", "t"), catalog="cat"), "table"),
         (Leaf(class_name="LogicalRDD", columns=("id",)), "rows"),
+        (Leaf(class_name="LogicalRDD", columns=("id",), inner=True), "batch"),
+        (Leaf(class_name="InMemoryRelation", columns=("id",), inner=True), "rows"),
+        (replace(ORDERS, files=("part-1.parquet",)), "delta_files"),
+        (replace(ORDERS, files=()), "delta_files"),
         (Leaf(class_name="LogicalRelation"), "unknown"),
     ],
 )
 def test_how_it_is_read_again(leaf: Leaf, kind: str) -> None:
     assert leaf_of(leaf).kind == kind
+
+
+def test_the_files_that_a_micro_batch_read_are_told() -> None:
+    leaf = leaf_of(replace(ORDERS, paths=("/orders",), files=("part-1.parquet",)), scans=(scan(5, 1),))
+    assert (leaf.paths, leaf.delta_version, leaf.version_basis) == (("part-1.parquet",), 5, "exact")
+    assert leaf_of(replace(ORDERS, paths=("/orders",), files=())).paths == ()
 
 
 def test_why_there_is_none_says_nothing_against_the_lineage() -> None:

@@ -16,6 +16,8 @@ from spark_lineage.model import (
     Output,
     PlanExecutable,
     Preserved,
+    RowLineage,
+    RowSample,
     Snapshot,
     SnapshotFile,
     SnapshotPart,
@@ -148,3 +150,19 @@ def snapshot_file(path: str, **values: Any) -> SnapshotFile:
             **values,
         }
     )
+
+
+def row_sample(execution_id: str, minutes: float, **values: Any) -> RowSample:
+    made = {
+        "namespace": "file", "name": "target", "table_id": "t", "delta_version": 0, "execution_id": execution_id, "fraction": 0.01,
+        "per_row": 1000, "taken_at": at(minutes), "event_date": at(minutes).date(),
+    }  # fmt: skip
+    return RowSample(**{**made, **values})
+
+
+def row_lineage(execution_id: str, minutes: float, **values: Any) -> RowLineage:
+    made = {
+        "execution_id": execution_id, "target_namespace": "file", "target_name": "target", "target_version": 0, "target_row": bytes(16),
+        "completeness": "exact", "sample_fraction": 0.01, "event_date": at(minutes).date(),
+    }  # fmt: skip
+    return RowLineage(**{**made, **values})

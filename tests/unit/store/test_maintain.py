@@ -31,6 +31,8 @@ from .made import (
     input_,
     output,
     preserved,
+    row_lineage,
+    row_sample,
     snapshot,
     snapshot_file,
     snapshot_part,
@@ -68,6 +70,8 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
     store.append("outputs", [output(name, "target", minutes, schema_hash=content)], transaction)
     store.append("plan_executables", [executable(name, content, minutes)], transaction)
+    store.append("row_lineage", [row_lineage(name, minutes)], transaction)
+    store.append("row_samples", [row_sample(name, minutes)], transaction)
     named = {"lineage_id": lineage, "plan_id": content, "session_confs_id": content, "run_id": run.run_id}
     store.append("executions", [execution(name, minutes, **named)], transaction)
 
@@ -193,6 +197,8 @@ class TestExpiry:
             "snapshots": 0,
             "archives": 0,
             "preserved": 0,
+            "row_lineage": 2,
+            "row_samples": 2,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]

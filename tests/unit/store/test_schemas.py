@@ -26,6 +26,8 @@ def test_every_kind_of_record_has_its_table() -> None:
         "snapshot_parts",
         "archives",
         "preserved",
+        "row_lineage",
+        "row_samples",
     }, "those are of no document"
 
 
@@ -86,7 +88,14 @@ def fits(hint: object, arrow: pa.DataType) -> bool:
     if is_dataclass(hint):
         nested = typing.get_type_hints(hint)
         return list(nested) == [f.name for f in arrow.fields] and all(fits(nested[f.name], f.type) for f in arrow.fields)
-    plain = {str: [pa.string()], bool: [pa.bool_()], int: [pa.int32(), pa.int64()], date: [pa.date32()], bytes: [pa.binary()]}
+    plain = {
+        str: [pa.string()],
+        bool: [pa.bool_()],
+        int: [pa.int32(), pa.int64()],
+        date: [pa.date32()],
+        bytes: [pa.binary()],
+        float: [pa.float64()],
+    }
     return arrow in (plain | {datetime: [pa.timestamp("us", tz="UTC")]})[hint]  # type: ignore[index]
 
 
@@ -105,6 +114,7 @@ def type_name(arrow: pa.DataType) -> str:
         pa.bool_(): "boolean",
         pa.date32(): "date",
         pa.binary(): "binary",
+        pa.float64(): "double",
     }
     return (names | {pa.timestamp("us", tz="UTC"): "timestamp"})[arrow]
 

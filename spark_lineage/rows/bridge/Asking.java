@@ -1,0 +1,97 @@
+package org.sparklineage.rows;
+
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.execution.SparkPlan;
+
+/** Asks a session for the rows of plans. These are no executions of the session: nobody is told of them. */
+final class Asking {
+    private final Object session;
+    private final List kept = new ArrayList();
+    private final List executed = new ArrayList();
+    private int queries;
+
+    Asking(Object session) {
+        this.session = session;
+    }
+
+    /** Makes the session, and its settings, those of this thread. */
+    void inSession() throws Exception {
+        Class type = Class.forName("org.apache.spark.sql.classic.SparkSession$");
+        Method set = type.getMethod("setActiveSession", new Class[] {Class.forName("org.apache.spark.sql.SparkSession")});
+        set.invoke(type.getField("MODULE$").get(null), new Object[] {session});
+    }
+
+    InternalRow[] collect(LogicalPlan plan) throws Exception {
+        queries++;
+        Object frame = frame(plan);
+        Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
+        Object physical = execution.getClass().getMethod("executedPlan", new Class[0]).invoke(execution, new Object[0]);
+        executed.add(physical);
+        return (InternalRow[]) withSettings(new Collecting((SparkPlan) physical));
+    }
+
+    /** With the session's settings on the executors, too. */
+    private Object withSettings(scala.Function0 body) throws Exception {
+        Class type = Class.forName("org.apache.spark.sql.execution.SQLExecution$");
+        Method[] methods = type.getMethods();
+        for (int i = 0; i < methods.length; i++) {
+            if (methods[i].getName().equals("withSQLConfPropagated") && methods[i].getParameterTypes().length == 2) {
+                try {
+                    return methods[i].invoke(type.getField("MODULE$").get(null), new Object[] {session, body});
+                } catch (java.lang.reflect.InvocationTargetException e) {
+                    if (e.getCause() instanceof Error) {
+                        throw (Error) e.getCause();
+                    }
+                    throw (Exception) e.getCause();
+                }
+            }
+        }
+        return body.apply();
+    }
+
+    private static final class Collecting extends scala.runtime.AbstractFunction0 {
+        private final SparkPlan plan;
+
+        Collecting(SparkPlan plan) {
+            this.plan = plan;
+        }
+
+        public Object apply() {
+            return plan.executeCollect();
+        }
+    }
+
+    Object frame(LogicalPlan plan) throws Exception {
+        plan.setAnalyzed();
+        Class type = Class.forName("org.apache.spark.sql.classic.Dataset$");
+        Method make = type.getMethod("ofRows", new Class[] {Class.forName("org.apache.spark.sql.classic.SparkSession"), LogicalPlan.class});
+        return make.invoke(type.getField("MODULE$").get(null), new Object[] {session, plan});
+    }
+
+    /** What is asked several times is computed once, in memory and on disk, until `close`. */
+    void keep(LogicalPlan plan) throws Exception {
+        Object frame = frame(plan);
+        frame.getClass().getMethod("persist", new Class[0]).invoke(frame, new Object[0]);
+        kept.add(frame);
+    }
+
+    /** The physical plans of which the rows were collected. */
+    List executed() {
+        return executed;
+    }
+
+    int queries() {
+        return queries;
+    }
+
+    void close() throws Exception {
+        for (int i = 0; i < kept.size(); i++) {
+            kept.get(i).getClass().getMethod("unpersist", new Class[0]).invoke(kept.get(i), new Object[0]);
+        }
+        kept.clear();
+    }
+}

@@ -1,0 +1,91 @@
+"""How far what a forward trace finds can be relied on: its label, and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from ..lineage.naming import exact_place
+from ..model import ExecutableLeaf
+from ..replay.executables import Found
+from ..snapshot.delta import absolute
+from ..store.tables import Store, literal
+from .contributing import Contributed
+from .hops import changed_since
+from .meant import Meant
+from .readings import Reading
+from .tracing import first_of, is_fixed, reason_of
+from .witness import Completeness, ForwardHop
+
+
+def labelled(
+    hop: ForwardHop, meant: Meant, reading: Reading, came: Contributed, doubts: Collection[str], others: Collection[str]
+) -> ForwardHop:
+    """A hop with what the plan says of its rows. `doubts`: why some may be missing; `others`: why some need not depend on a row that is meant."""
+    more = [*others, *(reason_of(kind) for kind in came.kinds if kind != "aggregate")]
+    more += [f"whether rows of {meant.name} are there decides about each row: {why}" for why in came.wholes]
+    missing = [meant.left] if meant.left else []
+    if meant.lifetime is not None and hop.source.count < len(meant.rows):
+        missing.append(not_there(meant, reading, hop))
+    missing += doubts
+    if not came.deterministic:
+        missing.append(
+            "the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own): what it made then may be missed"
+        )
+    if meant.lifetime is not None and meant.log is not None and reading.version is not None:
+        copies = meant.lifetime.carriers - {meant.lifetime.written}
+        if meant.log.files(reading.version, copies):
+            more.append(
+                f"files of {meant.name} were rewritten before version {reading.version}: its rows are known again by their values there"
+            )
+    completeness: Completeness = "partial" if missing else "superset" if more else "exact"
+    if came.wholes:
+        hop = replace(hop, source=replace(hop.source, whole="; ".join(came.wholes)))
+    return replace(hop, reasons=(*more, *missing), completeness=completeness)
+
+
+def doubts(store: Store, reading: Reading, found: Found, only: Collection[int] | None = None) -> list[str]:
+    """What is not known to be read as it was then: by all leaves of a plan, or by those with these numbers."""
+    leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
+    changed = changed_since(store, found)
+    others = [
+        f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
+        for number, leaf in leaves.items()
+        if (only is None or number in only)
+        and not is_fixed(leaf)
+        and leaf.kind != "batch"
+        and (changed or not _is_listed(store, reading, leaf))
+    ]
+    return [*changed, *others] if others else []
+
+
+def _is_listed(store: Store, reading: Reading, leaf: ExecutableLeaf) -> bool:
+    """Whether it reads files of which a fingerprint is recorded, against which they are held."""
+    condition = f"execution_id = {literal(reading.execution_id)} and fingerprint is not null"
+    rows = store.arrow("inputs", ["namespace", "name"], condition).to_pylist() if leaf.kind == "files" else ()
+    places = {(row["namespace"], row["name"]) for row in rows}
+    return leaf.kind == "files" and all(exact_place(absolute(path)).key in places for path in leaf.paths)
+
+
+def not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:
+    """That rows of a version are not in a later one as they were."""
+    missing = len(meant.rows) - hop.source.count
+    return (
+        f"{missing} of {len(meant.rows)} rows that are followed are not in version {reading.version} of {meant.name} as they were: they were "
+        "deleted, or changed, and what a command made of them it made of rows that it read"
+    )
+
+
+def less(hop: ForwardHop, completeness: Completeness, why: str) -> ForwardHop:
+    """A hop with one more reason, and no better a label than that of the reason."""
+    worse = completeness if hop.completeness in ("exact", "superset") else hop.completeness
+    return replace(hop, completeness=worse, reasons=(*hop.reasons, why))
+
+
+def cut(hop: ForwardHop) -> ForwardHop:
+    """A hop which says so where it has more rows than are told."""
+    if hop.target is None or hop.target.count <= len(hop.target.rows):
+        return hop
+    return replace(
+        hop, completeness="truncated", reasons=(*hop.reasons, "more rows were found than are told: `count` says how many")
+    )

@@ -1,0 +1,110 @@
+"""Which plans of an execution may have given rows of a table, and over which rows they are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import TraceError
+from ..model import ExecutableLeaf
+from ..replay.executables import BATCHES, Found, Gives, find_batches
+from ..store.tables import Store
+
+CHANGES = {"update", "delete", "merge"}
+"""As `outputs.write_mode`: these write rows again that they do not change."""
+_COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
+_STREAM = "WriteToMicroBatch"
+_OF_STREAMS = ("delta_files", "files")
+_FILES = 100_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan of an execution: its number, and what is meant of it. `fixed`: the rows that are traced are known to be of it.
+
+    `reasons`: why the rows that are found are more than those that count.
+    """
+
+    found: Found
+    part: int = 0
+    gives: Gives = "rows"
+    fixed: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+def plans_of(store: Store, found: Found, location: str, executables: str, key: str) -> tuple[Plan, ...]:
+    """The plans that may have given rows of the table at a location, the likelier ones first.
+
+    `executables`, `key`: as the options `executables.store` and `executables.key`. Raises TraceError where the plan has to be
+    asked over rows that are not known.
+    """
+    commands = [command or {} for command in found.commands] or [{}]
+    reasons: tuple[str, ...] = ()
+    if commands[0].get("stateful"):
+        found, reasons = (
+            _with_earlier(store, found, executables, key),
+            ("its stream keeps a state: rows of earlier batches are among these",),
+        )
+    inner = range(1, len(commands)) if _has_function(commands) else range(len(commands))
+    if any(leaf.kind == "batch" for leaf in found.executable.leaves):
+        reasons += ("the rows that the function of foreachBatch works on are taken to be those of its batch",)
+    plans = [
+        Plan(
+            found,
+            part,
+            "changed" if commands[part].get("class") in _COMMANDS else "rows",
+            fixed=len(commands) == 1 and not reasons and _gives_all(commands[0]),
+            reasons=reasons,
+        )
+        for part in inner
+    ]
+    named = location.rstrip("/").rsplit("/", 1)[-1]
+    return tuple(sorted(plans, key=lambda plan: named not in json.dumps(commands[plan.part])))
+
+
+def _has_function(commands: Sequence[dict[str, Any]]) -> bool:
+    return len(commands) > 1 and str(commands[0].get("class", "")).startswith(_STREAM)
+
+
+def _gives_all(command: dict[str, Any]) -> bool:
+    """Whether the command writes no rows but the plan's: others that it wrote again would be of groups of the plan's all the same."""
+    return (
+        command.get("class") not in _COMMANDS
+        and "replacewhere" not in json.dumps(command).lower()
+        and command.get("deleteExpr", "true") == "true"
+    )
+
+
+def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Found:
+    """A micro-batch over all that its stream has read up to it. Raises TraceError where that is not known."""
+    batches = find_batches(store.location, found.executable.execution_id, executables=executables, key=key)
+    numbers = [number for number, _ in batches]
+    if numbers != list(range(numbers[0], -1, -1)):
+        missing = sorted({*range(numbers[0] + 1)} - {*numbers})
+        raise TraceError(
+            f"its stream keeps a state, and what its batch {missing[-1]} read is not known: "
+            f"{len(missing)} of {numbers[0] + 1} batches have no plan that is kept, or are not among the last {BATCHES}"
+        )
+    leaves = []
+    for leaf in found.executable.leaves:
+        paths = list(leaf.paths)
+        for _, batch in batches[1:] if leaf.kind in _OF_STREAMS else ():
+            same = batch.executable.executable_id == found.executable.executable_id
+            for one in batch.executable.leaves:
+                if one.number == leaf.number if same else _is_alike(one, leaf):
+                    paths += one.paths
+        if len(paths) > _FILES:
+            raise TraceError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
+        leaves.append(replace(leaf, paths=tuple(dict.fromkeys(paths))))
+    return replace(found, executable=replace(found.executable, leaves=tuple(leaves)))
+
+
+def _is_alike(leaf: ExecutableLeaf, other: ExecutableLeaf) -> bool:
+    """Whether leaves of two batches, whose plans differ, are of one source of the stream."""
+
+    def source(one: ExecutableLeaf) -> tuple[Any, ...]:
+        return one.kind, one.columns, one.format, one.location if one.kind == "delta_files" else None
+
+    return source(leaf) == source(other)

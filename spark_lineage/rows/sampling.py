@@ -1,0 +1,311 @@
+"""Samples of rows that jobs wrote, with the source rows that made each: chosen from the written version, traced together, and kept.
+
+The job itself does nothing. Rows are chosen by a hash of their key, so that anybody chooses the same; their recorded plan is followed for all of
+them at once (`lots.py`), and ids of source rows are stored, never their values.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import LongType, StructField, StructType
+
+from ..errors import LineageError, TraceError
+from ..model import ExecutableLeaf, RowSample
+from ..replay.executables import find, restore
+from ..sample_marks import bound_of, fraction_of, is_hashed
+from ..snapshot.delta import commit_actions
+from ..snapshot.kinds import columns_of
+from ..snapshot.recorded_versions import locations
+from ..snapshot.spark import quoted, row_hashes
+from ..snapshot.with_spark import first_line_of_spark
+from ..store.tables import Store, literal
+from .bridge_sources import TRACER
+from .due import Due
+from .hops import changed_since
+from .identity import PREFIX, identified
+from .kept import Keeping
+from .local import local_frame
+from .lots import Apart, Count, follow_apart
+from .plans import CHANGES, Plan, plans_of
+from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
+from .witness import Completeness
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 20_000
+"""So many rows are followed together: the plan is run for all of them once."""
+_HASH, _ROW = "__lineage_hash", "__lineage_row"
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`most`: so many rows of a version are chosen at most. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+
+    most: int = 10_000
+    executables: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Rows of a version without their identity, each with the hash of its key and that of the whole row; and what the choice came to."""
+
+    schema: StructType
+    rows: tuple[tuple[Any, ...], ...]
+    keys: tuple[int, ...]
+    hashes: tuple[bytes, ...]
+    key: tuple[str, ...]
+    fraction: float
+
+
+def take_samples(
+    spark: SparkSession, store: Store, wanted: Iterable[Due], limits: Limits, told: Told = lambda text: None
+) -> Iterator[RowSample]:
+    """Takes the samples, one after the other; of which none could be taken is recorded with the reason. Raises StoreError and its kinds."""
+    places = locations(store)
+    for one in wanted:
+        told(f"version {one.version} of {one.alias or one.name}")
+        started = time.monotonic()
+        sample = RowSample(
+            namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, execution_id=one.execution_id,
+            fraction=one.sample.fraction, per_row=one.sample.per_row, rows_written=one.rows_written, taken_at=datetime.now(UTC),
+            event_date=one.event_date,
+        )  # fmt: skip
+        try:
+            sample = _taken(spark, store, one, places.get((one.namespace, one.name)), limits, sample)
+        except (LineageError, PySparkException, Py4JError) as error:
+            reason = str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
+            log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, reason)
+            sample = replace(sample, reason=reason)
+        sample = replace(sample, seconds=round(time.monotonic() - started, 3))
+        store.append("row_samples", [sample], None)
+        yield sample
+
+
+def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limits: Limits, sample: RowSample) -> RowSample:
+    if place is None:
+        raise TraceError("it is recorded without a place where it lies")
+    found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
+    plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
+    chosen = _chosen(spark, one, place, plans.grouped(), limits.most)
+    if not chosen.rows:
+        return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
+    if chosen.fraction < one.sample.fraction:
+        log.info("of %s a share of %.2g of the rows is sampled: more would be over rows.max", one.name, chosen.fraction)
+    lot = _Traced(store, one, plans, chosen)
+    lot.follow()
+    return replace(
+        sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=len(chosen.rows), witness_rows=lot.stored,
+        rows_exact=lot.labels["exact"], rows_superset=lot.labels["superset"], rows_partial=lot.labels["partial"],
+        rows_truncated=lot.labels["truncated"], reasons=tuple(lot.reasons) or None,
+    )  # fmt: skip
+
+
+class _Plans:
+    """The plans of an execution, restored when they are asked for, on leaves whose rows have their identity."""
+
+    def __init__(self, spark: SparkSession, plans: Sequence[Plan]) -> None:
+        found = plans[0].found
+        self.spark, self.found = spark, found
+        self._of = plans
+        self.count = len(plans)
+        self.leaves: dict[int, ExecutableLeaf] = {}
+        for leaf in found.executable.leaves:
+            check_identity(leaf)
+            self.leaves.setdefault(first_of(leaf, found.executable.leaves), leaf)
+        self.read: dict[int, DataFrame] = {}
+        self._plans: dict[int, DataFrame] = {}
+
+    def plan(self, part: int) -> DataFrame:
+        if part not in self._plans:
+            asked = self._of[part]
+            self._plans[part] = restore(self.spark, self.found, part=asked.part, leaf_rows=self._rows_of, gives=asked.gives)
+        return self._plans[part]
+
+    def _rows_of(self, leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
+        number = first_of(leaf, self.found.executable.leaves)
+        self.read[number] = identified(rows, number)
+        return self.read[number]
+
+    def grouped(self) -> tuple[str, ...]:
+        """The columns that the plan groups by at its top; none of several plans, or where it does not group."""
+        if self.count > 1:
+            return ()
+        plan = self.plan(0)
+        gateway: Any = self.spark.sparkContext._gateway
+        groups = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Groups")
+        types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
+        types[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
+        values = gateway.new_array(gateway.jvm.java.lang.Object, 1)
+        values[0] = plan._jdf.queryExecution().analyzed()
+        return tuple(plan.columns[int(at)] for at in groups.getMethod("positions", types).invoke(None, values))
+
+    def fixed(self, part: int) -> bool:
+        """Whether what was written is all of the plan's, on the very rows that are read now: not so of a command that wrote rows again that were there."""
+        return self._of[part].fixed and all(map(is_fixed, self.found.executable.leaves))
+
+    def reasons(self, part: int) -> tuple[str, ...]:
+        """Why the rows that are found by a plan are more than those that count."""
+        return self._of[part].reasons
+
+
+def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...], most: int) -> _Chosen:
+    """The rows of the version's own files whose hash is low enough: at most `most`, those with the lowest."""
+    frame = identified(spark.read.format("delta").option("versionAsOf", one.version).load(place), 0)
+    columns = [name for name in frame.columns if name != f"{PREFIX}0"]
+    actions = commit_actions(place, one.version)
+    if actions is None:
+        raise TraceError(f"the log does not tell any more which files version {one.version} added")
+    own = [action["add"]["path"].rpartition("/")[2] for action in actions if action.get("add")]
+    frame = frame.where(F.element_at(F.split(F.col(f"{PREFIX}0.file"), "/"), -1).isin(own))
+    marked = one.sample.column if one.sample.column in columns else None
+    key = _key(frame, columns, one.sample.key, grouped, marked)
+    hashed = F.col(quoted(marked)) if marked else F.xxhash64(*(F.col(quoted(name)) for name in key))
+    h0, h1 = row_hashes(columns_of(frame.select(*map(quoted, columns)).schema.jsonValue()))
+    whole = F.concat(F.unhex(F.lpad(F.hex(h0), 16, "0")), F.unhex(F.lpad(F.hex(h1), 16, "0")))
+    rows = frame.select(*(F.col(quoted(name)) for name in columns), hashed.alias(_HASH), whole.alias(_ROW))
+    if one.write_mode in CHANGES:  # rows that it wrote again as they were are of the version before
+        before = spark.read.format("delta").option("versionAsOf", one.version - 1).load(place)
+        if before.schema == frame.select(*map(quoted, columns)).schema:
+            rows = rows.join(before.select(whole.alias(_ROW)), _ROW, "left_anti").select(*rows.columns)
+    if marked:
+        rows = rows.where(F.col(_HASH).isNotNull())
+    elif one.sample.fraction < 1:
+        rows = rows.where(F.col(_HASH) < F.lit(bound_of(one.sample.fraction)))
+    found = rows.orderBy(_HASH, _ROW).limit(most + 1).collect()
+    fraction = one.sample.fraction
+    if len(found) > most:
+        bound = found[most][_HASH]
+        found, fraction = [row for row in found if row[_HASH] < bound], fraction_of(bound)
+    distinct = {bytes(row[_ROW]): row for row in found}
+    return _Chosen(
+        schema=rows.drop(_HASH, _ROW).schema, rows=tuple(tuple(row)[:-2] for row in distinct.values()),
+        keys=tuple(int(row[_HASH]) for row in distinct.values()), hashes=tuple(distinct), key=key, fraction=fraction,
+    )  # fmt: skip
+
+
+def _key(
+    frame: DataFrame, columns: list[str], declared: tuple[str, ...], grouped: tuple[str, ...], marked: str | None
+) -> tuple[str, ...]:
+    """The names as the table has them: the declared ones, else those that are grouped by, else all that can be hashed."""
+    known = {name.lower(): name for name in columns if is_hashed(frame.schema[name].dataType.simpleString()) and name != marked}
+    for names in (declared, grouped):
+        if names and all(name.lower() in known for name in names):
+            return tuple(known[name.lower()] for name in names)
+    if not known:
+        raise TraceError("it has no column whose values can be hashed")
+    return tuple(known.values())
+
+
+class _Traced:
+    """The rows that were chosen, followed through the execution's plan, and what is stored of them."""
+
+    def __init__(self, store: Store, one: Due, plans: _Plans, chosen: _Chosen) -> None:
+        self._store, self._one, self._plans, self._chosen = store, one, plans, chosen
+        self._differing = changed_since(store, plans.found)
+        self.labels: Counter[str] = Counter()
+        self.reasons: dict[str, None] = dict.fromkeys(self._differing)
+        self.stored = 0
+
+    def follow(self) -> None:
+        """Some thousands at once: through the plan, or through each where the execution has several, what the earlier ones do not give."""
+        where = (
+            f"execution_id = {literal(self._one.execution_id)} and target_name = {literal(self._one.name)} "
+            f"and target_version = {self._one.version}"
+        )
+        if self._store.arrow("row_lineage", ["target_version"], where).num_rows:  # of one that was cut short
+            self._store.remove("row_lineage", where)
+        count = len(self._chosen.rows)
+        with Keeping(self._store, self._one, self._chosen.fraction, self._chosen.hashes, self._chosen.keys) as keeping:
+            for start in range(0, count, AT_ONCE):
+                self._follow(keeping, list(range(start, min(start + AT_ONCE, count))))
+        self.stored = keeping.rows
+
+    def _follow(self, keeping: Keeping, left: list[int]) -> None:
+        for part in range(self._plans.count):
+            told = self._followed(part, left)
+            try:
+                there = [tag for tag in left if tag in told.given]
+                self._keep(keeping, told, left if part + 1 == self._plans.count else there, self._plans.reasons(part))
+                left = [tag for tag in left if tag not in told.given]
+            finally:
+                told.close()
+            if not left:
+                return
+
+    def _followed(self, part: int, tags: list[int]) -> Apart:
+        plan = self._plans.plan(part)
+        schema = StructType([StructField(TAG, LongType()), *self._chosen.schema])
+        targets = local_frame(self._plans.spark, [(tag, *self._chosen.rows[tag]) for tag in tags], schema)
+        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed(part))
+
+    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...]) -> None:
+        """Labels each row as a trace of it alone would be, and stores what was found of it."""
+        counts = {leaf: rows.counts() for leaf, rows in told.rows.items()}
+        labels: dict[int, Completeness] = {}
+        for tag in tags:
+            of_leaves = {leaf: found[tag] for leaf, found in counts.items() if tag in found}
+            labels[tag] = self._label(tag, told, of_leaves, reasons)
+        self.labels.update(labels.values())
+        for leaf, found in counts.items():
+            source = source_of(self._plans.leaves[leaf], (), 0, None)
+            there = {tag: count.told for tag, count in found.items() if tag in labels}
+            keeping.found(source, told.rows[leaf], there, labels, partial(self._times, leaf))
+        for tag in tags:
+            for leaf in told.wholes.get(tag, {}):
+                keeping.whole(source_of(self._plans.leaves[leaf], (), 0, None), tag, labels[tag])
+            if not told.wholes.get(tag) and not any(tag in found for found in counts.values()):
+                keeping.nothing(tag, labels[tag])
+
+    def _times(self, leaf: int, table: pa.Table) -> pa.Array:
+        """How often each row is in its source, of those that are known by their content alone: equal rows are all meant, or none."""
+        hashes = list(zip(table.column("h0").to_pylist(), table.column("h1").to_pylist(), strict=True))
+        read = self._plans.read[leaf]
+        wanted = local_frame(read.sparkSession, [one for one in set(hashes) if one[0] is not None], HASHES)
+        identity = F.col(f"{PREFIX}{leaf}")
+        same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
+        groups = read.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
+        times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
+        return pa.array([times.get(one) for one in hashes], pa.int64())
+
+    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...]) -> Completeness:
+        executable = self._plans.found.executable
+        wholes, kinds = told.wholes.get(tag, {}), told.kinds.get(tag, ())
+        times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
+        followed = Followed(
+            rows={}, wholes=wholes, kinds=kinds, queries=0, targets=1, missing=int(tag not in told.given), lost=int(tag in told.lost),
+            deterministic=told.deterministic,
+        )  # fmt: skip
+        witness = labelled(
+            followed,
+            tuple(source_of(self._plans.leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
+            read_today(self._plans.leaves.values()),
+            [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
+            more,
+        )
+        completeness = "superset" if self._differing and witness.completeness == "exact" else witness.completeness
+        reasons = list(witness.reasons)
+        for leaf, count in found.items():
+            if count.kind == "values":
+                completeness = "partial"
+                reasons.append(
+                    f"rows of {self._plans.leaves[leaf].name or self._plans.leaves[leaf].location} have nothing that they could be known by"
+                )
+            elif count.rows > count.told:
+                completeness = "truncated"
+        self.reasons.update(dict.fromkeys(reasons))
+        return completeness

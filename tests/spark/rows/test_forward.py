@@ -1,0 +1,61 @@
+"""The rows that a forward trace finds are those whose own trace finds a row that is meant. Generated queries over small tables.
+
+`SPARK_LINEAGE_ROWS_ORACLE` is the number of cases of the long run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+
+import pytest
+from query_grammar import Queries, Query
+from small import Small
+from test_sufficiency import NAMED, WORLDS
+from turned import Turned
+from worlds import rows_of
+
+RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "forward.json"
+
+
+def examine(small: Callable[[int], Small], seed: int, turned: Turned) -> None:
+    chance, one = Random(seed), small(seed % WORLDS)
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    turned.examine(one, Queries(one.world, chance).query(), rows, chance)
+
+
+def test_a_selection(small: Callable[[int], Small]) -> None:
+    turned = Turned()
+    for seed in range(12):
+        examine(small, seed, turned)
+    print(json.dumps(turned.figures(), indent=2))
+    assert turned.violations == [], "\n\n".join(turned.violations[:3])
+    assert turned.rows > turned.cases / 2
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
+    if name == "recursion" and version("pyspark").startswith("4.0"):
+        pytest.skip("Spark 4.0 has no recursive CTEs")
+    one, turned, chance = small(0), Turned(), Random(3)
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    turned.examine(one, Query(NAMED[name], ()), rows, chance, at_most=2)
+    assert turned.violations == [], "\n\n".join(turned.violations[:2])
+    assert turned.rows, turned.left_out
+
+
+@pytest.mark.soak
+def test_thousands(small: Callable[[int], Small]) -> None:
+    """New ones each time; the seed is printed and kept."""
+    cases, first = int(os.environ.get("SPARK_LINEAGE_ROWS_ORACLE", 1000)), random.randrange(10**9)
+    print(f"seeds {first} to {first + cases - 1}")
+    turned = Turned()
+    for seed in range(first, first + cases):
+        examine(small, seed, turned)
+    RESULTS.write_text(json.dumps({"first_seed": first, **turned.figures()}, indent=2) + "\n", encoding="utf-8")
+    assert turned.violations == [], "\n\n".join(turned.violations[:3])

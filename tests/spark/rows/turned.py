@@ -1,0 +1,103 @@
+"""Whether a forward trace finds the rows whose trace finds what is meant, and no others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from oracle import stepped
+from query_grammar import Query
+from small import Small
+from small import _canonical as canonical
+from worlds import Rows
+
+from spark_lineage.rows.contributing import contributed
+from spark_lineage.rows.tracing import MOST, is_comparable
+
+
+@dataclass
+class Turned:
+    """What all cases came to. `rows`: output rows that were traced back, `found`: those of them that a forward trace found."""
+
+    cases: int = 0
+    rows: int = 0
+    found: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "cases": self.cases,
+            "rows_traced_back": self.rows,
+            "of_them_found_forward": self.found,
+            "operators": dict(self.kinds.most_common()),
+            "left_out": dict(self.left_out.most_common()),
+            "violations": len(self.violations),
+        }
+
+    def examine(self, small: Small, query: Query, rows: Mapping[str, Rows], chance: Random, at_most: int = 3) -> None:
+        """Some rows of one table are followed to rows of the query's result; some rows of the result are traced to rows of that table."""
+        self.cases += 1
+        try:
+            small.bind(rows)
+            plain = small.rows(query)
+            small.bind(rows, identified=True)
+            result = small.rows(query)
+        except Exception:  # a cast, an overflow, too deep a recursion
+            self.left_out["does not run"] += 1
+            return
+        if Counter(map(canonical, plain)) != Counter(map(canonical, result)):
+            self.left_out["not the same each time"] += 1
+            return
+        if not result:
+            self.left_out["no rows"] += 1
+            return
+        backward = []
+        for row in chance.sample(result, min(at_most, len(result))):
+            followed = small.trace(query, [row])
+            backward.append((row, small.found(followed, rows), followed.wholes))
+        tables = [number for number, table in enumerate(small.world.tables) if rows[table.name]]
+        for number in chance.sample(tables, min(2, len(tables))):
+            numbers = [row[1] for row in rows[small.world.tables[number].name]]
+            meant = set(chance.sample(numbers, chance.randint(1, min(2, len(numbers)))))
+            most = 1 if chance.random() < 0.3 else MOST
+            small.bind(rows, identified=True, meant={number: meant})
+            frame = stepped(small.session.sql(query.sql), query)
+            compared = [at for at, one in enumerate(frame.schema) if is_comparable(one.dataType)]
+            with contributed(frame, most) as forward:
+                found = [] if forward.rows is None else forward.rows.collect()
+            self.kinds.update(forward.kinds)
+            self._compare(query, backward, (number, meant, most), {_key(row, compared) for row in found}, compared, forward)
+            if not set(map(canonical, found)) <= set(map(canonical, result)):
+                self.violations.append(
+                    f"no rows of the result:\n{query.sql}\n{query.steps}\n{number}: {meant}, {most}\n{found}"
+                )
+
+    def _compare(
+        self,
+        query: Query,
+        backward: list[Any],
+        asked: tuple[int, set[int], int],
+        found: set[Any],
+        compared: list[int],
+        forward: Any,
+    ) -> None:
+        """A trace is that of all rows that are equal in the columns that can be compared."""
+        number, meant, _ = asked
+        for row, sources, wholes in backward:
+            self.rows += 1
+            depends, there = bool(sources[number] & meant) or number in wholes, _key(row, compared) in found
+            self.found += there
+            if depends != there:
+                what = "missed" if depends else "not one that depends"
+                self.violations.append(
+                    f"{what}:\n{query.sql}\n{query.steps}\n{row}\n{asked}\nback: {sources}, {wholes}\n{forward}"
+                )
+
+
+def _key(row: Any, compared: list[int]) -> Any:
+    return canonical([row[at] for at in compared])
