@@ -57,6 +57,11 @@ def examine(small: Callable[[int], Small], seed: int, count: Counter[str]) -> li
         one.bind(rows, identified=True)
         followed = one.trace(query, [row], most, chance.random() < 0.5, deciding=True)
         told = f"{query.sql}\n{row}\n{followed}"
+        if (
+            followed.missing and not followed.deterministic
+        ):  # first, or max_by of equal ones, above a shuffle: another one each time
+            count["another one each time"] += 1
+            continue
         if followed.missing or followed.lost:
             wrong.append(f"not found again:\n{told}")
             continue
