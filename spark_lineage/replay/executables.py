@@ -42,6 +42,8 @@ _NOT_SET = re.compile(
 
 BATCHES = 1_000
 """So many micro-batches of a stream are looked back to."""
+_PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
+"""Settings by which rows are left out in silence that were read then: without them what is gone is told."""
 Gives = Literal["rows", "changed", "table"]
 """Of UPDATE, DELETE and MERGE: the rows that it starts from, the rows that it made, or all that the table has after it."""
 
@@ -204,6 +206,8 @@ def _session(spark: SparkSession, found: Found) -> SparkSession:
     for key, value in found.confs.items():
         if key.startswith("spark.sql.") and value != REDACTED and not _NOT_SET.match(key) and session.conf.isModifiable(key):
             session.conf.set(key, value)
+    for key in _PASS_OVER_FILES:
+        session.conf.set(key, "false")
     executable = found.executable
     try:
         if executable.current_catalog:

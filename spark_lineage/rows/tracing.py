@@ -47,8 +47,6 @@ MOST = 50_000
 TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
-_PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
-"""Settings by which rows are left out that were read then: without them what is gone is told."""
 WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
@@ -115,8 +113,6 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
         return read[number]
 
     plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
-    for name in _PASS_OVER_FILES:
-        plan.sparkSession.conf.set(name, "false")
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
         followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
