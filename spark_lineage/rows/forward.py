@@ -20,6 +20,7 @@ from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..replay.executables import Found, find, restore
+from ..replay.plans import Plan, plans_of
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
@@ -29,7 +30,6 @@ from .hops import Options, Told, changed_since, only_rearranges, text_of, values
 from .identity import PREFIX, identified, in_session
 from .lifetimes import Lifetime, Log
 from .meant import Meant, Sample, in_files, sampled
-from .plans import Plan, plans_of
 from .readings import Reading, Written, readings
 from .tracing import DELTA, check_identity, first_of, is_comparable, is_fixed, reason_of, source_row
 from .witness import Completeness, ForwardHop, Source, SourceRow, Target

@@ -56,9 +56,9 @@ class Lineage(Snapshots):
         Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
         the way is told in its hop.
         """
+        from ..replay.session import session
         from .forward import trace_forward
         from .hops import Options, trace_table
-        from .session import session
 
         if min(depth, rows, limit, executions) < 1:
             raise QueryError("depth, rows, limit and executions are numbers of at least 1")
