@@ -47,7 +47,7 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
             _with_earlier(store, found, executables, key),
             ("its stream keeps a state: rows of earlier batches are among these",),
         )
-    inner = range(1, len(commands)) if _has_function(commands) else range(len(commands))
+    inner = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
     if any(leaf.kind == "batch" for leaf in found.executable.leaves):
         reasons += ("the rows that the function of foreachBatch works on are taken to be those of its batch",)
     plans = [
@@ -64,8 +64,9 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
     return tuple(sorted(plans, key=lambda plan: named not in json.dumps(commands[plan.part])))
 
 
-def _has_function(commands: Sequence[dict[str, Any]]) -> bool:
-    return len(commands) > 1 and str(commands[0].get("class", "")).startswith(_STREAM)
+def is_function_of_batch(commands: Sequence[dict[str, Any] | None]) -> bool:
+    """Whether the first plan is a micro-batch, and the others those of the writes of its function."""
+    return len(commands) > 1 and str((commands[0] or {}).get("class", "")).startswith(_STREAM)
 
 
 def _gives_all(command: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from ..config import load
 from ..errors import QueryError
-from ..snapshot.lineage import Lineage as Snapshots
+from ..replay.lineage import Lineage as Replays
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .witness import ForwardHop, Hop
 
 
-class Lineage(Snapshots):
+class Lineage(Replays):
     """What is recorded in one store, what the datasets themselves hold, and which rows made which."""
 
     @overload
