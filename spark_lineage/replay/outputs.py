@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -150,11 +151,17 @@ def with_plans(
 
 
 def _names_it(one: Written, command: str) -> bool:
-    return one.name in command or bool(one.alias and "/" not in one.alias and json.dumps(one.alias.split(".")[-1]) in command)
+    of_catalog = one.alias is not None and "/" not in one.alias and json.dumps(one.alias.split(".")[-1]) in command
+    return of_catalog or _stands_in(one.name, command)
 
 
 def _ends_like_it(one: Written, command: str) -> bool:
-    return one.name.rstrip("/").rsplit("/", 1)[-1] in command
+    return _stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
+
+
+def _stands_in(name: str, command: str) -> bool:
+    """As a whole path, or the end of one."""
+    return re.search(f'(^|[/"`:]){re.escape(name.rstrip("/"))}/?["`]', command) is not None
 
 
 class Labels:
