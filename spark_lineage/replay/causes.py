@@ -107,7 +107,8 @@ def _versions(rows: DataFrame, location: str | None, version: int | None) -> lis
 
 def _delta(rows: DataFrame) -> str | None:
     try:
-        jvm: Any = rows.sparkSession._jvm
-        return str(jvm.io.delta.VERSION)
+        gateway: Any = rows.sparkSession.sparkContext._gateway
+        told = getattr(getattr(gateway.jvm.io.delta, "package$"), "MODULE$").VERSION()
+        return told if isinstance(told, str) else None
     except Exception:  # it is not there under that name
         return None

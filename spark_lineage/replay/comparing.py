@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import Column as SparkColumn
@@ -268,20 +267,17 @@ def pairs_of(written: list[Values], given: list[Values]) -> tuple[list[Pair], li
 def _unlike(written: Sequence[Values], given: Sequence[Values]) -> list[int]:
     """The columns in which the two sides, as a whole, differ."""
     width = len((written or given or [()])[0])
-    return [at for at in range(width) if Counter(_text(row[at]) for row in written) != Counter(_text(row[at]) for row in given)]
+    return [at for at in range(width) if Counter(repr(row[at]) for row in written) != Counter(repr(row[at]) for row in given)]
 
 
 def _unequal(one: Values, other: Values) -> list[int]:
-    return [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if _text(a) != _text(b)]
+    return [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if repr(a) != repr(b)]
 
 
 def _key(row: Values, left_out: set[int]) -> str:
-    return "\0".join(_text(value) for at, value in enumerate(row) if at not in left_out)
-
-
-def _text(value: Any) -> str:
     """Floats to nine digits: the last ones are not what tells rows apart."""
-    return f"{value:.9g}" if isinstance(value, float) else repr(value)
+    told = (f"{value:.9g}" if isinstance(value, float) else repr(value) for at, value in enumerate(row) if at not in left_out)
+    return "\0".join(told)
 
 
 def _values(row: Row) -> Values:
