@@ -20,16 +20,18 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from .. import __version__
 from ..config import local_path
 from ..errors import ExecutableError, LineageError, QueryError
 from ..model import Replay, ReplayVerdict
 from ..snapshot.kinds import schema_hash
+from ..snapshot.sums import Sums
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
 from .causes import FUNCTION, causes, doubts_of
-from .comparing import difference, sums_of
+from .comparing import Term, difference, sums_of
 from .executables import Found, find, restore
 from .inputs import Inputs, Missing, Ready
 from .near import TOLERANCE, has_floats
@@ -207,8 +209,8 @@ class _Replaying:
     ) -> Replayed:
         replayed = expected.replayed(rows)
         recorded = expected.recorded
-        then = expected.sums if expected.sums is not None else sums_of(recorded or (), expected.columns)
         now = sums_of(replayed, expected.columns)
+        then = expected.sums if expected.sums is not None else _sums_written(expected)
         answer = replace(
             answer,
             whole=expected.whole,
@@ -220,7 +222,7 @@ class _Replaying:
         if then == now and not extra:
             return replace(answer, verdict="identical")
         own = dict(expected.volatile or {})
-        declared = _declared(self._options.volatile, expected)
+        declared = _declared(self._options.volatile, expected.schema if expected.parted is None else rows.schema)
         told = causes(
             self._store, ready.found, rows, ready.doubts, doubts, location if one.version is not None else None, one.version
         )
@@ -235,10 +237,32 @@ class _Replaying:
                 )
             reason = f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=reason, causes=told)
-        found = difference(
-            recorded, replayed, expected.schema, [*own, *declared], self._options.tolerance, self._options.sample
-        )
+        found = self._difference(expected, rows, recorded, replayed, [*own, *declared])
         return _judged(answer, found, own, declared, told, self._options.tolerance)
+
+    def _difference(
+        self, expected: Expected, rows: DataFrame, recorded: Sequence[Term], replayed: Sequence[Term], left_out: Sequence[str]
+    ) -> Difference:
+        """Of lines by the columns that they have, where they can be parted into these."""
+        tolerance, sample = self._options.tolerance, self._options.sample
+        if expected.parted is not None:
+            part = expected.parted(rows.schema)
+            wanted = {name.lower() for name in self._options.volatile}
+            volatile = [field.name for field in rows.schema if field.name.lower() in wanted]
+            then, now = ([Term(part(term.frame), term.sign) for term in side] for side in (recorded, replayed))
+            found = difference(then, now, now[0].frame.schema, volatile, tolerance, sample)
+            if found.missing or found.unexpected or found.within or volatile:
+                return found
+        return difference(recorded, replayed, expected.schema, left_out, tolerance, sample)
+
+
+def _sums_written(expected: Expected) -> Sums:
+    try:
+        return sums_of(expected.recorded or (), expected.columns)
+    except (PySparkException, Py4JJavaError) as error:
+        raise _Cannot(
+            f"what it wrote cannot be read any more ({first_line_of_spark(error)}), and no checksum of it is kept"
+        ) from error
 
 
 def _judged(
@@ -275,10 +299,10 @@ def _counted(found: Difference) -> str:
     return "; ".join(told) + columns
 
 
-def _declared(volatile: Sequence[str], expected: Expected) -> tuple[str, ...]:
+def _declared(volatile: Sequence[str], schema: StructType) -> tuple[str, ...]:
     """Those that there are, as the table spells them."""
     wanted = {name.lower() for name in volatile}
-    return tuple(field.name for field in expected.schema if field.name.lower() in wanted)
+    return tuple(field.name for field in schema if field.name.lower() in wanted)
 
 
 def _reason(error: LineageError) -> str:

@@ -42,7 +42,7 @@ class Expected:
 
     `recorded` is None where the rows are gone, and `gone` says why; then `sums` are known. `before`: what the replay's rows are put into. `volatile`:
     columns whose values nobody can give again, with the reason. `whole`: it is all of a version. `put`: how rows are stored, where it is not as the
-    columns of a table; `within_text`: it is lines, whose columns are not told apart.
+    columns of a table; `parted`: it is lines, and how these are parted into the columns of a schema.
     """
 
     schema: StructType
@@ -56,7 +56,7 @@ class Expected:
     volatile: Mapping[str, str] | None = None
     table: Table | None = None
     put: Callable[[DataFrame], DataFrame] | None = None
-    within_text: bool = False
+    parted: Callable[[StructType], Callable[[DataFrame], DataFrame]] | None = None
 
     def replayed(self, rows: DataFrame) -> tuple[Term, ...]:
         """The rows of the plan as they would have been stored, put into what was there before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -65,7 +65,7 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
     put = (lambda rows: lines(rows, source, options)) if source in _TEXTS else None
     return Expected(
         schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
-        within_text=source in _TEXTS,
+        parted=(lambda schema: _parted(schema, source, options)) if source in ("csv", "json") else None,
     )  # fmt: skip
 
 
@@ -103,6 +103,13 @@ def _lines_of_files(frame: DataFrame, source: str, options: Mapping[str, str], n
         header = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
         frame = frame.where(F.col("value") != header)
     return frame
+
+
+def _parted(schema: StructType, source: str, options: Mapping[str, str]) -> Callable[[DataFrame], DataFrame]:
+    """Lines as the columns that were written; what cannot be parted is null."""
+    parse = F.from_csv if source == "csv" else F.from_json
+    types = ", ".join(f"`{field.name.replace('`', '``')}` {field.dataType.simpleString()}" for field in schema)
+    return lambda frame: frame.select(parse("value", types, dict(options)).alias("row")).select("row.*")
 
 
 def _literal(text: str) -> str:
