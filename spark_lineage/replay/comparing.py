@@ -16,7 +16,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
+from pyspark.sql.types import ArrayType, DataType, IntegerType, MapType, StructType, VariantType
 
 from ..snapshot.kinds import Column, columns_of
 from ..snapshot.spark import quoted, row_hashes, sums_of_frame
@@ -121,7 +121,7 @@ def _left(differing: DataFrame, compared: StructType, tolerance: float) -> Itera
         fitted, rows = _matched(again, compared, tolerance)
         within += fitted - sum(row["near"] for row in again)
         rest = failed.join(groups.select("e0", "e1"), ["e0", "e1"], "left_anti")
-        schema = StructType().add("n", "int").add("row", differing.schema["row"].dataType)
+        schema = StructType().add("n", IntegerType()).add("row", differing.schema["row"].dataType)
         spark = differing.sparkSession
         yield _one_by_one(rest).unionByName(spark.createDataFrame(rows, schema)), within, names
 
