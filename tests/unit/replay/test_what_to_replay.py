@@ -21,7 +21,8 @@ from spark_lineage.render.replays import check_summary
 from spark_lineage.replay.check import Checked, CheckedRun, check
 from spark_lineage.replay.outputs import Written, executions_of, with_plans
 from spark_lineage.replay.upstream import upstream_of
-from spark_lineage.store.tables import Store
+from spark_lineage.store.schemas import SCHEMA_VERSION
+from spark_lineage.store.tables import Store, write_version
 
 NOW = datetime.now(UTC)
 
@@ -221,3 +222,12 @@ def test_the_sentence() -> None:
     )
     assert check_summary(Check(at=NOW, runs=(run(1, True, -1),), executions=(), versions=0)).endswith("at any time")
     assert isinstance(Checked.__doc__, str)
+
+
+def test_a_store_of_another_schema_version(lake: Lake) -> None:
+    lake.table("raw")
+    name = lake.job("gold", "raw")
+    write_version(lake.store.location, SCHEMA_VERSION + 1)
+    for arguments in ((name,), ("--check", "all"), ("--upstream-of", "gold")):
+        done = CliRunner().invoke(main, ["replay", *arguments, "--store", lake.place("store")])
+        assert (done.exit_code, f"of schema version {SCHEMA_VERSION + 1}" in done.output) == (2, True), done.output
