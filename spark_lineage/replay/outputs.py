@@ -67,7 +67,7 @@ def executions_of(store: Store, wanted: str) -> tuple[Past, ...]:
     run_id = _run(store, run, wanted)
     found = past(store, f"run_id = {literal(run_id)}", writing=not mark)
     if mark:
-        found = tuple(one for one in found if one.execution_id == f"{run_id}:{number}" or str(one.sequence) == number)
+        found = tuple(one for one in found if one.execution_id == f"{run_id}:{number}")
         if not found:
             raise NotFound(f"run {run_id} has no execution {number}; `spark-lineage show {run_id}` lists those that it has")
         return found

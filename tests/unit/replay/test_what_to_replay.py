@@ -92,7 +92,7 @@ class Lake:
             self.store.append("plan_executables", [made], None)
         self.store.upsert("runs", [Run(run_id=run, job_name=name, started_at=NOW + timedelta(seconds=number))], None)
         self.store.append(
-            "executions", [replace(execution(name_of, number, run_id=run, sequence=number, **more), ended_at=NOW)], None
+            "executions", [replace(execution(name_of, number, run_id=run, sequence=number * 10, **more), ended_at=NOW)], None
         )
         return name_of
 
@@ -111,7 +111,7 @@ def test_an_id_names_an_execution_or_those_of_a_run(lake: Lake) -> None:
     assert [one.execution_id for one in executions_of(lake.store, "last")] == [other]
     with pytest.raises(Ambiguous, match="begins the ids of 2 runs"):
         executions_of(lake.store, "000")
-    for wanted in ("", "ff", "0001:7"):
+    for wanted in ("", "ff", "0001:7", "0001:30"):  # the number is that of its id, not its place in the run
         with pytest.raises(NotFound):
             executions_of(lake.store, wanted)
 
