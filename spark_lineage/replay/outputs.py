@@ -23,6 +23,8 @@ _OUTPUT = (
 )  # fmt: skip
 _MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
 """Values of `outputs.write_mode` of what writes rows of a query."""
+_MODEL = "save model"
+"""`executions.operation` of a model's being saved: files that are no rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ def past(
     found = []
     for row in executions:
         mine = [one for one in outputs.get(row["execution_id"], ()) if row["status"] == "succeeded" or one.version is not None]
-        mine = list(dict.fromkeys(one for one in mine if _has_rows(one)))
+        mine = list(dict.fromkeys(one for one in mine if row["operation"] != _MODEL and _has_rows(one)))
         if mine or not writing:
             found.append(
                 Past(

@@ -105,10 +105,11 @@ def lake(tmp_path: Path, empty_store: Path) -> Lake:
 def test_an_id_names_an_execution_or_those_of_a_run(lake: Lake) -> None:
     first, second = lake.job("a", run="0001-x"), lake.job("b", run="0001-x")
     other = lake.job("c", run="0002-y")
+    lake.job("model", run="0002-y", operation="save model")  # no rows
     ids = [one.execution_id for one in executions_of(lake.store, "0001")]
     assert ids == [first, second]
     assert [one.execution_id for one in executions_of(lake.store, "0001-x:2")] == [second]
-    assert [one.execution_id for one in executions_of(lake.store, "last")] == [other]
+    assert [one.execution_id for one in executions_of(lake.store, "0002")] == [other]
     with pytest.raises(Ambiguous, match="begins the ids of 2 runs"):
         executions_of(lake.store, "000")
     for wanted in ("", "ff", "0001:7", "0001:30"):  # the number is that of its id, not its place in the run
