@@ -20,7 +20,7 @@ HEAD = """\
 
 Made from `spark_lineage/cli` by `make docs`; change it there. [asking.md](asking.md) says what the answers mean.
 
-Answers go to stdout, everything else to stderr. Exit codes: 0; 1, a check said no (`doctor` found a problem, `snapshot verify` or `snapshot diff` a difference, `snapshot availability` a version that is gone); 2, it could not
+Answers go to stdout, everything else to stderr. Exit codes: 0; 1, a check said no (`doctor` found a problem, `snapshot verify` or `snapshot diff` a difference, `snapshot availability` a version that is gone, `replay` another result); 2, it could not
 be done, and stderr says why and what next. `run` has the exit code of the command it runs.
 
 On a terminal there are tables and trees with short names; expressions longer than 80 characters are cut, and one that is the

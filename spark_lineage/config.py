@@ -95,6 +95,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("rows.key", "list", (), "Columns whose values choose the rows, of tables that have them all. Else those that the query groups by at its top, else all columns."),
     Option("rows.per.row", "int", 1_000, "So many rows of each source are kept of a row; of more than these only how many they are."),
     Option("rows.max", "int", 10_000, "So many rows of a version are chosen at most; the share is made smaller where it would be more."),
+    Option("replay.tolerance", "float", 1e-9, "By which share of the greater one two floats may differ and count as equal in a replay (docs/replay.md).", most=1),
+    Option("replay.volatile", "list", (), "Columns that a replay does not compare, such as the time of loading; what is equal but for them is `equivalent`."),
     Option("redact", "list", (), "Regular expressions of configuration keys whose values are secret, beyond the built-in ones and `spark.redaction.regex`.", patterns=True),
     Option("redact.literals", "str", "keep", "What becomes of the values of literals, before anything is written: `keep`, `hash` or `drop`.", choices=("keep", "hash", "drop")),
     Option("redact.literals.datasets", "list", (), "Globs of dataset names or locations; where given, literals are redacted in executions that touch one of them."),

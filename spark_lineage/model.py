@@ -24,6 +24,8 @@ LeafKind = Literal["delta", "files", "jdbc", "table", "rows", "delta_files", "ba
 InstantBasis = Literal["exact", "bounded"]
 SnapshotMethod = Literal["scan", "incremental", "inline", "none"]
 RowLineageKind = Literal["row_id", "file_row", "fingerprint", "values", "whole"]
+ReplayMode = Literal["plan", "job"]
+ReplayVerdict = Literal["identical", "equivalent", "different", "not_replayable"]
 WitnessCompleteness = Literal["exact", "superset", "partial", "truncated"]
 EdgeType = Literal["DIRECT", "INDIRECT"]
 Subtype = Literal[
@@ -501,6 +503,43 @@ class RowLineage:
     completeness: WitnessCompleteness
     sample_fraction: float
     event_date: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replay:
+    """What a recorded write of an execution gave when it was computed again, held against what it wrote then.
+
+    Checksums and rows are of what was compared: of a whole version, or of what the write changed. The dataset is None where
+    nothing was written, or nothing of it is known.
+    """
+
+    replay_id: str
+    execution_id: str
+    run_id: str
+    job_name: str | None = None
+    replay_mode: ReplayMode
+    namespace: str | None = None
+    name: str | None = None
+    table_id: str | None = None
+    delta_version: int | None = None
+    verdict: ReplayVerdict
+    reason: str | None = None
+    causes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    tolerance: float | None = None
+    schema_hash: str | None = None
+    recorded_rows: int | None = None
+    replayed_rows: int | None = None
+    recorded_checksum: str | None = None
+    replayed_checksum: str | None = None
+    rows_missing: int | None = None
+    rows_unexpected: int | None = None
+    rows_changed: int | None = None
+    spark_version: str | None = None
+    tool_version: str | None = None
+    started_at: datetime
+    ended_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

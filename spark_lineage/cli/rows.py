@@ -34,9 +34,9 @@ def take(ctx: click.Context, due: bool, retry: bool) -> None:
 
     Exit code 1 where one could not be taken.
     """
+    from ..replay.session import session
     from ..rows.due import due as due_of
     from ..rows.sampling import Limits, take_samples
-    from ..rows.session import session
 
     call: Call = ctx.obj
     settings = call.settings()

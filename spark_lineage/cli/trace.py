@@ -57,9 +57,9 @@ def trace(
 
     DATASET is any name of a recorded dataset, or the folder of a Delta table.
     """
+    from ..replay.session import session
     from ..rows.forward import trace_forward
     from ..rows.hops import Options, trace_table
-    from ..rows.session import session
     from ..store.tables import Store
 
     call: Call = ctx.obj

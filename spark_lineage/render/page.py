@@ -27,7 +27,7 @@ from ..query.answers import (
     Walk,
     plain,
 )
-from . import differences, keeping, traces
+from . import differences, keeping, replays, traces
 from . import samples as drawn
 from .trees import Branch, Drawing, Steps
 from .words import by, cut, how, time, where_told
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ..doctor import Finding
     from ..ingest import IngestReport
     from ..model import RowLineage, RowSample, Snapshot
+    from ..replay.check import Check
+    from ..replay.verdict import Replayed
     from ..rows.witness import ForwardHop, Hop
     from ..snapshot.archive import Archived
     from ..snapshot.difference import Difference
@@ -293,6 +295,31 @@ class Page:
                 else:
                     self._table(*part, empty="")
         return None
+
+    def replayed(self, found: Iterable[Replayed]) -> list[Replayed]:
+        """What is not identical as soon as it is known, and all in a table; as JSON all together. Gives them back."""
+        told = []
+        for one in found:
+            told.append(one)
+            if not self.as_json and one.verdict != "identical":
+                for line in replays.facts(one):
+                    self._line(line)
+                for title, header, rows in replays.tables(one.difference):
+                    self._line(f"\n{title}")
+                    self._table(header, rows, empty="")
+                self._line("")
+        if self.as_json:
+            self._json([replays.as_json(one) for one in told])
+            return told
+        self._table(replays.HEADER, [replays.row(one) for one in told], empty="nothing was replayed")
+        self._line(replays.summary(told))
+        return told
+
+    def checked(self, found: Check) -> None:
+        if self.as_json:
+            return self._json(found)
+        self._table(replays.CHECKED, [replays.checked(run) for run in found.runs], empty="nothing that wrote rows is recorded")
+        return self._line(replays.check_summary(found))
 
     def findings(self, findings: Sequence[Finding]) -> None:
         if self.as_json:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import ExecutableError, NotFound
 from ..lineage.edges import content_id
 from ..model import REDACTED, ExecutableLeaf, ExecutableView, PlanExecutable
+from ..snapshot.availability import ENFORCED
 from ..store.rows import records_of
 from ..store.schemas import TABLES
 from ..store.signing import Keys, key_file, load_keys
@@ -62,10 +63,11 @@ class Found:
         return tuple(None if text is None else json.loads(text) for text in self.executable.commands)
 
 
-def find(store: str, execution_id: str, *, executables: str = "", key: str = "") -> Found:
+def find(store: str, execution_id: str, *, executables: str = "", key: str = "", trusted: bool = False) -> Found:
     """The recorded plan of an execution.
 
-    `executables` and `key` are the options `executables.store` and `executables.key`. Raises NotFound where there is
+    `executables` and `key` are the options `executables.store` and `executables.key`. `trusted`: whoever can write to the tables is, so that
+    no signature is asked for. Raises NotFound where there is
     none, ExecutableError where its signature does not hold, StoreError and its kinds.
     """
     opened = Store.open(store, executables=executables or None)
@@ -73,7 +75,7 @@ def find(store: str, execution_id: str, *, executables: str = "", key: str = "")
     rows = records_of(TABLES["plan_executables"], opened.arrow("plan_executables", filter=condition))
     if not rows:
         raise NotFound(f"no plan of {execution_id} is kept{_why_not(opened, condition)}")
-    return _verified(opened, _typed(rows[0]), load_keys(key_file(key)), {})
+    return _verified(opened, _typed(rows[0]), None if trusted else load_keys(key_file(key)), {})
 
 
 def find_batches(store: str, execution_id: str, *, executables: str = "", key: str = "") -> tuple[tuple[int, Found], ...]:
@@ -96,7 +98,7 @@ def find_batches(store: str, execution_id: str, *, executables: str = "", key: s
     return tuple(sorted(found, key=lambda one: -one[0]))
 
 
-def _verified(opened: Store, executable: PlanExecutable, keys: Keys, blobs: dict[str, bytes]) -> Found:
+def _verified(opened: Store, executable: PlanExecutable, keys: Keys | None, blobs: dict[str, bytes]) -> Found:
     """With its plan, where the signature holds. `blobs`: those that were read already, by their ids."""
     if executable.executable_id not in blobs:
         named = f"executable_id = {literal(executable.executable_id)}"
@@ -107,7 +109,8 @@ def _verified(opened: Store, executable: PlanExecutable, keys: Keys, blobs: dict
             f"the plan of {executable.execution_id} is not in the tables any more; a backup of executable_blobs has it"
         )
     blob = blobs[executable.executable_id]
-    keys.verify(executable, blob)
+    if keys is not None:
+        keys.verify(executable, blob)
     return Found(executable, blob, _confs(opened, executable))
 
 
@@ -203,6 +206,7 @@ def _check_spark(spark: SparkSession, executable: PlanExecutable) -> None:
 def _session(spark: SparkSession, found: Found) -> SparkSession:
     """A session of its own with what is recorded of settings, catalog and schema, as far as this one has them."""
     session = spark.newSession()
+    session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default
     for key, value in found.confs.items():
         if key.startswith("spark.sql.") and value != REDACTED and not _NOT_SET.match(key) and session.conf.isModifiable(key):
             session.conf.set(key, value)

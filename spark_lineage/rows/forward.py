@@ -20,6 +20,7 @@ from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..replay.executables import Found, find, restore
+from ..replay.plans import Plan, plans_of
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
@@ -30,7 +31,6 @@ from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
 from .meant import Meant, Sample, in_files, sampled
-from .plans import Plan, plans_of
 from .readings import Reading, Written, readings
 from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
 from .witness import ForwardHop, Source, SourceRow, Target

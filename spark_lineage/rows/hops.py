@@ -17,6 +17,7 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType
 from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError
 from ..lineage.naming import DatasetKey, exact_place
 from ..replay.executables import Found, find
+from ..replay.plans import CHANGES, plans_of
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
 from ..snapshot.spark import quoted
@@ -26,7 +27,6 @@ from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
 from .local import local_frame
-from .plans import CHANGES, plans_of
 from .tracing import is_comparable, trace
 from .witness import Hop, Source, Witness
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from ..config import load
 from ..errors import QueryError
-from ..snapshot.lineage import Lineage as Snapshots
+from ..replay.lineage import Lineage as Replays
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .witness import ForwardHop, Hop
 
 
-class Lineage(Snapshots):
+class Lineage(Replays):
     """What is recorded in one store, what the datasets themselves hold, and which rows made which."""
 
     @overload
@@ -56,9 +56,9 @@ class Lineage(Snapshots):
         Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
         the way is told in its hop.
         """
+        from ..replay.session import session
         from .forward import trace_forward
         from .hops import Options, trace_table
-        from .session import session
 
         if min(depth, rows, limit, executions) < 1:
             raise QueryError("depth, rows, limit and executions are numbers of at least 1")

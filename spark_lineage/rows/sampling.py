@@ -25,6 +25,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from ..errors import LineageError, TraceError
 from ..model import ExecutableLeaf, RowSample
 from ..replay.executables import find, restore
+from ..replay.plans import CHANGES, Plan, plans_of
 from ..sample_marks import bound_of, fraction_of, is_hashed
 from ..snapshot.delta import commit_actions
 from ..snapshot.kinds import columns_of
@@ -39,7 +40,6 @@ from .identity import PREFIX, identified
 from .kept import Keeping
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
-from .plans import CHANGES, Plan, plans_of
 from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
 from .witness import Completeness
 

@@ -33,12 +33,12 @@ from ..errors import TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import restore
+from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, identified
 from .local import local_frame
-from .plans import Plan
 from .witness import Completeness, Source, SourceRow, Witness
 
 TAG = "__lineage_tag"

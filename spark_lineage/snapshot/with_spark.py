@@ -185,6 +185,18 @@ class _Found:
         )
 
 
+def frame_of_files(frame: DataFrame, location: str, paths: list[str]) -> DataFrame:
+    """Of a frame of a version of a Delta table the rows of some of its files, by their paths in its log."""
+    return _version_read(frame, location).frame_of(paths, frame)
+
+
+def metadata_of(frame: DataFrame, location: str) -> tuple[StructType, tuple[str, ...]]:
+    """The schema of the version that a frame is of as the log has it, with what Delta hides from readers, and its partition columns."""
+    metadata = _version_read(frame, location)._snapshot.metadata()
+    columns = metadata.partitionColumns()
+    return StructType.fromJson(json.loads(metadata.schemaString())), tuple(columns.apply(at) for at in range(columns.length()))
+
+
 def _frame(spark: SparkSession, location: str, version: int | None, at: datetime | None) -> DataFrame:
     reader = spark.read.format("delta")
     if version is not None:

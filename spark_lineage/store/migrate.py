@@ -113,6 +113,10 @@ def _row_samples(location: str) -> None:
     create_table(location, TABLES["row_samples"])
 
 
+def _replays(location: str) -> None:
+    create_table(location, TABLES["replays"])
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -129,4 +133,5 @@ STEPS: tuple[Step, ...] = (
         _parts_and_kept_versions,
     ),
     Step(7, "the tables row_lineage and row_samples", _row_samples),
+    Step(8, "the table replays", _replays),
 )

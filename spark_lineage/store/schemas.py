@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -120,6 +120,14 @@ _VERSION_COLUMNS: dict[str, pa.DataType] = {
     "table_id": _STRING,
     "delta_version": _LONG,
 }
+
+_REPLAYS = _schema(
+    "replay_id execution_id run_id replay_mode verdict started_at ended_at",
+    replay_id=_STRING, execution_id=_STRING, run_id=_STRING, job_name=_STRING, replay_mode=_STRING, namespace=_STRING, name=_STRING,
+    table_id=_STRING, delta_version=_LONG, verdict=_STRING, reason=_STRING, causes=_STRINGS, columns=_STRINGS, volatile=_STRINGS,
+    tolerance=_DOUBLE, schema_hash=_STRING, recorded_rows=_LONG, replayed_rows=_LONG, recorded_checksum=_STRING, replayed_checksum=_STRING,
+    rows_missing=_LONG, rows_unexpected=_LONG, rows_changed=_LONG, spark_version=_STRING, tool_version=_STRING, started_at=_TIME, ended_at=_TIME,
+)  # fmt: skip
 
 TABLES: dict[str, TableSchema] = {
     table.name: table
@@ -512,6 +520,13 @@ TABLES: dict[str, TableSchema] = {
             key=("namespace", "name", "table_id", "delta_version", "execution_id", "taken_at"),
             statistics=("name", "table_id", "delta_version"),
             partition_by=("event_date",),
+        ),
+        TableSchema(
+            "replays",
+            model.Replay,
+            _REPLAYS,
+            key=("replay_id", "execution_id", "namespace", "name", "delta_version"),
+            statistics=("execution_id", "run_id", "name", "started_at"),
         ),
         TableSchema(
             "executions",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -144,3 +145,15 @@ def test_what_the_jobs_wrote_has_a_checksum(home: Path) -> None:
         taken = kept[Path(table).name, newest.version()]
         assert taken.row_count == newest.to_pyarrow_dataset().count_rows()
         assert verify(store, taken, newest.table_uri).holds
+
+
+def test_the_jobs_are_replayed_from_their_plans(home: Path, lineage: Lineage, spark: Any) -> None:
+    """On what they read, in another process. What a model predicts is a sum of doubles."""
+    told = {}
+    for run in reversed(lineage.runs()):
+        for one in spark_lineage.open(home / "lineage").replay(run.run_id, spark=spark):
+            told[one.operation, one.label, one.version] = one
+    not_identical = {key: (one.verdict, one.reason, one.causes) for key, one in told.items() if one.verdict != "identical"}
+    print(f"{len(told) - len(not_identical)} of {len(told)} identical; {not_identical}")
+    assert {key for key, one in told.items() if not one.holds} == set(), not_identical
+    assert {str(one.name).rpartition("/")[2] for one in told.values()} >= {Path(table).name for table in TABLES}

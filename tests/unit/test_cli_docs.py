@@ -14,6 +14,7 @@ from spark_lineage.doctor import Finding
 from spark_lineage.ingest import IngestReport
 from spark_lineage.query import answers, lineage
 from spark_lineage.query.moment import WEEKDAYS, moment
+from spark_lineage.replay.lineage import Lineage as Replays
 from spark_lineage.rows.lineage import Lineage
 from spark_lineage.snapshot.lineage import Lineage as Snapshots
 from spark_lineage.store.views import FULL_OVERWRITES
@@ -41,7 +42,9 @@ def test_every_field_of_an_answer_is_documented(kind: type) -> None:
 
 
 def test_every_question_of_python_is_documented() -> None:
-    methods = [name for kind in (lineage.Lineage, Snapshots, Lineage) for name in vars(kind) if not name.startswith("_")]
+    methods = [
+        name for kind in (lineage.Lineage, Snapshots, Replays, Lineage) for name in vars(kind) if not name.startswith("_")
+    ]
     assert [name for name in methods if f"`{name}(" not in ASKING] == []
 
 

@@ -251,7 +251,16 @@ def test_the_order_in_the_docs_is_the_order_of_the_code() -> None:
     text = (ROOT / "docs" / "ingestion.md").read_text(encoding="utf-8")
     told = text.partition("The order is ")[2].partition(" last")[0]
     assert re.findall(r"`(\w+)`", told) == [*CONTENT_NAMED, *UPSERTED, *APPENDED]
-    of_no_document = {"snapshots", "snapshot_files", "snapshot_parts", "archives", "preserved", "row_lineage", "row_samples"}
+    of_no_document = {
+        "snapshots",
+        "snapshot_files",
+        "snapshot_parts",
+        "archives",
+        "preserved",
+        "row_lineage",
+        "row_samples",
+        "replays",
+    }
     assert set(TABLES) - of_no_document == {
         *CONTENT_NAMED,
         *UPSERTED,

@@ -16,6 +16,7 @@ from spark_lineage.model import (
     Output,
     PlanExecutable,
     Preserved,
+    Replay,
     RowLineage,
     RowSample,
     Snapshot,
@@ -166,3 +167,14 @@ def row_lineage(execution_id: str, minutes: float, **values: Any) -> RowLineage:
         "completeness": "exact", "sample_fraction": 0.01, "event_date": at(minutes).date(),
     }  # fmt: skip
     return RowLineage(**{**made, **values})
+
+
+def replay(execution_id: str, minutes: float, **values: Any) -> Replay:
+    made = {
+        "replay_id": f"replay of {execution_id}",
+        "execution_id": execution_id,
+        "run_id": "run",
+        "replay_mode": "plan",
+        "verdict": "identical",
+    }
+    return Replay(**{**made, "started_at": at(minutes), "ended_at": at(minutes), **values})

@@ -31,6 +31,7 @@ from .made import (
     input_,
     output,
     preserved,
+    replay,
     row_lineage,
     row_sample,
     snapshot,
@@ -65,6 +66,7 @@ def add_execution(store: Store, name: str, minutes: float, batch: int, lineage: 
     store.append("snapshots", [snapshot("target", int(minutes))], transaction)
     store.append("archives", [archive(int(minutes))], transaction)
     store.append("preserved", [preserved("source", minutes)], transaction)
+    store.append("replays", [replay(name, minutes)], transaction)
     store.append("snapshot_files", [snapshot_file(f"{name}.parquet")], transaction)
     store.append("snapshot_parts", [snapshot_part(name)], transaction)
     store.append("inputs", [input_(name, "source", minutes, schema_hash=content)], transaction)
@@ -199,6 +201,7 @@ class TestExpiry:
             "preserved": 0,
             "row_lineage": 2,
             "row_samples": 2,
+            "replays": 0,
             "executions": 2,
         }
         assert store.arrow("executions").column("execution_id").to_pylist() == ["new"]

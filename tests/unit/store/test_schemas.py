@@ -28,6 +28,7 @@ def test_every_kind_of_record_has_its_table() -> None:
         "preserved",
         "row_lineage",
         "row_samples",
+        "replays",
     }, "those are of no document"
 
 

@@ -1,4 +1,4 @@
-"""Which plans of an execution may have given rows of a table, and over which rows they are asked."""
+"""Which plans of an execution gave rows of a table, and over which rows each is run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import TraceError
+from ..errors import ExecutableError
 from ..model import ExecutableLeaf
-from ..replay.executables import BATCHES, Found, Gives, find_batches
 from ..store.tables import Store
+from .executables import BATCHES, Found, Gives, find_batches
 
 CHANGES = {"update", "delete", "merge"}
 """As `outputs.write_mode`: these write rows again that they do not change."""
@@ -37,7 +37,7 @@ class Plan:
 def plans_of(store: Store, found: Found, location: str, executables: str, key: str) -> tuple[Plan, ...]:
     """The plans that may have given rows of the table at a location, the likelier ones first.
 
-    `executables`, `key`: as the options `executables.store` and `executables.key`. Raises TraceError where the plan has to be
+    `executables`, `key`: as the options `executables.store` and `executables.key`. Raises ExecutableError where the plan has to be
     asked over rows that are not known.
     """
     commands = [command or {} for command in found.commands] or [{}]
@@ -47,7 +47,7 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
             _with_earlier(store, found, executables, key),
             ("its stream keeps a state: rows of earlier batches are among these",),
         )
-    inner = range(1, len(commands)) if _has_function(commands) else range(len(commands))
+    inner = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
     if any(leaf.kind == "batch" for leaf in found.executable.leaves):
         reasons += ("the rows that the function of foreachBatch works on are taken to be those of its batch",)
     plans = [
@@ -64,8 +64,9 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
     return tuple(sorted(plans, key=lambda plan: named not in json.dumps(commands[plan.part])))
 
 
-def _has_function(commands: Sequence[dict[str, Any]]) -> bool:
-    return len(commands) > 1 and str(commands[0].get("class", "")).startswith(_STREAM)
+def is_function_of_batch(commands: Sequence[dict[str, Any] | None]) -> bool:
+    """Whether the first plan is a micro-batch, and the others those of the writes of its function."""
+    return len(commands) > 1 and str((commands[0] or {}).get("class", "")).startswith(_STREAM)
 
 
 def _gives_all(command: dict[str, Any]) -> bool:
@@ -78,12 +79,12 @@ def _gives_all(command: dict[str, Any]) -> bool:
 
 
 def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Found:
-    """A micro-batch over all that its stream has read up to it. Raises TraceError where that is not known."""
+    """A micro-batch over all that its stream has read up to it. Raises ExecutableError where that is not known."""
     batches = find_batches(store.location, found.executable.execution_id, executables=executables, key=key)
     numbers = [number for number, _ in batches]
     if numbers != list(range(numbers[0], -1, -1)):
         missing = sorted({*range(numbers[0] + 1)} - {*numbers})
-        raise TraceError(
+        raise ExecutableError(
             f"its stream keeps a state, and what its batch {missing[-1]} read is not known: "
             f"{len(missing)} of {numbers[0] + 1} batches have no plan that is kept, or are not among the last {BATCHES}"
         )
@@ -96,7 +97,7 @@ def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Fou
                 if one.number == leaf.number if same else _is_alike(one, leaf):
                     paths += one.paths
         if len(paths) > _FILES:
-            raise TraceError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
+            raise ExecutableError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
         leaves.append(replace(leaf, paths=tuple(dict.fromkeys(paths))))
     return replace(found, executable=replace(found.executable, leaves=tuple(leaves)))
 

@@ -12,7 +12,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from ..errors import TraceError
+from ..errors import ExecutableError
 
 _EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 _QUIET = {"spark.log.level": "ERROR", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
@@ -24,13 +24,13 @@ _CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 def session() -> SparkSession:
     """The active session, or a new one: settings come from where Spark takes them (`SPARK_CONF_DIR`, `PYSPARK_SUBMIT_ARGS`).
 
-    Raises TraceError where Spark does not start, or cannot read Delta tables.
+    Raises ExecutableError where Spark does not start, or cannot read Delta tables.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
     said = _said()
-    builder = SparkSession.builder.appName("spark-lineage trace")
+    builder = SparkSession.builder.appName("spark-lineage")
     for name, value in {**_QUIET, "spark.sql.extensions": _EXTENSION, "spark.sql.catalog.spark_catalog": _CATALOG}.items():
         if name not in said:
             builder = builder.config(name, value)
@@ -43,7 +43,7 @@ def session() -> SparkSession:
         spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(_EXTENSION)  # type: ignore[union-attr]
     except (PySparkException, Py4JError, OSError, RuntimeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TraceError(
+        raise ExecutableError(
             f"a Spark session with Delta could not be started ({first}): a Java 17 or 21 is needed, and Delta's jars, "
             f"which are looked for in Spark's folder `jars` and else at Maven Central ({coordinate()})"
         ) from error

@@ -1,0 +1,104 @@
+"""The command that runs recorded executions again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .base import Call, command
+
+if TYPE_CHECKING:
+    from ..replay.replaying import Options
+    from ..store.tables import Store
+
+
+@command("replay")
+@click.argument("target", metavar="[ID]", required=False)
+@click.option(
+    "--upstream-of",
+    metavar="DATASET@VERSION",
+    help="Each execution that led to that version, back to raw inputs, in order, instead of ID.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only tell what can still be replayed and until when, without Spark: ID is a run, a dataset, or `all`.",
+)
+@click.option(
+    "--deep", is_flag=True, help="With --check: open every file, instead of going by logs and table properties alone."
+)
+@click.option(
+    "--tolerance",
+    metavar="X",
+    type=float,
+    help="Floats are equal that differ by no more than X times the greater of them. Else `replay.tolerance`.",
+)
+@click.option(
+    "--volatile", metavar="COLUMN", multiple=True,
+    help="Do not compare this column, as of the time of loading. May be given several times. Else `replay.volatile`.",
+)  # fmt: skip
+@click.option(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Show so many rows of each sort at most.",
+)
+@click.option(
+    "--trust-store", is_flag=True,
+    help="Run plans that are not signed, and functions of users from tables of somebody else: whoever can write to the tables can then have code run as you.",
+)  # fmt: skip
+def replay(
+    ctx: click.Context, target: str | None, upstream_of: str | None, check: bool, deep: bool, tolerance: float | None, volatile: tuple[str, ...],
+    sample: int, trust_store: bool,
+) -> None:  # fmt: skip
+    """Compute a recorded execution again from its plan, on the versions that it read, and compare with what it wrote (docs/replay.md). Starts Spark.
+
+    ID is an execution (`RUN:NUMBER`), or a run: then each of its executions that wrote rows. A beginning of the run's id is enough; `last` is the
+    newest. Exit code 0: identical or equivalent; 1: different (with --check: some cannot be replayed, or may not be); 2: it could not be replayed.
+    Nothing is written but the verdict.
+    """
+    from ..store.tables import Store
+
+    call: Call = ctx.obj
+    if (target is None) == (upstream_of is None):
+        raise click.UsageError("name an execution or a run (`spark-lineage runs` lists them), or --upstream-of DATASET@VERSION")
+    if check and upstream_of is not None:
+        raise click.UsageError("--check takes a run, a dataset or `all`")
+    if deep and not check:
+        raise click.UsageError("--deep is for --check")
+    settings = call.settings()
+    store = Store.open(settings.store, executables=settings.executables_store or None)
+    if check:
+        from ..replay.check import check as checked
+
+        found = checked(store, str(target), deep=deep)
+        call.page().checked(found)
+        ctx.exit(int(not found.holds))
+    from ..replay.replaying import Options
+
+    options = Options(
+        tolerance=float(settings.replay_tolerance) if tolerance is None else tolerance,
+        volatile=volatile or tuple(settings.replay_volatile),
+        sample=sample,
+        trusted=trust_store,
+        executables=settings.executables_store,
+        key=settings.executables_key,
+    )
+    ctx.exit(_replay(call, store, target, upstream_of, options))
+
+
+def _replay(call: Call, store: Store, target: str | None, upstream_of: str | None, options: Options) -> int:
+    from ..replay.replaying import replay, replay_upstream
+    from ..replay.verdict import exit_code
+
+    def told(text: str) -> None:
+        click.echo(text, err=True)
+
+    if upstream_of is not None:
+        found = replay_upstream(store, upstream_of, options, told=told)
+    else:
+        found = replay(store, str(target), options, told=told)
+    return exit_code(call.page().replayed(found))

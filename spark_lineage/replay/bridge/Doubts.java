@@ -1,0 +1,163 @@
+package org.sparklineage.replay;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Sort;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.FloatType;
+
+/**
+ * What in a plan need not give the same each time it is run over the same rows: texts "kind: name", where the kind is `random`, `order` (of rows, which
+ * Spark does not promise), `function` (of somebody's own), `float` (sums depend on the order in which they are added up) or `ties`.
+ */
+public final class Doubts {
+    private static final List ORDER = Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
+        "MonotonicallyIncreasingID", "SparkPartitionID", "ApproximatePercentile", "AnyValue", "HistogramNumeric"});
+    private static final List FILES = Arrays.asList(new Object[] {"InputFileName", "InputFileBlockStart", "InputFileBlockLength"});
+    private static final List FUNCTIONS = Arrays.asList(new Object[] {"PythonUDF", "PythonUDAF", "PythonUDTF", "ScalaUDF", "ScalaAggregator", "ScalaUDAF",
+        "TypedScalaUDAF", "HiveSimpleUDF", "HiveGenericUDF", "HiveGenericUDTF", "HiveUDAFFunction", "ApplyFunctionExpression", "V2Aggregator",
+        "StaticInvoke", "Invoke", "CallMethodViaReflection"});
+    private static final List NODES = Arrays.asList(new Object[] {"MapPartitions", "MapElements", "MapGroups", "TypedFilter", "FlatMapGroupsInPandas",
+        "FlatMapGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapCoGroupsInArrow", "MapInPandas", "MapInArrow", "PythonMapInArrow", "ScriptTransformation",
+        "AppendColumns", "CoGroup", "FlatMapGroupsInR", "MapPartitionsInR"});
+    private static final List SUMS = Arrays.asList(new Object[] {"Sum", "Average", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop", "Corr",
+        "CovSample", "CovPopulation", "Skewness", "Kurtosis", "TrySum", "TryAverage", "RegrSlope", "RegrIntercept", "RegrSXY", "RegrR2", "RegrReplacement",
+        "CentralMomentAgg"});
+    private static final List PASS = Arrays.asList(new Object[] {"Project", "SubqueryAlias", "LocalLimit", "GlobalLimit", "View"});
+    private static final List RANKS = Arrays.asList(new Object[] {"RowNumber", "NTile", "Lag", "Lead", "NthValue"});
+
+    private final LinkedHashSet found = new LinkedHashSet();
+
+    /** In the order of how likely they are to be the cause. */
+    public List of(LogicalPlan plan) {
+        walk(plan);
+        ArrayList sorted = new ArrayList();
+        String[] kinds = new String[] {"random", "order", "function", "float", "ties"};
+        Object[] all = found.toArray();
+        for (int i = 0; i < kinds.length; i++) {
+            for (int j = 0; j < all.length; j++) {
+                if (((String) all[j]).startsWith(kinds[i] + ": ")) {
+                    sorted.add(all[j]);
+                }
+            }
+        }
+        return sorted;
+    }
+
+    private void walk(LogicalPlan node) {
+        String name = node.getClass().getSimpleName();
+        if (name.equals("GlobalLimit") || name.equals("Tail") || name.equals("Offset")) {
+            Sort sort = sortBelow(node);
+            found.add(sort == null ? "order: " + name.replace("Global", "").toUpperCase(java.util.Locale.ROOT) + " without an order"
+                : "ties: LIMIT over an order in which rows may be equal");
+        } else if (name.equals("Sample")) {
+            found.add("order: a sample, which depends on how rows are divided into partitions");
+        } else if (name.equals("Deduplicate") || name.equals("DeduplicateWithinWatermark")) {
+            found.add("order: dropDuplicates, which keeps any one of the rows with the same key");
+        } else if (NODES.contains(name)) {
+            found.add("function: " + name);
+        }
+        List expressions = Rebinding.list(node.expressions());
+        for (int i = 0; i < expressions.size(); i++) {
+            walk((Expression) expressions.get(i));
+        }
+        List children = Rebinding.list(node.children());
+        for (int i = 0; i < children.size(); i++) {
+            walk((LogicalPlan) children.get(i));
+        }
+        List inner = Rebinding.list(node.innerChildren());
+        for (int i = 0; i < inner.size(); i++) {
+            if (inner.get(i) instanceof LogicalPlan) {
+                walk((LogicalPlan) inner.get(i));
+            }
+        }
+    }
+
+    /** The order over which a limit chooses, null where there is none. */
+    private static Sort sortBelow(LogicalPlan limit) {
+        LogicalPlan node = (LogicalPlan) Rebinding.list(limit.children()).get(0);
+        while (PASS.contains(node.getClass().getSimpleName())) {
+            node = (LogicalPlan) Rebinding.list(node.children()).get(0);
+        }
+        return node instanceof Sort && ((Sort) node).global() ? (Sort) node : null;
+    }
+
+    private void walk(Expression expression) {
+        String name = expression.getClass().getSimpleName();
+        if (FUNCTIONS.contains(name)) {
+            if (!ofSpark(expression, name)) {
+                found.add("function: " + text(expression));
+            }
+        } else if (ORDER.contains(name)) {
+            found.add("order: " + pretty(expression));
+        } else if (FILES.contains(name)) {
+            found.add("order: " + pretty(expression) + ", which tells files");
+        } else if (RANKS.contains(name)) {
+            found.add("ties: " + pretty(expression) + " over an order in which rows may be equal");
+        } else if (SUMS.contains(name) && isFloat(expression)) {
+            found.add("float: " + pretty(expression) + " of floats, which depends on the order in which they are added up");
+        } else if (!(expression instanceof org.apache.spark.sql.catalyst.expressions.SubqueryExpression) && !selfDeterministic(expression)) {
+            found.add("random: " + pretty(expression));
+        }
+        List children = Rebinding.list(expression.children());
+        for (int i = 0; i < children.size(); i++) {
+            walk((Expression) children.get(i));
+        }
+        if (expression instanceof org.apache.spark.sql.catalyst.expressions.SubqueryExpression) {
+            walk((LogicalPlan) ((org.apache.spark.sql.catalyst.expressions.SubqueryExpression) expression).plan());
+        }
+    }
+
+    /** Whether it is not its children that make it random. */
+    private static boolean selfDeterministic(Expression expression) {
+        if (expression.deterministic()) {
+            return true;
+        }
+        List children = Rebinding.list(expression.children());
+        for (int i = 0; i < children.size(); i++) {
+            if (!((Expression) children.get(i)).deterministic()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Spark's own functions call its own static methods that way. */
+    private static boolean ofSpark(Expression expression, String name) {
+        if (!name.equals("StaticInvoke") && !name.equals("Invoke")) {
+            return false;
+        }
+        return String.valueOf(expression).indexOf("org.apache.spark.") >= 0 || name.equals("Invoke");
+    }
+
+    private static boolean isFloat(Expression expression) {
+        List children = Rebinding.list(expression.children());
+        for (int i = 0; i < children.size(); i++) {
+            DataType type = ((Expression) children.get(i)).dataType();
+            if (type instanceof DoubleType || type instanceof FloatType) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static String pretty(Expression expression) {
+        try {
+            return expression.prettyName();
+        } catch (RuntimeException e) {
+            return expression.getClass().getSimpleName();
+        }
+    }
+
+    private static String text(Expression expression) {
+        String text = String.valueOf(expression);
+        int end = text.indexOf('(');
+        String name = end > 0 && end <= 100 ? text.substring(0, end) : expression.getClass().getSimpleName();
+        return expression.getClass().getSimpleName() + " " + name;
+    }
+}

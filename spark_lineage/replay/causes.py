@@ -1,0 +1,114 @@
+"""Why a replay may differ from what was written, in the order in which it is looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from ..model import REDACTED
+from ..snapshot.delta import commit_actions
+from ..store.tables import Store, literal
+from .bridge_sources import RESTORER
+from .executables import Found
+
+_ENGINE = re.compile(r"Apache-Spark/(?P<spark>\S+)(?: Delta-Lake/(?P<delta>\S+))?")
+_BEAR_ON_NOTHING = re.compile(
+    r"spark\.sql\.(warehouse\.|extensions|catalog\.|catalogImplementation|artifact|streaming\.|hive\.)|spark\.(app|master)"
+)
+FUNCTION = "function: "
+
+
+def doubts_of(frame: DataFrame) -> tuple[str, ...]:
+    """What in a plan need not give the same each time, as Doubts.java tells it: `kind: name`."""
+    gateway: Any = frame.sparkSession.sparkContext._gateway
+    loader = RESTORER.load(gateway).getClassLoader()
+    doubts = (
+        loader.loadClass(f"{RESTORER.package}.Doubts")
+        .getConstructors()[0]
+        .newInstance(gateway.new_array(gateway.jvm.java.lang.Object, 0))
+    )
+    return tuple(map(str, doubts.of(frame._jdf.queryExecution().analyzed())))
+
+
+def causes(
+    store: Store,
+    found: Found,
+    rows: DataFrame,
+    inputs: Sequence[str],
+    doubts: Sequence[str],
+    location: str | None,
+    version: int | None,
+) -> tuple[str, ...]:
+    """Another input, what is not the same each time, other code, other settings, another Spark or Delta: those that there are."""
+    told = [*inputs]
+    told += [_random(one) for one in doubts if not one.startswith(FUNCTION)]
+    if found.executable.instant_basis == "bounded":
+        told.append(
+            f"non-deterministic: current_timestamp went into other values, and is known to lie at or after {found.executable.instant:%H:%M:%S.%f}Z only"
+        )
+    told += [_code(store, found, one.removeprefix(FUNCTION)) for one in doubts if one.startswith(FUNCTION)]
+    told += _settings(found, rows)
+    told += _versions(rows, location, version)
+    return tuple(dict.fromkeys(told))
+
+
+def _random(doubt: str) -> str:
+    kind, _, name = doubt.partition(": ")
+    return f"non-deterministic: {name}" if kind != "ties" else f"non-deterministic where there are ties: {name}"
+
+
+def _code(store: Store, found: Found, function: str) -> str:
+    """A function is stored as it was; what it calls of other modules is not."""
+    rows = store.arrow("runs", ["code_commit", "code_sha256"], f"run_id = {literal(found.executable.run_id)}").to_pylist()
+    commit = next((row["code_commit"] for row in rows if row["code_commit"]), None)
+    of = "" if commit is None else f" (the job was at commit {commit[:12]})"
+    return f"changed code: {function} is stored as it was, but what it imports is that of this session{of}, and it need not give the same each time"
+
+
+def _settings(found: Found, rows: DataFrame) -> list[str]:
+    """Recorded settings that the session of the replay does not have."""
+    told = []
+    for key, value in sorted(found.confs.items()):
+        if not key.startswith("spark.") or _BEAR_ON_NOTHING.match(key):
+            continue
+        if value == REDACTED:
+            told.append(f"changed configuration: {key} is not recorded, it was redacted")
+            continue
+        now = _setting(rows, key)
+        if now != value:
+            told.append(f"changed configuration: {key} was {value}, and is {'not set' if now is None else now}")
+    return told
+
+
+def _setting(rows: DataFrame, key: str) -> str | None:
+    try:
+        return rows.sparkSession.conf.get(key, None)
+    except Exception:  # of another Spark, or one that cannot be asked for
+        return None
+
+
+def _versions(rows: DataFrame, location: str | None, version: int | None) -> list[str]:
+    """The log of a Delta table says which Spark and Delta wrote a version."""
+    actions = commit_actions(location, version) if location is not None and version is not None else None
+    engine = next((str(one["commitInfo"].get("engineInfo", "")) for one in actions or () if one.get("commitInfo")), "")
+    then = _ENGINE.match(engine)
+    if then is None:
+        return []
+    told, now = [], _delta(rows)
+    if then["spark"] != rows.sparkSession.version:
+        told.append(f"changed Spark version: it was written by {then['spark']}, this is {rows.sparkSession.version}")
+    if then["delta"] and now and then["delta"] != now:
+        told.append(f"changed Delta version: it was written by {then['delta']}, this is {now}")
+    return told
+
+
+def _delta(rows: DataFrame) -> str | None:
+    try:
+        gateway: Any = rows.sparkSession.sparkContext._gateway
+        told = getattr(getattr(gateway.jvm.io.delta, "package$"), "MODULE$").VERSION()
+        return told if isinstance(told, str) else None
+    except Exception:  # it is not there under that name
+        return None

@@ -1,0 +1,268 @@
+"""What can still be replayed, and until when that is sure, from the lineage tables and the logs of Delta tables alone: without Spark.
+
+Each dataset version is looked for once, however many executions read it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import NotFound, SnapshotError
+from ..lineage.naming import DatasetKey
+from ..snapshot.availability import Availability, availability
+from ..snapshot.recorded_versions import key_of, locations
+from ..snapshot.unversioned import recorded_files
+from ..store.listing import WHOLE
+from ..store.tables import Store, in_parts, literal, one_of
+from .outputs import Past, Written, executions_of, past
+
+_IN_PLACES = {"update", "delete", "merge", "replace_where"}
+"""Values of `outputs.write_mode` of writes into what was there before."""
+_WHOLE_WRITES = {"create", "replace", "overwrite"}
+_DRIVER = ("rows", "unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """An execution. `replayable` is None where that is not known (`deep` may tell). `until`: from then on something that it needs may be gone; None:
+    there is no such time, or none is known."""
+
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    operation: str
+    ended_at: datetime
+    replayable: bool | None
+    until: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedRun:
+    """A run: it is replayable where each of its executions is."""
+
+    run_id: str
+    job_name: str | None
+    ended_at: datetime
+    replayable: bool | None
+    executions: int
+    replayable_executions: int
+    until: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """`versions`: how many versions of datasets were looked for."""
+
+    at: datetime
+    runs: tuple[CheckedRun, ...]
+    executions: tuple[Checked, ...]
+    versions: int
+
+    @property
+    def holds(self) -> bool:
+        return all(one.replayable for one in self.executions)
+
+
+def check(store: Store, wanted: str, *, deep: bool = False, now: datetime | None = None) -> Check:
+    """Of a run or an execution, of the history of a dataset, or of ``all``. Raises NotFound, Ambiguous, QueryError."""
+    executions = _wanted(store, wanted)
+    checking = _Checking(store, executions, deep, now or datetime.now(UTC))
+    told = tuple(checking.execution(one) for one in executions)
+    return Check(at=checking.now, runs=_runs(told), executions=told, versions=checking.versions)
+
+
+def _wanted(store: Store, wanted: str) -> tuple[Past, ...]:
+    if wanted == "all":
+        return past(store)
+    try:
+        return executions_of(store, wanted)
+    except NotFound as error:
+        try:
+            key = key_of(store, wanted)
+        except NotFound:
+            raise NotFound(f"{wanted!r} is no run and no dataset: {error}") from error
+    written = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
+    ids = set(store.arrow("outputs", ["execution_id"], written).column(0).to_pylist())
+    return past(store, ids=ids)
+
+
+class _Checking:
+    def __init__(self, store: Store, executions: Sequence[Past], deep: bool, now: datetime) -> None:
+        self.now = now
+        self.versions = 0
+        self._store = store
+        self._deep = deep
+        ids = {one.execution_id for one in executions}
+        every = len(ids) > 2_000  # beyond that reading all costs less than naming them
+        self._inputs = _inputs(store, None if every else ids)
+        self._plans, self._driver = _plans(store, None if every else ids)
+        self._places = locations(store)
+        self._kept = _kept(store)
+        self._known: dict[tuple[DatasetKey, str | None], dict[int, Availability]] = {}
+        self._files: dict[tuple[str, str], str | None] = {}
+        self._look(executions)
+
+    def execution(self, one: Past) -> Checked:
+        replayable: bool | None = True
+        reason, until = self._plan(one), None
+        if reason is not None:
+            replayable = False
+        else:
+            for told in self._needs(one):
+                if told.readable is False and told.archive is None:
+                    replayable, reason = False, f"{told.location}@{told.version}: {told.reason}"
+                    break
+                if told.readable is None and replayable:
+                    replayable, reason = None, f"{told.location}@{told.version}: {told.reason}"
+                if told.until is not None and told.bound in ("files", "log"):
+                    until = told.until if until is None else min(until, told.until)
+            changed = self._changed(one)
+            if changed is not None:
+                replayable, reason = False, changed
+        return Checked(
+            execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, ended_at=one.ended_at,
+            replayable=replayable, until=until if replayable is not False else None, reason=reason,
+        )  # fmt: skip
+
+    def _plan(self, one: Past) -> str | None:
+        if one.execution_id not in self._plans:
+            told = [reason.removeprefix("executable: ") for reason in one.reasons if reason.startswith("executable: ")]
+            return f"no plan is kept: {told[0]}" if told else "no plan is kept (the option `executables`)"
+        if one.execution_id in self._driver:
+            return "it read rows that lived in the driver"
+        return None
+
+    def _needs(self, one: Past) -> Iterable[Availability]:
+        for key, table_id, version in self._versions_of(one):
+            yield self._known[key, table_id][version]
+
+    def _versions_of(self, one: Past) -> Iterable[tuple[DatasetKey, str | None, int]]:
+        """What it read, what it wrote unless a checksum of that is enough, and what was there before where it wrote into that."""
+        for key, table_id, version, _ in self._inputs.get(one.execution_id, ()):
+            if version is not None:
+                yield key, table_id, version
+        for output in one.outputs:
+            key = output.namespace, output.name
+            if output.version is not None and not self._is_kept(output):
+                yield key, output.table_id, output.version
+            if output.version and output.mode in _IN_PLACES:
+                yield key, output.table_id, output.version - 1
+
+    def _is_kept(self, output: Written) -> bool:
+        return output.mode in _WHOLE_WRITES and (output.table_id, output.version) in self._kept
+
+    def _look(self, executions: Sequence[Past]) -> None:
+        wanted: dict[tuple[DatasetKey, str | None], set[int]] = defaultdict(set)
+        for one in executions:
+            if self._plan(one) is None:
+                for key, table_id, version in self._versions_of(one):
+                    wanted[key, table_id].add(version)
+        for (key, table_id), versions in wanted.items():
+            self.versions += len(versions)
+            place = self._places.get(key) or (key[1] if key[0] == "file" else None)
+            self._known[key, table_id] = (
+                availability(place, versions, table_id, deep=self._deep, now=self.now)
+                if place is not None
+                else {version: _nowhere(key, table_id, version) for version in versions}
+            )
+
+    def _changed(self, one: Past) -> str | None:
+        """Of files without versions whether they are those of then."""
+        for key, _, version, fingerprint in self._inputs.get(one.execution_id, ()):
+            if version is None and fingerprint is not None and fingerprint.startswith(WHOLE) and key[0] == "file":
+                reason = self._file(key, fingerprint)
+                if reason is not None:
+                    return reason
+        return None
+
+    def _file(self, key: DatasetKey, fingerprint: str) -> str | None:
+        known = key[1], fingerprint
+        if known not in self._files:
+            try:
+                recorded_files(*known)
+                self._files[known] = None
+            except SnapshotError as error:
+                condition = f"name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
+                copied = self._store.arrow("preserved", ["manifest"], condition).num_rows
+                self._files[known] = None if copied else f"{key[1]}: {error}"
+            self.versions += 1
+        return self._files[known]
+
+
+_Read = tuple[DatasetKey, str | None, int | None, str | None]
+
+
+def _inputs(store: Store, ids: set[str] | None) -> dict[str, list[_Read]]:
+    columns = ["execution_id", "namespace", "name", "table_id", "delta_version", "fingerprint"]
+    found: dict[str, list[_Read]] = defaultdict(list)
+    for table in _tables(store, "inputs", columns, ids):
+        for execution, namespace, name, table_id, version, fingerprint in zip(
+            *(table.column(one).to_pylist() for one in columns), strict=True
+        ):
+            found[execution].append(((namespace, name), table_id, version, fingerprint))
+    return found
+
+
+def _plans(store: Store, ids: set[str] | None) -> tuple[set[str], set[str]]:
+    """The executions that have a plan, and those of which a leaf cannot be read again."""
+    plans: set[str] = set()
+    driver: set[str] = set()
+    for table in _tables(store, "plan_executables", ["execution_id", "leaves"], ids):
+        for batch in table.to_batches():
+            plans |= set(batch.column(0).to_pylist())
+            leaves = batch.column(1)
+            kinds = pc.is_in(pc.struct_field(leaves.flatten(), "kind"), pa.array(_DRIVER))
+            at = pc.list_parent_indices(leaves).filter(kinds)
+            driver |= set(batch.column(0).take(at).to_pylist())
+    return plans, driver
+
+
+def _tables(store: Store, table: str, columns: list[str], ids: set[str] | None) -> Iterable[pa.Table]:
+    if ids is None:
+        return [store.arrow(table, columns)]
+    return [store.arrow(table, columns, one_of("execution_id", part)) for part in in_parts(ids)]
+
+
+def _kept(store: Store) -> set[tuple[str | None, int | None]]:
+    table = store.arrow("snapshots", ["table_id", "delta_version"], "checksum is not null and delta_version is not null")
+    return set(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def _nowhere(key: DatasetKey, table_id: str | None, version: int) -> Availability:
+    return Availability(
+        location=key[1],
+        table_id=table_id,
+        version=version,
+        readable=None,
+        reason="it is recorded without a place where it lies",
+    )
+
+
+def _runs(executions: Sequence[Checked]) -> tuple[CheckedRun, ...]:
+    """The newest first."""
+    by_run: dict[str, list[Checked]] = defaultdict(list)
+    for one in executions:
+        by_run[one.run_id].append(one)
+    found = [_run(run, mine) for run, mine in by_run.items()]
+    return tuple(sorted(found, key=lambda run: (run.ended_at, run.run_id), reverse=True))
+
+
+def _run(run_id: str, mine: Sequence[Checked]) -> CheckedRun:
+    failing = next(
+        (one for one in mine if one.replayable is False), next((one for one in mine if one.replayable is None), None)
+    )
+    ends = [one.until for one in mine if one.until is not None]
+    return CheckedRun(
+        run_id=run_id, job_name=mine[0].job_name, ended_at=max(one.ended_at for one in mine),
+        replayable=True if failing is None else failing.replayable, executions=len(mine),
+        replayable_executions=sum(one.replayable is True for one in mine),
+        until=min(ends, default=None) if failing is None or failing.replayable is None else None, reason=None if failing is None else failing.reason,
+    )  # fmt: skip

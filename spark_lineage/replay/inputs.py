@@ -1,0 +1,170 @@
+"""Whether what an execution read is still there as it was: versions of Delta tables, and files without versions by the fingerprint of their listing.
+
+What is gone in its place and kept elsewhere (an archive of the version, preserved files) is read from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..errors import SnapshotError
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import ExecutableLeaf
+from ..snapshot.availability import Availability, availability
+from ..snapshot.delta import absolute
+from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
+from ..snapshot.unversioned import recorded_files
+from ..store.listing import WHOLE
+from ..store.preserving import PreservedFile, files_of
+from ..store.tables import Store, literal
+from .executables import Found
+
+DELTA = ("delta", "delta_files")
+_CHOOSES = re.compile(r"pathGlobFilter|modifiedBefore|modifiedAfter|recursiveFileLookup", re.IGNORECASE)
+_GLOB = re.compile(r"[*?\[{]")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A plan whose leaves can be read: `places` says of which leaves archives are read. `doubts`: what may not be as it was."""
+
+    found: Found
+    places: dict[int, str]
+    doubts: tuple[str, ...]
+
+
+class Missing(Exception):
+    """What was read is not there any more: what, since when, and what would have kept it."""
+
+
+class Inputs:
+    """The inputs of executions. Each version of a table is looked for once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str | None, int], Availability] = {}
+
+    @contextmanager
+    def ready(self, found: Found, leaves: Sequence[ExecutableLeaf] | None = None) -> Iterator[Ready]:
+        """The plan, with its leaves in the places where they can be read. Raises Missing."""
+        with TemporaryDirectory(prefix="spark-lineage-replay-") as folder:
+            places: dict[int, str] = {}
+            doubts: list[str] = []
+            moved: list[ExecutableLeaf] = []
+            fingerprints = self._fingerprints(found.executable.execution_id)
+            for leaf in found.executable.leaves:
+                if leaf.kind in DELTA:
+                    place = self._place(leaf)
+                    if place is not None:
+                        places[leaf.number] = place
+                    elif leaf.version_basis != "exact" or leaf.delta_version is None:
+                        doubts.append(
+                            f"another input version: that of {_named(leaf)} is not known for sure, version {leaf.delta_version} is likely"
+                        )
+                elif leaf.kind == "files":
+                    leaf, doubt = self._files(leaf, fingerprints, Path(folder))
+                    doubts += doubt
+                elif leaf.kind in ("jdbc", "table", "unknown"):
+                    doubts.append(f"another input version: {_named(leaf)} has no versions and is read as it is now")
+                moved.append(leaf)
+            executable = replace(found.executable, leaves=tuple(moved))
+            yield Ready(replace(found, executable=executable), places, tuple(dict.fromkeys(doubts)))
+
+    def look_again(self, found: Found) -> str | None:
+        """Why it could not be read, by opening the files of what it reads; None where all of them are there."""
+        for leaf in found.executable.leaves:
+            if leaf.kind in DELTA and leaf.location and leaf.delta_version is not None:
+                told = availability(leaf.location, [leaf.delta_version], leaf.table_id, deep=True)[leaf.delta_version]
+                if told.readable is False:
+                    return _gone(leaf, told)
+        return None
+
+    def _place(self, leaf: ExecutableLeaf) -> str | None:
+        """The archive that a version is to be read from; None where it is in its place. Raises Missing."""
+        if leaf.location is None or leaf.delta_version is None:
+            return None
+        known = leaf.location, leaf.table_id, leaf.delta_version
+        if known not in self._known:
+            self._known[known] = availability(leaf.location, [leaf.delta_version], leaf.table_id)[leaf.delta_version]
+        told = self._known[known]
+        if told.readable is not False:
+            return None
+        copy = self._archive(exact_place(absolute(leaf.location)).key, leaf)
+        if copy is None or leaf.kind != "delta":
+            raise Missing(_gone(leaf, told))
+        return copy
+
+    def _archive(self, key: DatasetKey, leaf: ExecutableLeaf) -> str | None:
+        assert leaf.delta_version is not None
+        if leaf.table_id is None:
+            return None
+        condition = f"table_id = {literal(leaf.table_id)} and delta_version = {leaf.delta_version}"
+        wanted = Wanted(key, leaf.table_id, leaf.delta_version)
+        kept = kept_contents(self._store, wanted).get(wanted, frozenset())
+        copy = copy_of(archives(self._store, condition), wanted, leaf.location, kept)
+        return None if copy is None else copy.location
+
+    def _fingerprints(self, execution_id: str) -> dict[DatasetKey, str]:
+        rows = self._store.arrow("inputs", ["namespace", "name", "fingerprint"], f"execution_id = {literal(execution_id)}")
+        return {(row["namespace"], row["name"]): row["fingerprint"] for row in rows.to_pylist() if row["fingerprint"]}
+
+    def _files(
+        self, leaf: ExecutableLeaf, fingerprints: dict[DatasetKey, str], folder: Path
+    ) -> tuple[ExecutableLeaf, list[str]]:
+        """The leaf, with its paths in copies where the files have changed; and what is not held against the listing of then."""
+        doubts, paths = [], list(leaf.paths)
+        chosen = any(_CHOOSES.search(name) for name in leaf.options or ()) or any(_GLOB.search(path) for path in paths)
+        for at, path in enumerate(paths):
+            key = exact_place(absolute(path)).key
+            fingerprint = fingerprints.get(key)
+            if fingerprint is None or not fingerprint.startswith(WHOLE) or chosen or key[0] != "file":
+                doubts.append(
+                    f"another input: the files of {path} are not held against those of then, whose listing is not known as a whole"
+                )
+                continue
+            try:
+                recorded_files(key[1], fingerprint)
+            except SnapshotError as error:
+                copied = self._preserved(key, fingerprint, folder / str(leaf.number) / str(at))
+                if copied is None:
+                    raise Missing(
+                        f"{path} has no versions and has changed: {error}. The option `snapshots.preserve` would have kept a copy"
+                    ) from error
+                paths[at] = copied
+        return replace(leaf, paths=tuple(paths)), doubts
+
+    def _preserved(self, key: DatasetKey, fingerprint: str, folder: Path) -> str | None:
+        """The folder, or the file, laid out again with links to the copies."""
+        condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
+        for manifest in self._store.arrow("preserved", ["manifest"], condition).column(0).to_pylist():
+            try:
+                return self._laid_out(Path(manifest), files_of(Path(manifest)), Path(key[1]), folder)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return None
+
+    @staticmethod
+    def _laid_out(manifest: Path, files: Sequence[PreservedFile], root: Path, folder: Path) -> str:
+        place = folder / root.name
+        for file in files:
+            copy = manifest.parent.parent / file.sha256[:2] / file.sha256
+            if not copy.is_file():
+                raise FileNotFoundError(copy)
+            link = place if Path(file.path) == root else place / Path(file.path).relative_to(root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(copy)
+        return str(place)
+
+
+def _gone(leaf: ExecutableLeaf, told: Availability) -> str:
+    return f"version {leaf.delta_version} of {_named(leaf)}, which it read, is gone: {told.reason}"
+
+
+def _named(leaf: ExecutableLeaf) -> Any:
+    return leaf.name or leaf.location or (leaf.paths[0] if leaf.paths else f"leaf {leaf.number}")

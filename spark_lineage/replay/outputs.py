@@ -1,0 +1,180 @@
+"""What executions wrote, from the lineage tables alone, and which of an execution's plans wrote it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ..errors import Ambiguous, NotFound, QueryError
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
+from ..store.tables import Store, in_parts, literal, one_of
+
+_EXECUTION = (
+    "execution_id", "run_id", "job_name", "sequence", "operation", "status", "ended_at", "started_at", "incomplete_reasons", "stream_query_id",
+)  # fmt: skip
+_OUTPUT = (
+    "execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "fingerprint", "write_mode", "rows_written",
+    "version_basis",
+)  # fmt: skip
+_MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
+"""Values of `outputs.write_mode` of what writes rows of a query."""
+_MODEL = "save model"
+"""`executions.operation` of a model's being saved: files that are no rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A dataset that an execution wrote, with the command and the number of the plan that gave its rows, where they are known."""
+
+    namespace: str
+    name: str
+    alias: str | None = None
+    table_id: str | None = None
+    version: int | None = None
+    fingerprint: str | None = None
+    mode: str | None = None
+    rows: int | None = None
+    exact: bool = True
+    part: int | None = None
+    command: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """An execution that wrote rows."""
+
+    execution_id: str
+    run_id: str
+    job_name: str | None
+    sequence: int
+    operation: str
+    status: str
+    ended_at: datetime
+    reasons: tuple[str, ...]
+    is_batch: bool
+    outputs: tuple[Written, ...]
+
+
+def executions_of(store: Store, wanted: str) -> tuple[Past, ...]:
+    """The executions that an id names: one execution, or those of a run that wrote rows, in order. A beginning is enough; `last` is the newest run.
+
+    Raises NotFound, Ambiguous, and QueryError for the id of a replay, or of a run that wrote nothing.
+    """
+    run, mark, number = wanted.partition(":")
+    run_id = _run(store, run, wanted)
+    found = past(store, f"run_id = {literal(run_id)}", writing=not mark)
+    if mark:
+        found = tuple(one for one in found if one.execution_id == f"{run_id}:{number}")
+        if not found:
+            raise NotFound(f"run {run_id} has no execution {number}; `spark-lineage show {run_id}` lists those that it has")
+        return found
+    if not found:
+        raise QueryError(f"run {run_id} wrote no rows that are recorded: there is nothing to replay")
+    return found
+
+
+def _run(store: Store, begin: str, wanted: str) -> str:
+    rows = store.arrow("runs", ["run_id", "started_at"]).to_pylist()
+    ids = [row["run_id"] for row in rows]
+    if begin == "last" and ids:
+        return str(max(rows, key=lambda row: (row["started_at"] is not None, row["started_at"], row["run_id"]))["run_id"])
+    found = [begin] if begin in ids else sorted(one for one in ids if begin and one.startswith(begin.lower()))
+    if len(found) > 1:
+        raise Ambiguous(
+            f"{begin!r} begins the ids of {len(found)} runs: {', '.join(found[:10])}. Write more of the id.", tuple(found)
+        )
+    if found:
+        return found[0]
+    condition = f"replay_id = {literal(wanted)}"
+    if begin and store.arrow("replays", ["replay_id"], condition).num_rows:
+        raise QueryError(f"{wanted} is a replay, which wrote nothing: name the execution that it is of")
+    raise NotFound(f"no run whose id begins with {begin!r} is recorded; `spark-lineage runs` lists all that are")
+
+
+def past(
+    store: Store, condition: str | None = None, writing: bool = True, ids: Iterable[str] | None = None
+) -> tuple[Past, ...]:
+    """Executions in the order in which they ended; `writing`: only those that wrote rows, as far as is recorded."""
+    conditions = [condition] if ids is None else [one_of("execution_id", part) for part in in_parts(ids)]
+    outputs: dict[str, list[Written]] = {}
+    executions: list[dict[str, Any]] = []
+    for some in conditions:
+        for row in store.arrow("outputs", list(_OUTPUT), some).to_pylist():
+            outputs.setdefault(row["execution_id"], []).append(_written(row))
+        executions += store.arrow("executions", list(_EXECUTION), some).to_pylist()
+    found = []
+    for row in executions:
+        mine = [one for one in outputs.get(row["execution_id"], ()) if row["status"] == "succeeded" or one.version is not None]
+        mine = list(dict.fromkeys(one for one in mine if row["operation"] != _MODEL and _has_rows(one)))
+        if mine or not writing:
+            found.append(
+                Past(
+                    execution_id=row["execution_id"], run_id=row["run_id"], job_name=row["job_name"], sequence=row["sequence"],
+                    operation=row["operation"], status=row["status"], ended_at=row["ended_at"], outputs=tuple(mine),
+                    reasons=tuple(row["incomplete_reasons"] or ()), is_batch=row["stream_query_id"] is not None,
+                )
+            )  # fmt: skip
+    return tuple(sorted(found, key=lambda one: (one.ended_at, one.run_id, one.sequence)))
+
+
+def _has_rows(one: Written) -> bool:
+    """Whether it wrote rows of a query: a table that is created without one has none."""
+    return one.mode in _MODES and (one.mode not in ("create", "replace") or one.rows is not None)
+
+
+def _written(row: Mapping[str, Any]) -> Written:
+    return Written(
+        namespace=row["namespace"], name=row["name"], alias=row["alias"], table_id=row["table_id"], version=row["delta_version"],
+        fingerprint=row["fingerprint"], mode=row["write_mode"], rows=row["rows_written"], exact=row["version_basis"] != "inferred",
+    )  # fmt: skip
+
+
+def with_plans(
+    outputs: Sequence[Written], commands: Sequence[Mapping[str, Any] | None], parts: Sequence[int]
+) -> tuple[Written, ...]:
+    """Each output with the plan that gave it: by the name of the target in its command, in the order of versions; `parts`: those that may have."""
+    left = sorted(outputs, key=lambda one: (one.version is None, one.version or 0))
+    if len(left) == len(parts) == 1:
+        return (replace(left[0], part=parts[0], command=commands[parts[0]] or {}),)
+    found: dict[Written, int] = {}
+    free = list(parts)
+    for how in (_names_it, _ends_like_it):
+        for part in tuple(free):
+            mine = next((one for one in left if one not in found and how(one, json.dumps(commands[part]))), None)
+            if mine is not None:
+                found[mine] = part
+                free.remove(part)
+    return tuple(one if one not in found else replace(one, part=found[one], command=commands[found[one]] or {}) for one in left)
+
+
+def _names_it(one: Written, command: str) -> bool:
+    of_catalog = one.alias is not None and "/" not in one.alias and json.dumps(one.alias.split(".")[-1]) in command
+    return of_catalog or _stands_in(one.name, command)
+
+
+def _ends_like_it(one: Written, command: str) -> bool:
+    return _stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
+
+
+def _stands_in(name: str, command: str) -> bool:
+    """As a whole path, or the end of one."""
+    return re.search(f'(^|[/"`:]){re.escape(name.rstrip("/"))}/?["`]', command) is not None
+
+
+class Labels:
+    """What datasets are called, and where they lie."""
+
+    def __init__(self, store: Store) -> None:
+        self._names = recorded_names(DeltaTables(store.location))
+
+    def label(self, one: Written) -> str:
+        return self._names.label((one.namespace, one.name))
+
+    def location(self, one: Written) -> str | None:
+        known = self._names.known.get((one.namespace, one.name))
+        return None if known is None else known.location

@@ -1,0 +1,137 @@
+"""Which executions led to a version of a dataset, back to what nothing that is recorded has written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import NotFound, QueryError
+from ..lineage.naming import DatasetKey
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
+from ..store.tables import Store
+from ..store.views import FULL_OVERWRITES
+from .outputs import Past, past
+
+_OUTPUT = (
+    "execution_id",
+    "namespace",
+    "name",
+    "table_id",
+    "delta_version",
+    "delta_version_before",
+    "fingerprint",
+    "write_mode",
+    "event_time",
+)
+_INPUT = ("execution_id", "namespace", "name", "table_id", "delta_version", "fingerprint")
+
+
+@dataclass(frozen=True)
+class State:
+    """A dataset as it was: a version of a Delta table, or files by the fingerprint of their listing."""
+
+    key: DatasetKey
+    table_id: str | None
+    version: int | None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The executions, in the order in which they ended, which each of them read before it; and where the chain ends: `raw` are states that nothing
+    recorded has written, with the reason."""
+
+    executions: tuple[Past, ...]
+    raw: tuple[str, ...]
+
+
+def upstream_of(store: Store, wanted: str) -> Chain:
+    """Of ``DATASET@VERSION``, by default of the newest version that is recorded as written.
+
+    A version is what all writes since the last full overwrite made. Raises NotFound, Ambiguous, QueryError.
+    """
+    name, mark, number = wanted.rpartition("@")
+    if not mark:
+        name, number = wanted, ""
+    if number and not number.isdigit():
+        raise QueryError(f"{wanted!r} names no version: write DATASET@NUMBER")
+    names = recorded_names(DeltaTables(store.location))
+    key = names.dataset(name)
+    writes = _Writes(store)
+    start = writes.newest(key, int(number) if number else None)
+    if start is None:
+        raise NotFound(f"no write of {name}{f' at version {number} or before' if number else ''} is recorded")
+    executions: dict[str, None] = {}
+    raw: dict[str, None] = {}
+    waiting, seen = [start], {start}
+    while waiting:
+        state = waiting.pop()
+        made, ends = writes.of(state)
+        if ends:
+            raw[f"{names.label(state.key)}{'' if state.version is None else f'@{state.version}'}: {ends}"] = None
+        for execution in made:
+            executions[execution] = None
+            for read in writes.read_by(execution):
+                if read not in seen:
+                    seen.add(read)
+                    waiting.append(read)
+    return Chain(past(store, ids=executions), tuple(raw))
+
+
+class _Writes:
+    """All writes and reads that are recorded, by the states that they made and read."""
+
+    def __init__(self, store: Store) -> None:
+        self._outputs: dict[DatasetKey, list[dict[str, Any]]] = {}
+        for row in store.arrow("outputs", list(_OUTPUT)).to_pylist():
+            self._outputs.setdefault((row["namespace"], row["name"]), []).append(row)
+        self._inputs: dict[str, list[State]] = {}
+        for row in store.arrow("inputs", list(_INPUT)).to_pylist():
+            state = State((row["namespace"], row["name"]), row["table_id"], row["delta_version"], row["fingerprint"])
+            self._inputs.setdefault(row["execution_id"], []).append(state)
+
+    def newest(self, key: DatasetKey, version: int | None) -> State | None:
+        found = [row for row in self._outputs.get(key, ()) if version is None or (row["delta_version"] or 0) <= version]
+        last = max(found, key=lambda row: (row["event_time"] is not None, row["event_time"]), default=None)
+        if last is None:
+            return None
+        return State(key, last["table_id"], last["delta_version"] if version is None else version, last["fingerprint"])
+
+    def read_by(self, execution: str) -> list[State]:
+        return self._inputs.get(execution, [])
+
+    def of(self, state: State) -> tuple[list[str], str | None]:
+        """The executions that made a state, and why not all of it is known, or None."""
+        rows = self._outputs.get(state.key, [])
+        if state.version is None:
+            made = [
+                row["execution_id"]
+                for row in rows
+                if row["fingerprint"] is not None and row["fingerprint"] == state.fingerprint
+            ]
+            return made[:1], None if made else "no recorded execution wrote these files"
+        return self._versions(state, rows)
+
+    @staticmethod
+    def _versions(state: State, rows: list[dict[str, Any]]) -> tuple[list[str], str | None]:
+        assert state.version is not None
+        by_version = {
+            row["delta_version"]: row for row in rows if row["table_id"] == state.table_id and row["delta_version"] is not None
+        }
+        made: list[str] = []
+        for version in range(state.version, -1, -1):
+            row = by_version.get(version)
+            if row is None:
+                missing = [one for one in _down(version) if one not in by_version]
+                more = f" and {len(missing) - 1} before it" if len(missing) > 1 else ""
+                return made, f"version {version}{more} was written by nothing that is recorded"
+            made.append(row["execution_id"])
+            if row["write_mode"] in FULL_OVERWRITES or row["delta_version_before"] == -1:
+                return made, None
+        return made, None
+
+
+def _down(version: int) -> Iterator[int]:
+    yield from range(version, -1, -1)

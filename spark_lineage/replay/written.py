@@ -1,0 +1,281 @@
+"""What an execution wrote, as rows that a replay can be held against, and the replay's rows as the writer would have stored them.
+
+Of a Delta table what its version has of files that it added; where the write also wrote rows again that it did not change (UPDATE, MERGE, a
+`replaceWhere`) the whole version, and the replay is the state before with the command's rows in their places.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import DataType, StringType, StructField, StructType
+
+from ..errors import ExecutableError, SnapshotError
+from ..snapshot.availability import ENFORCED
+from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
+from ..snapshot.kinds import Column, columns_of, layout_hash
+from ..snapshot.spark import quoted
+from ..snapshot.sums import Sums
+from ..snapshot.taking import known_snapshot, known_sums, snapshots
+from ..snapshot.with_spark import first_line_of_spark, frame_of_files
+from ..store.tables import Store
+from .comparing import Term
+from .executables import Found, Gives
+from .outputs import Written
+
+COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
+"""These change rows in their places."""
+_GENERATED, _IDENTITY, _DEFAULT = "delta.generationExpression", "delta.identity.start", "CURRENT_DEFAULT"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is compared.
+
+    `recorded` is None where the rows are gone, and `gone` says why; then `sums` are known. `before`: what the replay's rows are put into. `volatile`:
+    columns whose values nobody can give again, with the reason. `whole`: it is all of a version. `put`: how rows are stored, where it is not as the
+    columns of a table; `parted`: it is lines, and how these are parted into the columns of a schema.
+    """
+
+    schema: StructType
+    columns: tuple[Column, ...]
+    gives: Gives
+    whole: bool
+    recorded: tuple[Term, ...] | None = None
+    sums: Sums | None = None
+    before: tuple[Term, ...] = ()
+    gone: str | None = None
+    volatile: Mapping[str, str] | None = None
+    table: Table | None = None
+    put: Callable[[DataFrame], DataFrame] | None = None
+    parted: Callable[[StructType], Callable[[DataFrame], DataFrame]] | None = None
+
+    def replayed(self, rows: DataFrame) -> tuple[Term, ...]:
+        """The rows of the plan as they would have been stored, put into what was there before."""
+        written = as_written(rows, self.schema, self.table) if self.put is None else self.put(rows)
+        return (Term(written), *self.before)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table at a version, as its log has it: names of columns that are computed or numbered when rows are written."""
+
+    fields: StructType
+    partitioned: tuple[str, ...]
+    expressions: Mapping[str, str]
+    identities: tuple[str, ...]
+
+
+def reading(spark: SparkSession) -> SparkSession:
+    """A session of its own, in which old versions of Delta tables can be read."""
+    session = spark.newSession()
+    session.conf.set(ENFORCED, "false")
+    return session
+
+
+def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Found, location: str) -> Expected:
+    """Of a version of a Delta table. `spark`: a session as `reading` makes it. Raises ExecutableError where nothing of it is known."""
+    assert one.version is not None
+    command = one.command or {}
+    in_places = command.get("class") in COMMANDS
+    condition = replaced(command) if one.mode == "replace_where" else None
+    if one.mode == "replace_where" and condition is None:
+        raise ExecutableError("which rows it replaced is not recorded (`replaceOn`, `replaceUsing`)")
+    try:
+        log = version_of(location, one.version)
+        if one.table_id is not None and log.table_id != one.table_id:
+            raise SnapshotError(
+                f"another table is there now ({log.table_id}, not {one.table_id}): it was dropped and created again, or replaced"
+            )
+    except SnapshotError as error:
+        return _of_checksum(store, one, in_places or condition is not None, str(error))
+    frame = _version(spark, location, one.version)
+    table = _table(frame, location)
+    schema = frame.schema
+    columns = columns_of(schema.jsonValue())
+    volatile = dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+    plain = Expected(
+        schema=schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=volatile, table=table
+    )
+    if in_places:
+        before = _meanwhile(spark, found, one, location, schema)
+        sums = _kept_of(store, one, log, columns)
+        return replace(plain, gives="table", sums=sums, before=before)
+    if condition is not None:
+        if one.version == 0:
+            raise ExecutableError("it replaced rows of a table that was not there")
+        kept = _version(spark, location, one.version - 1).where(~F.expr(condition).eqNullSafe(F.lit(True)))
+        sums = _kept_of(store, one, log, columns)
+        before = (Term(_padded(kept, schema)),)
+        return replace(plain, sums=sums, before=before)
+    added = _added(location, one.version, log)
+    if added is None:
+        raise ExecutableError(f"the log of version {one.version} of {location} is gone, which tells the files that it added")
+    whole = len(added) == len(log.files)
+    rows = frame if whole else frame_of_files(frame, location, [file.path for file in added])
+    sums = _sums_of_files(store, log, added)
+    if sums is None and whole:
+        sums = _kept_of(store, one, log, columns)
+    return replace(plain, whole=whole, recorded=(Term(rows),), sums=sums)
+
+
+def _of_checksum(store: Store, one: Written, in_places: bool, gone: str) -> Expected:
+    """Where the version is gone: of a whole write that its checksum is kept of."""
+    kept = snapshots(store, table_id=one.table_id, version=one.version, key=(one.namespace, one.name)) if one.table_id else []
+    overwritten = one.mode in ("create", "replace", "overwrite")
+    for snapshot in kept:
+        if overwritten and not in_places and snapshot.schema is not None and snapshot.checksum is not None:
+            schema = StructType.fromJson(json.loads(snapshot.schema))
+            sums = Sums.parse(snapshot.row_count or 0, snapshot.checksum)
+            return Expected(
+                schema=schema, columns=columns_of(snapshot.schema), gives="rows", whole=True, sums=sums, gone=gone
+            )  # fmt: skip
+    raise ExecutableError(f"what it wrote cannot be read any more, and no checksum of it is kept: {gone}")
+
+
+def _version(spark: SparkSession, location: str, version: int) -> DataFrame:
+    try:
+        return spark.read.format("delta").option("versionAsOf", version).load(location)
+    except (PySparkException, Py4JJavaError) as error:
+        raise ExecutableError(
+            f"version {version} of {location} cannot be read by Spark: {first_line_of_spark(error)}"
+        ) from error
+
+
+def _table(frame: DataFrame, location: str) -> Table:
+    from ..snapshot.with_spark import metadata_of
+
+    fields, partitioned = metadata_of(frame, location)
+    names = [field.name for field in fields]
+    told: dict[str, Mapping[str, Any]] = {field.name: field.metadata or {} for field in fields}
+    expressions = {
+        name: str(told[name].get(_GENERATED) or told[name][_DEFAULT])
+        for name in names
+        if {_GENERATED, _DEFAULT} & told[name].keys()
+    }
+    return Table(fields, partitioned, expressions, tuple(name for name in names if _IDENTITY in told[name]))
+
+
+def _added(location: str, version: int, log: DeltaVersion) -> list[Any] | None:
+    actions = commit_actions(location, version)
+    if actions is None:
+        return None
+    paths = {action["add"]["path"] for action in actions if action.get("add")}
+    found = [file for file in log.files if file.path in paths]
+    return found if len(found) == len(paths) else None
+
+
+def _sums_of_files(store: Store, log: DeltaVersion, added: Sequence[Any]) -> Sums | None:
+    known = known_sums(store, replace(log, files=tuple(added)))
+    if any(file.named not in known for file in added):
+        return None
+    return sum((known[file.named] for file in added), Sums(0, 0, 0))
+
+
+def _kept_of(store: Store, one: Written, log: DeltaVersion, columns: tuple[Column, ...]) -> Sums | None:
+    kept = known_snapshot(store, (one.namespace, one.name), log.table_id, log.version, columns)
+    if kept is None or kept.checksum is None or kept.schema is None:
+        return None
+    same = layout_hash(columns_of(kept.schema)) == layout_hash(log.columns)
+    return Sums.parse(kept.row_count or 0, kept.checksum) if same else None
+
+
+def _meanwhile(spark: SparkSession, found: Found, one: Written, location: str, schema: StructType) -> tuple[Term, ...]:
+    """What others committed between the version that the command read and its own: they are in its version too."""
+    assert one.version is not None
+    place = absolute(location)
+    read = {
+        leaf.delta_version
+        for leaf in found.executable.leaves
+        if leaf.kind == "delta" and leaf.location and absolute(leaf.location) == place
+    }
+    last = one.version - 1
+    if not read or last in read or None in read:
+        return ()
+    then = max(version for version in read if version is not None)
+    newer = _padded(_version(spark, location, last), schema)
+    older = _padded(_version(spark, location, then), schema)
+    return Term(newer), Term(older, -1)
+
+
+def _padded(frame: DataFrame, schema: StructType) -> DataFrame:
+    """With the columns of a later version: those that it lacks are null."""
+    there = {name.lower(): name for name in frame.columns}
+    return frame.select(
+        *(
+            (F.col(quoted(there[field.name.lower()])) if field.name.lower() in there else F.lit(None))
+            .cast(field.dataType)
+            .alias(field.name)
+            for field in schema
+        )
+    )
+
+
+def replaced(command: Mapping[str, Any]) -> str | None:
+    """The condition on the rows that a write replaced, where these were not all."""
+    options = {key.lower(): value for name in ("options", "writeOptions") for key, value in (command.get(name) or {}).items()}
+    if options.get("replacewhere"):
+        return str(options["replacewhere"])
+    deleted = str(command.get("deleteExpr") or "true")
+    return None if deleted == "true" else deleted
+
+
+def as_written(rows: DataFrame, schema: StructType, table: Table | None) -> DataFrame:
+    """Rows of a plan as a table with that schema has them: by name, else by position; cast, and with what the writer computes.
+
+    Raises ExecutableError where they have other columns.
+    """
+    named = rows.toDF(*(f"c{at}" for at in range(len(rows.columns))))
+    there = _places(rows.columns, schema)
+    expressions = {} if table is None else table.expressions
+    identities = () if table is None else table.identities
+    missing = [field.name for field in schema if field.name not in there]
+    given = [_stored(named, there[field.name], field, table).alias(field.name) for field in schema if field.name in there]
+    try:
+        frame = named.select(*given)
+        for name in missing:
+            known = name in expressions and name not in identities
+            frame = frame.withColumn(name, F.expr(expressions[name]) if known else F.lit(None))
+        return frame.select(*(F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema))
+    except PySparkException as error:
+        raise ExecutableError(f"its rows cannot be put into the table's columns: {first_line_of_spark(error)}") from error
+
+
+def extra_columns(rows: DataFrame, schema: StructType) -> tuple[str, ...]:
+    """Columns of a plan that are nowhere in what was written."""
+    there = {field.name.lower() for field in schema}
+    if len(rows.columns) == len(schema) and not any(name.lower() in there for name in rows.columns):
+        return ()
+    return tuple(name for name in rows.columns if name.lower() not in there)
+
+
+def _places(columns: Sequence[str], schema: StructType) -> dict[str, int]:
+    """By name of the table's columns the positions of the plan's."""
+    at = {name.lower(): place for place, name in enumerate(columns)}
+    found = {field.name: at[field.name.lower()] for field in schema if field.name.lower() in at}
+    if not found and len(columns) == len(schema):
+        return {field.name: place for place, field in enumerate(schema)}
+    return found
+
+
+def _stored(frame: DataFrame, at: int, field: StructField, table: Table | None) -> SparkColumn:
+    value = F.col(f"c{at}")
+    given = frame.schema[at].dataType
+    if not _is_same(given, field.dataType):
+        value = value.cast(field.dataType)
+    is_text = isinstance(field.dataType, StringType)
+    if table is not None and field.name in table.partitioned and is_text:  # of which Delta writes '' as null
+        value = F.when(value != "", value)
+    return value
+
+
+def _is_same(one: DataType, other: DataType) -> bool:
+    return one.simpleString() == other.simpleString()

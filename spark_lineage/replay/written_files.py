@@ -1,0 +1,139 @@
+"""What an execution wrote to files without versions: Parquet and its like by their rows, CSV and JSON by their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import StructType
+
+from ..errors import ExecutableError, SnapshotError
+from ..model import REDACTED
+from ..snapshot.kinds import columns_of
+from ..snapshot.sums import Sums
+from ..snapshot.taking import snapshots
+from ..snapshot.unversioned import recorded_files
+from ..snapshot.with_spark import first_line_of_spark
+from ..store.listing import WHOLE
+from ..store.tables import Store, literal
+from .comparing import Term
+from .outputs import Written
+from .written import Expected, Table
+
+_COLUMNAR = ("parquet", "orc", "avro")
+_TEXTS = ("csv", "json", "text")
+_WHOLE_WRITES = ("create", "replace", "overwrite")
+
+
+def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str) -> Expected:
+    """Of the files that are there, while their listing is the recorded one; else of a checksum that is kept of that listing.
+
+    Raises ExecutableError where neither is so, and where the files of one write cannot be told from those of others.
+    """
+    if one.fingerprint is None or not one.fingerprint.startswith(WHOLE):
+        raise ExecutableError(
+            f"{location} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
+        )
+    source = _format(store, one)
+    if source not in _COLUMNAR + _TEXTS:
+        raise ExecutableError(f"{location} is of format {source}, whose rows are not compared")
+    partitioned = _partitioned(one.command or {})
+    try:
+        recorded_files(one.name, one.fingerprint)
+    except SnapshotError as error:
+        return _of_checksum(store, one, location, error)
+    options = _options(one.command or {}, location)
+    try:
+        if source in _COLUMNAR:
+            frame = spark.read.format(source).load(location)
+        elif partitioned:
+            raise ExecutableError(f"{location} is {source} with folders for partitions, whose lines are not compared")
+        else:
+            reader = spark.read.option("lineSep", options["lineSep"]) if "lineSep" in options else spark.read
+            frame = _lines_of_files(reader.text(location), source, options, _names(one.command or {}))
+        if one.mode not in _WHOLE_WRITES and frame.count() != one.rows:
+            raise ExecutableError(
+                f"{location} has files of other writes too, and which of them it wrote is not recorded: write to a Delta table"
+            )
+    except (PySparkException, Py4JJavaError) as error:
+        raise ExecutableError(f"{location} cannot be read: {first_line_of_spark(error)}") from error
+    table = Table(frame.schema, partitioned, {}, ())
+    put = (lambda rows: lines(rows, source, options)) if source in _TEXTS else None
+    return Expected(
+        schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
+        parted=(lambda schema: _parted(schema, source, options)) if source in ("csv", "json") else None,
+    )  # fmt: skip
+
+
+def _of_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
+    for snapshot in snapshots(store, key=(one.namespace, one.name)):
+        if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in _WHOLE_WRITES:
+            import json
+
+            return Expected(
+                schema=StructType.fromJson(json.loads(snapshot.schema)), columns=columns_of(snapshot.schema), gives="rows", whole=True,
+                sums=Sums.parse(snapshot.row_count or 0, snapshot.checksum), gone=str(gone),
+            )  # fmt: skip
+    raise ExecutableError(
+        f"{location} has no versions and has changed since, and no checksum of what it wrote is kept "
+        "(the option `snapshots` keeps one of Parquet and ORC)"
+    ) from gone
+
+
+def lines(rows: DataFrame, source: str, options: Mapping[str, str]) -> DataFrame:
+    """Rows as the lines that the writer makes of them; a line break within a value parts them, as it does in a file."""
+    named = [F.col(f"`{name.replace('`', '``')}`") for name in rows.columns]
+    if source == "text":
+        text = named[0].cast("string")
+    elif source == "json":
+        text = F.to_json(F.struct(*named), dict(options))
+    else:
+        text = F.to_csv(F.struct(*named), dict(options))
+    parted = F.explode(F.split(F.coalesce(text, F.lit("")), "\n" if "lineSep" not in options else _literal(options["lineSep"])))
+    return rows.select(parted.alias("value")).where("value <> ''")
+
+
+def _lines_of_files(frame: DataFrame, source: str, options: Mapping[str, str], names: Sequence[str]) -> DataFrame:
+    frame = frame.where("value <> ''")  # a row of one empty text is an empty line, of which some readers know nothing
+    if source == "csv" and str(options.get("header", "false")).lower() == "true" and names:
+        header = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
+        frame = frame.where(F.col("value") != header)
+    return frame
+
+
+def _parted(schema: StructType, source: str, options: Mapping[str, str]) -> Callable[[DataFrame], DataFrame]:
+    """Lines as the columns that were written; what cannot be parted is null."""
+    parse = F.from_csv if source == "csv" else F.from_json
+    types = ", ".join(f"`{field.name.replace('`', '``')}` {field.dataType.simpleString()}" for field in schema)
+    return lambda frame: frame.select(parse("value", types, dict(options)).alias("row")).select("row.*")
+
+
+def _literal(text: str) -> str:
+    return f"\\Q{text}\\E"
+
+
+def _options(command: Mapping[str, Any], location: str) -> dict[str, str]:
+    options = {
+        key: str(value) for key, value in (command.get("options") or {}).items() if key.lower() not in ("path", "compression")
+    }
+    if any(REDACTED in value for value in options.values()):
+        raise ExecutableError(f"{location} was written with secrets, which are not recorded")
+    return options
+
+
+def _names(command: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in command.get("outputColumnNames") or ()]
+
+
+def _partitioned(command: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(name).strip("`").rsplit(".", 1)[-1].strip("`") for name in command.get("partitionColumns") or ())
+
+
+def _format(store: Store, one: Written) -> str:
+    condition = f"namespace = {literal(one.namespace)} and name = {literal(one.name)}"
+    formats = store.arrow("datasets", ["format"], condition).column(0).to_pylist()
+    return next((str(name) for name in formats if name), "unknown")

@@ -1,0 +1,234 @@
+"""Which executions an id names, which led to a version, and which can still be replayed. No Spark."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from deltalake import DeltaTable, write_deltalake
+from store.made import execution, input_, output
+
+from spark_lineage.cli import main
+from spark_lineage.errors import Ambiguous, NotFound, QueryError
+from spark_lineage.model import Dataset, ExecutableLeaf, PlanExecutable, Replay, Run
+from spark_lineage.render.replays import check_summary
+from spark_lineage.replay.check import Checked, CheckedRun, check
+from spark_lineage.replay.outputs import Written, executions_of, with_plans
+from spark_lineage.replay.upstream import upstream_of
+from spark_lineage.store.schemas import SCHEMA_VERSION
+from spark_lineage.store.tables import Store, write_version
+
+NOW = datetime.now(UTC)
+
+
+class Lake:
+    """Delta tables, and a store in which jobs that made them are recorded: each call of `job` is one execution in a run of its own, unless one is named."""
+
+    def __init__(self, root: Path, empty_store: Path) -> None:
+        self.root = root
+        shutil.copytree(empty_store, root / "store")
+        self.store = Store.open(root / "store")
+        self._count = 0
+
+    def place(self, name: str) -> str:
+        return str(self.root / name)
+
+    def table(self, name: str, mode: str = "append") -> tuple[str, int]:
+        """A new version of a table: its id and the version."""
+        write_deltalake(self.place(name), pa.table({"id": [1]}), mode=mode)  # type: ignore[call-overload]
+        table = DeltaTable(self.place(name))
+        return str(table.metadata().id), table.version()
+
+    def job(
+        self,
+        name: str,
+        *reads: str,
+        mode: str = "append",
+        run: str | None = None,
+        plan: bool = True,
+        leaf: str = "delta",
+        **more: Any,
+    ) -> str:
+        """Writes a version of a table, having read the newest versions of others."""
+        self._count += 1
+        run = run or f"{self._count:08x}-run"
+        number = self._count
+        name_of = f"{run}:{number}"
+        versions = {read: DeltaTable(self.place(read)) for read in reads}
+        self.store.append(
+            "inputs",
+            [
+                input_(name_of, self.place(read), run_id=run, table_id=str(table.metadata().id), delta_version=table.version())
+                for read, table in versions.items()
+            ],
+            None,
+        )
+        table_id, version = self.table(name, "overwrite" if mode == "overwrite" else "append")
+        written = {"table_id": table_id, "delta_version": version, "delta_version_before": version - 1, "write_mode": mode}
+        self.store.append(
+            "outputs", [output(name_of, self.place(name), minutes=number, run_id=run, rows_written=1, **written)], None
+        )
+        for one in (name, *reads):
+            dataset = Dataset(
+                namespace="file",
+                name=self.place(one),
+                table_id=str(DeltaTable(self.place(one)).metadata().id),
+                location=self.place(one),
+                first_seen_at=NOW,
+                last_seen_at=NOW,
+            )
+            self.store.upsert("datasets", [dataset], None)
+        if plan:
+            leaves = (ExecutableLeaf(number=0, kind=leaf),)  # type: ignore[arg-type]
+            made = PlanExecutable(
+                execution_id=name_of, run_id=run, executable_id="e", spark_version="4", leaves=leaves, event_date=NOW.date()
+            )
+            self.store.append("plan_executables", [made], None)
+        self.store.upsert("runs", [Run(run_id=run, job_name=name, started_at=NOW + timedelta(seconds=number))], None)
+        self.store.append(
+            "executions", [replace(execution(name_of, number, run_id=run, sequence=number * 10, **more), ended_at=NOW)], None
+        )
+        return name_of
+
+
+@pytest.fixture
+def lake(tmp_path: Path, empty_store: Path) -> Lake:
+    return Lake(tmp_path, empty_store)
+
+
+def test_an_id_names_an_execution_or_those_of_a_run(lake: Lake) -> None:
+    first, second = lake.job("a", run="0001-x"), lake.job("b", run="0001-x")
+    other = lake.job("c", run="0002-y")
+    lake.job("model", run="0002-y", operation="save model")  # no rows
+    ids = [one.execution_id for one in executions_of(lake.store, "0001")]
+    assert ids == [first, second]
+    assert [one.execution_id for one in executions_of(lake.store, "0001-x:2")] == [second]
+    assert [one.execution_id for one in executions_of(lake.store, "0002")] == [other]
+    with pytest.raises(Ambiguous, match="begins the ids of 2 runs"):
+        executions_of(lake.store, "000")
+    for wanted in ("", "ff", "0001:7", "0001:30"):  # the number is that of its id, not its place in the run
+        with pytest.raises(NotFound):
+            executions_of(lake.store, wanted)
+
+
+def test_a_replay_is_nothing_to_replay(lake: Lake) -> None:
+    lake.job("a")
+    replayed = Replay(
+        replay_id="abc", execution_id="e", run_id="r", replay_mode="plan", verdict="identical", started_at=NOW, ended_at=NOW
+    )
+    lake.store.append("replays", [replayed], None)
+    with pytest.raises(QueryError, match="abc is a replay"):
+        executions_of(lake.store, "abc")
+
+
+def test_a_run_that_wrote_no_rows(lake: Lake) -> None:
+    lake.store.upsert("runs", [Run(run_id="idle", started_at=NOW)], None)
+    with pytest.raises(QueryError, match="wrote no rows"):
+        executions_of(lake.store, "idle")
+
+
+def test_which_plan_gave_which_output() -> None:
+    one, other = (Written(namespace="file", name=f"/lake/{name}", version=1) for name in ("orders", "orders_late"))
+    commands = [{"class": "AppendData", "table": "/lake/orders_late"}, {"class": "AppendData", "table": "/lake/orders/"}]
+    parts = {found.name: found.part for found in with_plans((one, other), commands, [0, 1])}
+    assert parts == {"/lake/orders": 1, "/lake/orders_late": 0}
+    twice = [replace(one, version=version) for version in (4, 3)]
+    assert {found.version: found.part for found in with_plans(twice, [commands[1]] * 2, [0, 1])} == {3: 0, 4: 1}
+    assert with_plans((one, other), [commands[0]], [0])[0].part is None
+
+
+def test_what_led_to_a_version(lake: Lake) -> None:
+    lake.table("raw")
+    bronze = lake.job("bronze", "raw", mode="overwrite")
+    lake.job("other", "raw")
+    silver = [lake.job("silver", "bronze"), lake.job("silver", "bronze")]
+    gold = lake.job("gold", "silver", mode="overwrite")
+    later = lake.job("silver", "bronze", mode="overwrite")
+    chain = upstream_of(lake.store, "gold@0")
+    assert [one.execution_id for one in chain.executions] == [bronze, *silver, gold]
+    assert chain.raw == ("raw@0: version 0 was written by nothing that is recorded",)
+    assert [one.execution_id for one in upstream_of(lake.store, "silver").executions] == [bronze, later]
+    with pytest.raises(NotFound):
+        upstream_of(lake.store, "raw@0")
+    with pytest.raises(QueryError, match="DATASET@NUMBER"):
+        upstream_of(lake.store, "gold@first")
+
+
+def test_what_can_be_replayed(lake: Lake) -> None:
+    lake.table("raw")
+    fine = lake.job("gold", "raw", mode="overwrite")
+    without = lake.job("gold", "raw", plan=False, incomplete_reasons=("executable: literals are redacted",))
+    driver = lake.job("gold", "raw", leaf="rows")
+    lake.table("lost")
+    lost = lake.job("gold", "lost")
+    shutil.rmtree(lake.place("lost"))
+    told = {one.execution_id: one for one in check(lake.store, "all").executions}
+    assert {name: one.replayable for name, one in told.items()} == {fine: True, without: False, driver: False, lost: False}
+    assert told[without].reason == "no plan is kept: literals are redacted"
+    assert told[driver].reason == "it read rows that lived in the driver"
+    assert "/lost@0" in str(told[lost].reason)
+    assert [one.execution_id for one in check(lake.store, "gold").executions] == [fine, without, driver, lost]
+    assert check(lake.store, fine).holds
+    with pytest.raises(NotFound, match="is no run and no dataset"):
+        check(lake.store, "nothing")
+
+
+def test_until_when_it_can_be(lake: Lake) -> None:
+    """A file that was removed is kept for a week from its removal on."""
+    lake.table("raw")
+    one = lake.job("gold", "raw")
+    (told,) = check(lake.store, "all").executions
+    assert (told.replayable, told.execution_id) == (True, one)
+    lake.table("raw", "overwrite")
+    (told,) = check(lake.store, "all").executions
+    assert told.until is not None
+    assert timedelta(days=6, hours=23) < told.until - NOW < timedelta(days=7, hours=1)
+    (later,) = check(lake.store, "all", now=NOW + timedelta(days=8)).executions
+    assert (later.replayable, "a VACUUM may have taken files" in str(later.reason)) == (None, True)
+    (deep,) = check(lake.store, "all", now=NOW + timedelta(days=8), deep=True).executions
+    assert deep.replayable is True
+
+
+def test_the_command_says_it_in_a_sentence(lake: Lake) -> None:
+    lake.table("raw")
+    lake.job("gold", "raw")
+    done = CliRunner().invoke(main, ["replay", "--check", "all", "--store", lake.place("store")])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "can be replayed: 1 of 1 runs in all"), done.output
+    lake.table("raw", "overwrite")
+    lake.job("gold", "raw", plan=False)
+    done = CliRunner().invoke(main, ["replay", "--check", "gold", "--store", lake.place("store")])
+    assert done.exit_code == 1
+    assert "1 of 2 runs in all; the first may be lost in" in done.output
+
+
+def test_the_sentence() -> None:
+    def run(days: float, replayable: bool | None, until: float | None) -> CheckedRun:
+        ends = None if until is None else NOW + timedelta(days=until)
+        return CheckedRun(
+            run_id="r", job_name=None, ended_at=NOW - timedelta(days=days), replayable=replayable, executions=1,
+            replayable_executions=int(replayable is True), until=ends, reason=None,
+        )  # fmt: skip
+
+    from spark_lineage.replay.check import Check
+
+    runs = (run(1, True, 2.2), run(3, False, None), run(30, True, 5))
+    assert check_summary(Check(at=NOW, runs=runs, executions=(), versions=0)) == (
+        "can be replayed: 1 of 2 runs in the last week, 2 of 3 runs in all; the first may be lost in 2 days"
+    )
+    assert check_summary(Check(at=NOW, runs=(run(1, True, -1),), executions=(), versions=0)).endswith("at any time")
+    assert isinstance(Checked.__doc__, str)
+
+
+def test_a_store_of_another_schema_version(lake: Lake) -> None:
+    lake.table("raw")
+    name = lake.job("gold", "raw")
+    write_version(lake.store.location, SCHEMA_VERSION + 1)
+    for arguments in ((name,), ("--check", "all"), ("--upstream-of", "gold")):
+        done = CliRunner().invoke(main, ["replay", *arguments, "--store", lake.place("store")])
+        assert (done.exit_code, f"of schema version {SCHEMA_VERSION + 1}" in done.output) == (2, True), done.output
