@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from .base import Call, command
 
@@ -62,6 +63,7 @@ def trace(
     from ..rows.hops import Options, trace_table
     from ..store.tables import Store
 
+    _check(ctx, forward)
     call: Call = ctx.obj
     settings = call.settings()
     store = Store.open(settings.store)
@@ -72,3 +74,12 @@ def trace(
     page = call.page()
     trace_rows = trace_forward if forward else trace_table
     page.traced(trace_rows(session(), store, dataset, where, version, options, lambda text: click.echo(text, err=True)))
+
+
+def _check(ctx: click.Context, forward: bool) -> None:
+    """Raises UsageError for an option that says nothing of what is asked."""
+    others = ("deciding", "rows") if forward else ("history", "executions")
+    for name in others:
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            with_or_without = "with" if forward else "without"
+            raise click.UsageError(f"--{name} says nothing {with_or_without} --forward; leave it out")

@@ -13,6 +13,7 @@ from ..plan.values import CatalogTable, DeltaTable, FileRelation
 from .datasets import DatasetRef, Naming
 from .naming import split
 from .real_paths import real_path_of
+from .streams import last_version
 
 REASON = "executable: "
 """How reasons begin that tell why an execution cannot be run again; they say nothing against its lineage."""
@@ -109,7 +110,14 @@ def _kind(leaf: Leaf) -> LeafKind:
 
 
 def _version(leaf: Leaf, document: ExecutionDocument) -> tuple[int | None, VersionBasis]:
-    """The version that was scanned. Where nothing was (an answer from the log, say), what is most likely, as inferred."""
+    """The version that was scanned. Where nothing was (an answer from the log, say), what is most likely, as inferred.
+
+    A micro-batch scans files of the versions up to that of its offsets; its snapshot is that of the stream's start.
+    """
+    if leaf.files is not None and leaf.delta_path is not None:
+        last = last_version(document.stream, split(leaf.delta_path)[1])
+        if last is not None:
+            return last, "exact"
     own = _scans_of(leaf, document.scans)
     if len(own) == 1:
         return own.pop(), "exact"

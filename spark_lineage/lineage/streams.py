@@ -55,6 +55,15 @@ def streamed_of(stream: Stream | None, readings: Sequence[Reading]) -> dict[Data
     return found
 
 
+def last_version(stream: Stream | None, place: str) -> int | None:
+    """The last version of the Delta table at a place that a stream has read when a batch of it is done; None where that is not told."""
+    for source in () if stream is None else stream.sources:
+        described = source.description or ""
+        if described.startswith("DeltaSource[") and described.rstrip("]").endswith(place):
+            return _last_version(_parsed(source.end))
+    return None
+
+
 def sink_offsets(stream: Stream | None) -> str | None:
     """Which batches of the stream are in an output: what a sink that commits each batch once calls them by."""
     if stream is None or stream.batch_id is None:

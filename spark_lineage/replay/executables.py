@@ -84,11 +84,17 @@ def find_batches(store: str, execution_id: str, *, executables: str = "", key: s
     Of the last thousand, and of those that have one. Raises as `find` does.
     """
     opened = Store.open(store, executables=executables or None)
-    columns = ["execution_id", "stream_query_id", "batch_id"]
-    ((_, query, last),) = (tuple(row.values()) for row in opened.arrow(
-        "executions", columns, f"execution_id = {literal(execution_id)}").select(columns).to_pylist())  # fmt: skip
+    columns = ["execution_id", "stream_query_id", "batch_id", "status", "ended_at"]
+    (this,) = opened.arrow("executions", columns, f"execution_id = {literal(execution_id)}").to_pylist()
+    query, last = this["stream_query_id"], int(this["batch_id"])
     of_query = f"stream_query_id = {literal(query)} and batch_id <= {last} and batch_id > {last - BATCHES}"
-    numbers = {row["execution_id"]: int(row["batch_id"]) for row in opened.arrow("executions", columns, of_query).to_pylist()}
+    tried: dict[int, dict[str, Any]] = {last: this}
+    for row in opened.arrow("executions", columns, of_query).to_pylist():  # a batch that failed was run again
+        known = tried.get(int(row["batch_id"]))
+        order = (row["status"] == "succeeded", row["ended_at"])
+        if known is None or (known is not this and order > (known["status"] == "succeeded", known["ended_at"])):
+            tried[int(row["batch_id"])] = row
+    numbers = {row["execution_id"]: number for number, row in tried.items()}
     keys, blobs, ids = load_keys(key_file(key)), dict[str, bytes](), list(map(literal, numbers))
     found: list[tuple[int, Found]] = []
     for begin in range(0, len(ids), MOST_KEYS):
@@ -148,6 +154,11 @@ def restore(
         batch = _frame(
             session, found, [rows(leaf) if leaf.kind != "batch" else _none(session, leaf) for leaf in executable.leaves]
         )
+        for leaf in executable.leaves:
+            if (
+                leaf.kind == "batch" and list(leaf.columns) != batch.columns
+            ):  # another frame of the function's, that was made of an RDD
+                _read(session, replace(leaf, kind="rows"), versions or {}, options or {})
 
     def given(leaf: ExecutableLeaf) -> DataFrame:
         if leaf.kind != "batch" or leaf.number in (frames or {}):
@@ -246,7 +257,7 @@ def _read(
         version = versions.get(leaf.number, leaf.delta_version)
         plain = session.read.format("delta")
         table = (plain if version is None else plain.option("versionAsOf", version)).load(leaf.location)
-        return table if leaf.kind == "delta" else _of_files(table, leaf.paths)
+        return table if leaf.kind == "delta" else _of_files(table, leaf)
     if leaf.kind == "files":
         from pyspark.sql.types import StructType
 
@@ -261,10 +272,18 @@ def _read(
     )
 
 
-def _of_files(table: DataFrame, paths: Sequence[str]) -> DataFrame:
+def _of_files(table: DataFrame, leaf: ExecutableLeaf) -> DataFrame:
+    """The rows of the files that a micro-batch read. Raises ExecutableError where the version does not have them all."""
     from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
-    return table.where(F.col("_metadata.file_name").isin([path.rsplit("/", 1)[-1] for path in paths]))
+    names = {path.rsplit("/", 1)[-1] for path in leaf.paths}
+    missing = names - {path.rsplit("/", 1)[-1] for path in table.inputFiles()} if names else set()
+    if missing:
+        raise ExecutableError(
+            f"{len(missing)} of {len(names)} files that the stream read of {_what(leaf)} are not in its version {leaf.delta_version}: "
+            "they were written again (OPTIMIZE, UPDATE) or removed before that"
+        )
+    return table.where(F.col("_metadata.file_name").isin(sorted(names)))
 
 
 def _what(leaf: ExecutableLeaf) -> str:

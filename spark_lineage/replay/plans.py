@@ -60,8 +60,29 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
         )
         for part in inner
     ]
-    named = location.rstrip("/").rsplit("/", 1)[-1]
-    return tuple(sorted(plans, key=lambda plan: named not in json.dumps(commands[plan.part])))
+    there = tuple(plan for plan in plans if _names(commands[plan.part], location))
+    if there or len(plans) == 1:
+        return there or tuple(plans)
+    unsure = f"which of the {len(plans)} plans of the execution wrote there is not told: one that gives such a row is taken"
+    return tuple(replace(plan, reasons=(*plan.reasons, unsure)) for plan in plans)
+
+
+def _names(command: dict[str, Any], location: str) -> bool:
+    """Whether a command was told the place: by its path, or by a name whose last part is that of the path."""
+    path = location.rstrip("/").rpartition(":")[2]
+    last = path.rpartition("/")[2].lower()
+
+    def told(value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(map(told, value.values()))
+        if isinstance(value, list):
+            return any(map(told, value))
+        if not isinstance(value, str):
+            return False
+        text = value.rstrip("/").rpartition(":")[2].strip("`").lower()
+        return text.rpartition("/")[2] == last if "/" in text else text.rpartition(".")[2].strip("`") == last
+
+    return told(command)
 
 
 def is_function_of_batch(commands: Sequence[dict[str, Any] | None]) -> bool:
@@ -82,23 +103,29 @@ def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Fou
     """A micro-batch over all that its stream has read up to it. Raises ExecutableError where that is not known."""
     batches = find_batches(store.location, found.executable.execution_id, executables=executables, key=key)
     numbers = [number for number, _ in batches]
-    if numbers != list(range(numbers[0], -1, -1)):
-        missing = sorted({*range(numbers[0] + 1)} - {*numbers})
+    if not numbers or numbers != list(range(numbers[0], -1, -1)):
+        missing = sorted({*range(max(numbers, default=0) + 1)} - {*numbers})
         raise ExecutableError(
             f"its stream keeps a state, and what its batch {missing[-1]} read is not known: "
-            f"{len(missing)} of {numbers[0] + 1} batches have no plan that is kept, or are not among the last {BATCHES}"
+            f"{len(missing)} batches up to this one have no plan that is kept, or are not among the last {BATCHES}"
         )
-    leaves = []
-    for leaf in found.executable.leaves:
-        paths = list(leaf.paths)
-        for _, batch in batches[1:] if leaf.kind in _OF_STREAMS else ():
-            same = batch.executable.executable_id == found.executable.executable_id
-            for one in batch.executable.leaves:
-                if one.number == leaf.number if same else _is_alike(one, leaf):
-                    paths += one.paths
-        if len(paths) > _FILES:
+    own = found.executable
+    paths: dict[int, list[str]] = {leaf.number: list(leaf.paths) for leaf in own.leaves}
+    for number, batch in batches[1:]:
+        same = batch.executable.executable_id == own.executable_id
+        for one in batch.executable.leaves:
+            if one.kind not in _OF_STREAMS:
+                continue
+            alike = [leaf for leaf in own.leaves if (one.number == leaf.number if same else _is_alike(one, leaf))]
+            if len(alike) != 1:  # a source that has nothing new is no leaf of a batch
+                raise ExecutableError(
+                    f"its stream keeps a state, and which of its sources {one.name or one.location} is, that batch {number} read, "
+                    "is not known: it gave this batch nothing"
+                )
+            paths[alike[0].number] += one.paths
+        if sum(map(len, paths.values())) > _FILES:
             raise ExecutableError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
-        leaves.append(replace(leaf, paths=tuple(dict.fromkeys(paths))))
+    leaves = [replace(leaf, paths=tuple(dict.fromkeys(paths[leaf.number]))) for leaf in own.leaves]
     return replace(found, executable=replace(found.executable, leaves=tuple(leaves)))
 
 
@@ -108,4 +135,5 @@ def _is_alike(leaf: ExecutableLeaf, other: ExecutableLeaf) -> bool:
     def source(one: ExecutableLeaf) -> tuple[Any, ...]:
         return one.kind, one.columns, one.format, one.location if one.kind == "delta_files" else None
 
-    return source(leaf) == source(other)
+    folders = [{path.rpartition("/")[0] for path in one.paths} for one in (leaf, other)]
+    return source(leaf) == source(other) and (leaf.kind == "delta_files" or bool(folders[0] & folders[1]))

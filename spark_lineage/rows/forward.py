@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from ..lineage.naming import place_of as folder_of
 from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
-from ..replay.executables import Found, find, restore
+from ..replay.executables import find, restore
 from ..replay.plans import Plan, plans_of
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
@@ -36,10 +35,6 @@ from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
 from .witness import ForwardHop, Source, SourceRow, Target
 
 _IDENTITY = f"{PREFIX}0"
-_KNOWN = "__lineage_known_"
-_MANY_FILES = 5_000
-"""Beyond so many names of files, rows are looked for by their values in all files of a version."""
-
 
 Step = tuple[ForwardHop, Meant | None]
 
@@ -239,7 +234,7 @@ class _Forward:
             found = find(
                 self._store.location, reading.execution_id, executables=self._options.executables, key=self._options.key
             )
-            for plan in self._plans(found, output):
+            for plan in plans_of(self._store, found, output.key[1], self._options.executables, self._options.key):
                 step = self._part(meant, reading, output, plan, hop)
                 if step is not None:
                     yield step
@@ -266,13 +261,6 @@ class _Forward:
             frame, _ = version_of(self._spark, location, version)
             self._samples[key] = sampled(meant.said(frame.drop(_IDENTITY), 0, version), 0, self._options.limit)
         return self._samples[key]
-
-    def _plans(self, found: Found, output: Written) -> list[Plan]:
-        """The execution's plans that were written there: all, where their commands do not tell."""
-        plans = plans_of(self._store, found, output.key[1], self._options.executables, self._options.key)
-        names = {name.lower() for name in (output.key[1], output.alias) if name}
-        commands = [json.dumps(command).lower() for command in found.commands]
-        return [one for one in plans if len(plans) == 1 or any(name in commands[one.part] for name in names)] or list(plans)
 
     def _part(self, meant: Meant, reading: Reading, output: Written, asked: Plan, hop: ForwardHop) -> Step | None:
         """What one plan made of the rows."""

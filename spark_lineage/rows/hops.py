@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from functools import cache, partial
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import LongType, StringType, StructField, StructType
+from pyspark.sql.types import LongType, StringType, StructField, StructType, VariantType
 
 from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError
 from ..lineage.naming import DatasetKey, exact_place
-from ..replay.executables import Found, find
+from ..model import ExecutableLeaf
+from ..replay.executables import Found, find, restore
 from ..replay.plans import CHANGES, plans_of
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
@@ -27,7 +28,7 @@ from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
 from .local import local_frame
-from .tracing import is_comparable, trace
+from .tracing import TAG, check_identity, has, in_order, product, trace
 from .witness import Hop, Source, Witness
 
 _IDENTITY = f"{PREFIX}0"
@@ -185,21 +186,52 @@ def _followed(
                 hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
                 operation=execution["operation"],
             )  # fmt: skip
+        unsure: tuple[str, ...] = ()
         if mode in CHANGES or only_rearranges(log, written):
-            passed, changed = _kept(spark, one, hop, written, mode if mode in CHANGES else None)
-            if passed is not None:
-                yield passed
-            if not changed:
+            given = partial(_given, spark, store, hop.execution_id, options)
+            kept = _kept(spark, one, hop, written, mode if mode in CHANGES else None, given)
+            if kept.passed is not None:
+                yield kept.passed
+            if not kept.made:
                 return
-            one = replace(one, rows=changed)
-            hop = replace(hop, rows=tuple(values_of(row) for row in changed))
+            one, unsure = replace(one, rows=kept.made), kept.unsure
+            hop = replace(hop, rows=tuple(values_of(row) for row in kept.made))
     except (LineageError, PySparkException, Py4JJavaError) as error:
         yield replace(hop, ended=text_of(error)), []
         return
     try:
-        yield _traced(spark, store, one, hop, options), []
+        hop = _traced(spark, store, one, hop, options)
+        if unsure and hop.witness is not None:
+            hop = replace(hop, witness=_less(hop.witness, unsure))
+        yield hop, []
     except (LineageError, PySparkException, Py4JJavaError) as error:
         yield replace(hop, ended=text_of(error)), []
+
+
+def _less(witness: Witness, reasons: tuple[str, ...]) -> Witness:
+    """Not exact, for these reasons."""
+    completeness = "superset" if witness.completeness == "exact" else witness.completeness
+    return replace(witness, completeness=completeness, reasons=(*witness.reasons, *reasons))
+
+
+def _given(spark: SparkSession, store: Store, execution_id: str | None, options: Options, one: _Rows) -> set[int]:
+    """The numbers of those of the rows that an UPDATE or MERGE makes, by its plan. Raises as `trace` does."""
+    if execution_id is None:
+        raise TraceError("it is not recorded")
+    found = find(store.location, execution_id, executables=options.executables, key=options.key)
+    schema = one.frame.drop(_IDENTITY).schema
+    rows = [(number, *tuple(row)[:-1]) for number, row in enumerate(one.rows)]
+    numbered = local_frame(spark, rows, StructType([StructField(TAG, LongType()), *schema]))
+    numbers = set[int]()
+    for plan in plans_of(store, found, one.location, options.executables, options.key):
+        made = restore(spark, plan.found, part=plan.part, gives=plan.gives, leaf_rows=_identical)
+        numbers |= {int(row[0]) for row in product(made, _targets(spark, one), numbered).select(TAG).distinct().collect()}
+    return numbers
+
+
+def _identical(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
+    check_identity(leaf)
+    return rows
 
 
 def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options) -> Hop:
@@ -213,10 +245,7 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
         witness = _witness(spark, store, _as_written(spark, one, hop.written_version), found, options)
     except TraceError as error:
         raise TraceError("; ".join((str(error), *differs))) from error
-    if differs:
-        completeness = "superset" if witness.completeness == "exact" else witness.completeness
-        witness = replace(witness, completeness=completeness, reasons=(*witness.reasons, *differs))
-    return replace(hop, witness=witness)
+    return replace(hop, witness=_less(witness, differs) if differs else witness)
 
 
 def _witness(spark: SparkSession, store: Store, one: _Rows, found: Found, options: Options) -> Witness:
@@ -265,49 +294,83 @@ def _targets(spark: SparkSession, one: _Rows) -> DataFrame:
     return local_frame(spark, [tuple(row)[:-1] for row in one.rows], schema)
 
 
-def _kept(
-    spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | None
-) -> tuple[tuple[Hop, list[_Rows]] | None, tuple[Row, ...]]:
-    """Of rows that a commit wrote: those that it wrote again as they were, which are looked for in the version before; and those that it made.
+@dataclass(frozen=True)
+class _Kept:
+    """Of rows that a commit wrote: where those lie in the version before that it wrote again as they were, those that it made, and why it is
+    not certain which of the two some are."""
 
-    Where more rows are equal to one after the commit than before, it is both. `mode`: as the output's, None of a commit that only rearranges.
+    passed: tuple[Hop, list[_Rows]] | None
+    made: tuple[Row, ...]
+    unsure: tuple[str, ...] = ()
+
+
+def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | None, given: Given) -> _Kept:
+    """`mode`: as the output's, None of a commit that only rearranges. `given`: which of the rows the command makes, by their numbers.
+
+    A row that the command makes, and that the version before has too, may be either: both are told.
     """
     one = _as_written(spark, one, written)
     before = written - 1
     frame, _ = version_of(spark, one.location, before)
-    wanted = _targets(spark, one)
-    columns = [name for name in wanted.columns if name in frame.columns and is_comparable(wanted.schema[name].dataType)]
-    if not columns:
-        raise TraceError(f"version {before} has no column by which the row could be known again")
-    found = _equal(frame, wanted, columns)
-    then = Counter(repr([row[name] for name in columns]) for row in found)
-    now = Counter(
-        repr([row[name] for name in columns]) for row in _equal(version_of(spark, one.location, written)[0], wanted, columns)
-    )
-    by_values = [(row, repr([row[name] for name in columns])) for row in one.rows]
-    changed = tuple(row for row, values in by_values if now[values] > then[values])
+    found, then = _again(frame, one, before)
     if mode is None:
-        why = "it was rearranged (OPTIMIZE)"
-        if changed:
+        if missing := len(one.rows) - len(then):
             raise TraceError(
-                f"{len(changed)} of {len(one.rows)} rows are not in version {before}, though version {written} only rearranged rows"
+                f"{missing} of {len(one.rows)} rows are not in version {before}, though version {written} only rearranged rows"
             )
-    else:
-        why = f"it was written again by {mode.upper()}"
-    if not found:
-        return None, changed
-    kept = tuple(values_of(row) for row, values in by_values if then[values])
-    passed = replace(hop, rows=kept, passed=f"{why}, and is looked for in version {before}")
-    return (passed, [replace(one, version=before, frame=frame, rows=tuple(found))]), changed
+        return _Kept((replace(hop, passed=f"it was rearranged (OPTIMIZE), and is looked for in version {before}"), found), ())
+    changed, unsure = set[int](), tuple[str, ...]()
+    try:
+        changed = given(one)
+    except (LineageError, PySparkException, Py4JJavaError) as error:
+        changed = {*range(len(one.rows))} - then
+        if then:
+            unsure = (f"whether {mode.upper()} made such rows is not known: {text_of(error)}",)
+    both = changed & then
+    if both:
+        unsure += (
+            f"version {before} has rows that are equal to {len(both)} of those that {mode.upper()} made: which of the two these are is not known",
+        )
+    made = tuple(row for number, row in enumerate(one.rows) if number in changed or number not in then)
+    kept = tuple(values_of(row) for number, row in enumerate(one.rows) if number in then)
+    if not kept:
+        return _Kept(None, made, unsure)
+    why = "; ".join((f"it was written again by {mode.upper()}, and is looked for in version {before}", *unsure))
+    return _Kept((replace(hop, rows=kept, passed=why), found), made, unsure)
 
 
-def _equal(frame: DataFrame, wanted: DataFrame, columns: Sequence[str]) -> list[Row]:
-    """The rows with these values, as far as they are followed."""
-    same = reduce(
-        lambda left, right: left & right,
-        (F.col(f"old.{quoted(name)}").eqNullSafe(F.col(f"new.{quoted(name)}")) for name in columns),
+Given = Callable[[_Rows], set[int]]
+
+
+def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[int]]:
+    """The rows of an earlier version that are equal to these, and the numbers of these that have some. Columns that it lacks were NULL there."""
+    schema = one.frame.drop(_IDENTITY).schema
+    numbered = local_frame(
+        frame.sparkSession,
+        [(number, *tuple(row)[:-1]) for number, row in enumerate(one.rows)],
+        StructType([StructField(TAG, LongType()), *schema]),
     )
-    return frame.alias("old").join(F.broadcast(wanted.alias("new")), same, "left_semi").limit(_EQUALS).collect()
+    same = F.lit(True)
+    for field in schema:
+        wanted = F.col(f"new.{quoted(field.name)}")
+        if field.name not in frame.columns:
+            same = same & wanted.isNull()
+        elif not has(field.dataType, VariantType):
+            old = F.col(f"old.{quoted(field.name)}")
+            if frame.schema[field.name].dataType != field.dataType:
+                old = old.try_cast(field.dataType)
+            same = same & in_order(old, field.dataType).eqNullSafe(in_order(wanted, field.dataType))
+    met = frame.alias("old").join(F.broadcast(numbered.alias("new")), same).select(F.col(f"new.{TAG}").alias(TAG), "old.*")
+    first = Window.partitionBy(TAG).orderBy(F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position"))
+    bounded = (
+        met.withColumn("__lineage_n", F.row_number().over(first)).where(F.col("__lineage_n") <= _EQUALS).drop("__lineage_n")
+    )
+    rows: dict[Any, Row] = {}
+    numbers = set[int]()
+    for row in bounded.collect():
+        numbers.add(int(row[TAG]))
+        rows.setdefault(tuple(row[_IDENTITY]), Row(*frame.columns)(*tuple(row)[1:]))
+    return [replace(one, version=before, frame=frame, rows=tuple(rows.values()))] if rows else [], numbers
 
 
 def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple[list[_Rows], str | None]:

@@ -25,7 +25,7 @@ class Lineage(Replays):
     @overload
     def trace(
         self, dataset: str, *, where: str, version: int | None = None, forward: Literal[False] = False, depth: int = 1,
-        rows: int = 10, limit: int = 20, spark: SparkSession | None = None,
+        rows: int = 10, limit: int = 20, deciding: bool = False, spark: SparkSession | None = None,
     ) -> tuple[Hop, ...]: ...  # fmt: skip
 
     @overload

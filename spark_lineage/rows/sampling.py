@@ -170,7 +170,9 @@ def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...],
     actions = commit_actions(place, one.version)
     if actions is None:
         raise TraceError(f"the log does not tell any more which files version {one.version} added")
-    own = [action["add"]["path"].rpartition("/")[2] for action in actions if action.get("add")]
+    again = {action["remove"]["path"] for action in actions if action.get("remove")}  # with another deletion vector
+    added = [action["add"]["path"] for action in actions if action.get("add")]
+    own = [path.rpartition("/")[2] for path in added if path not in again]
     frame = frame.where(F.element_at(F.split(F.col(f"{PREFIX}0.file"), "/"), -1).isin(own))
     marked = one.sample.column if one.sample.column in columns else None
     key = _key(frame, columns, one.sample.key, grouped, marked)
@@ -191,6 +193,10 @@ def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...],
     if len(found) > most:
         bound = found[most][_HASH]
         found, fraction = [row for row in found if row[_HASH] < bound], fraction_of(bound)
+        if not found:
+            raise TraceError(
+                f"more than {most} rows have the same {', '.join(key)}: name more columns as the key, or raise rows.max"
+            )
     distinct = {bytes(row[_ROW]): row for row in found}
     return _Chosen(
         schema=rows.drop(_HASH, _ROW).schema, rows=tuple(tuple(row)[:-2] for row in distinct.values()),

@@ -199,7 +199,7 @@ def follow(
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
         rows_read=int(tracer.rowsRead()),
-        uncompared=tuple(field.name for field in targets.schema if _has(field.dataType, VariantType)),
+        uncompared=tuple(field.name for field in targets.schema if has(field.dataType, VariantType)),
     )
 
 
@@ -226,7 +226,7 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
     same = [
         equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
         for c, t in paired
-        if not _has(targets.schema[t].dataType, VariantType)
+        if not has(targets.schema[t].dataType, VariantType)
     ]
     if not same:
         raise TraceError("no column of the row can be compared with what the plan gives")
@@ -252,35 +252,35 @@ def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
         return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
-    return _in_order(value, data_type).eqNullSafe(_in_order(wanted, data_type))
+    return in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
 
 
-def _in_order(value: Column, data_type: DataType) -> Column:
+def in_order(value: Column, data_type: DataType) -> Column:
     """With maps as their entries in the order of the keys: these can be compared."""
-    if not _has(data_type, MapType):
+    if not has(data_type, MapType):
         return value
     if isinstance(data_type, MapType):
         key_type, value_type = data_type.keyType, data_type.valueType
         entries = F.transform(
             F.map_entries(value),
-            lambda one: F.struct(_in_order(one["key"], key_type).alias("k"), _in_order(one["value"], value_type).alias("v")),
+            lambda one: F.struct(in_order(one["key"], key_type).alias("k"), in_order(one["value"], value_type).alias("v")),
         )
         return F.array_sort(entries)
     if isinstance(data_type, ArrayType):
         element_type = data_type.elementType
-        return F.transform(value, lambda one: _in_order(one, element_type))
+        return F.transform(value, lambda one: in_order(one, element_type))
     assert isinstance(data_type, StructType)
-    parts = (_in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
+    parts = (in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
     return F.when(value.isNotNull(), F.struct(*parts))
 
 
-def _has(data_type: DataType, kind: type[DataType]) -> bool:
+def has(data_type: DataType, kind: type[DataType]) -> bool:
     """Whether it is of that type, or a part of it is."""
     if isinstance(data_type, StructType):
-        return any(_has(one.dataType, kind) for one in data_type)
+        return any(has(one.dataType, kind) for one in data_type)
     if isinstance(data_type, ArrayType):
-        return _has(data_type.elementType, kind)
-    inner = isinstance(data_type, MapType) and (_has(data_type.keyType, kind) or _has(data_type.valueType, kind))
+        return has(data_type.elementType, kind)
+    inner = isinstance(data_type, MapType) and (has(data_type.keyType, kind) or has(data_type.valueType, kind))
     return inner or isinstance(data_type, kind)
 
 

@@ -22,7 +22,8 @@ import org.apache.spark.sql.catalyst.plans.logical.Window;
 
 /**
  * Of an aggregate the functions whose value is one row's (min, max, first, last, max_by, min_by), and by which condition the rows of a group are known
- * that have it: all of those that are equal there. Over these rows alone the functions have the same values.
+ * that have it: all of those that are equal there. Over these rows alone each of these functions has its value, but `first` and `last` beside others: a row that decided
+ * one of these may stand before.
  */
 final class Deciding {
     private static final List OF_ONE = java.util.Arrays.asList(new Object[] {"Min", "Max", "First", "Last"});

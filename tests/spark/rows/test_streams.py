@@ -67,6 +67,11 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         run(stream, "function", function=upsert)
         files = spark.readStream.schema("id BIGINT, s STRING").option("maxFilesPerTrigger", 1).csv(f"{root}/raw")
         run(files.selectExpr("id + 1 AS more", "s"), "read")
+        running = stream.writeStream.option("checkpointLocation", f"{root}/of_running").format("delta").start(f"{root}/running")
+        running.processAllAvailable()
+        spark.sql("SELECT 20L AS id, 2L AS k").write.format("delta").mode("append").save(f"{root}/events")
+        running.processAllAvailable()
+        running.stop()
         assert attachment.flush(60)
         detach(spark)
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
@@ -111,6 +116,14 @@ def test_a_row_that_is_made_of_earlier_batches_too(recorded: Recorded) -> None:
     assert (hop.rows[0]["count"], ids(from_(hop, "events"))) == (3, [0, 3, 6])
 
 
+def test_what_came_while_the_stream_ran(recorded: Recorded) -> None:
+    (hop,) = recorded.trace("running", "id = 20")
+    source = from_(hop, "events")
+    assert (ids(source), source.version) == ([20], 3)
+    (hop,) = recorded.trace("running", "id = 5")
+    assert ids(from_(hop, "events")) == [5]
+
+
 def test_what_a_function_of_foreach_batch_wrote(recorded: Recorded) -> None:
     (hop,) = recorded.trace("even", "id = 6")
     assert ids(from_(hop, "events")) == [6]
@@ -138,5 +151,6 @@ def test_what_batches_made_of_a_row(recorded: Recorded) -> None:
         ("counts", 2): [{"k": 0, "count": 4}],
         ("even", 1): [{"id": 6, "k": 0}],
         ("latest", 2): [{"k": 0, "id": 6, "n": 3}],
+        ("running", 1): [{"id": 6, "k": 0}],
     }
     assert {hop.source.count for hop in found} == {1}
