@@ -147,6 +147,7 @@ def test_what_the_jobs_wrote_has_a_checksum(home: Path) -> None:
         assert verify(store, taken, newest.table_uri).holds
 
 
+@pytest.mark.soak
 def test_the_jobs_are_replayed_from_their_plans(home: Path, lineage: Lineage, spark: Any) -> None:
     """On what they read, in another process. What a model predicts is a sum of doubles."""
     told = {}

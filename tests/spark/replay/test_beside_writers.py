@@ -15,6 +15,7 @@ from spark_lineage.ingest import ingest
 WRITERS, EACH = 8, 2
 
 
+@pytest.mark.soak
 def test_eight_writers(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(tmp_path / "key"))
     monkeypatch.setenv("SPARK_LINEAGE_STORE", str(tmp_path / "store"))

@@ -207,6 +207,7 @@ def examine(record: Recording, spark: Any, folder: Path, seed: int, commands: in
     return len(made)
 
 
+@pytest.mark.soak
 def test_generated_commands(record: Recording, spark: Any, tmp_path: Path) -> None:
     assert examine(record, spark, tmp_path, 7, 5) >= 3
 

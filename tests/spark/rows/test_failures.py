@@ -17,6 +17,7 @@ from spark_lineage.capture.attach import attach, detach
 from spark_lineage.errors import ExecutableError
 from spark_lineage.ingest import ingest
 from spark_lineage.replay.executables import find
+from spark_lineage.replay.plans import Plan
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.tracing import trace
 from spark_lineage.rows.witness import Hop, Source
@@ -162,7 +163,7 @@ def test_a_plan_of_another_spark(shop: Shop) -> None:
     targets = shop.spark.table(shop.table("halves")).where("half = 0")
     rows = local_frame(shop.spark, [tuple(row) for row in targets.collect()], targets.schema)
     with pytest.raises(ExecutableError, match=r"was written by Spark 4\.9\.0.*start a session of Spark 4\.9\.0"):
-        trace(other, rows)
+        trace(Plan(other), rows)
 
 
 @pytest.mark.parametrize(
