@@ -73,6 +73,7 @@ def test_every_way_to_write_it(spark: Any, frame: Any, tmp_path: Path, monkeypat
     spark.read.format("delta").load(str(tmp_path / "without")).createOrReplaceTempView("without_view")
     assert spark.read.format("delta").load(str(tmp_path / "cached")).schema == spark.table("without_view").schema
     assert spark.read.format("delta").load(str(tmp_path / "cached")).exceptAll(spark.table("without_view")).count() == 0
+    spark.catalog.dropTempView("without_view")
 
 
 def test_it_is_the_frame_that_it_was(frame: Any) -> None:
