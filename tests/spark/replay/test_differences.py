@@ -25,6 +25,8 @@ from spark_lineage.replay.causes import doubts_of
 from spark_lineage.replay.verdict import Replayed
 from spark_lineage.store.tables import Store
 
+pytestmark = pytest.mark.soak
+
 
 @dataclass(frozen=True)
 class Recorded:

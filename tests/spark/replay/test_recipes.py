@@ -16,6 +16,8 @@ from spark_lineage.ingest import ingest
 from spark_lineage.replay.executables import find, restore
 from spark_lineage.store.tables import Store
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:

@@ -117,6 +117,7 @@ WRITTEN = (
 )
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("vectors", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_the_table_after_each_command(record: Recording, spark: Any, tmp_path: Path, vectors: bool) -> None:
     table = Table(spark, tmp_path, f"TBLPROPERTIES ('delta.enableDeletionVectors' = {str(vectors).lower()})")

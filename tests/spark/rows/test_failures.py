@@ -141,6 +141,7 @@ def test_a_plan_that_need_not_give_the_same_rows(query: str, shop: Shop) -> None
             assert "does not have to give the same rows" in " ".join(hop.witness.reasons)
 
 
+@pytest.mark.soak
 def test_rows_of_a_limit_without_an_order_are_those_below_it(shop: Shop) -> None:
     """A limit above all else chooses among rows, and changes none of them: what made the row is known all the same, or it is not given again."""
     with shop.recorded():
@@ -166,6 +167,7 @@ def test_a_plan_of_another_spark(shop: Shop) -> None:
         trace(Plan(other), rows)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -38,6 +38,7 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
     assert turned.rows > turned.cases / 2
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", NAMED)
 def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
     if name == "recursion" and version("pyspark").startswith("4.0"):

@@ -116,6 +116,7 @@ def rows(target: Target | None) -> list[dict[str, Any]]:
     return [row.values for row in target.rows]
 
 
+@pytest.mark.soak
 def test_a_row_of_a_file_to_what_was_made_of_it(recorded: Recorded) -> None:
     hops = recorded.forward("raw_1", "id = 2", depth=3)
     (made,) = of(hops, "orders", depth=1)

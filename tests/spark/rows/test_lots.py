@@ -102,6 +102,7 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
     assert tally.rows > tally.cases / 2
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("bound", [MOST, 1], ids=["here", "in Spark"])
 @pytest.mark.parametrize("name", NAMED)
 def test_each_operator(name: str, bound: int, small: Callable[[int], Small]) -> None:

@@ -156,6 +156,7 @@ COUNTED = {
 """In the place of those of NAMED with other functions."""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", sorted(NEEDED))
 def test_every_row_of_an_exact_witness_counts(name: str, small: Callable[[int], Small]) -> None:
     one, tally, chance = small(0), Tally(), Random(3)

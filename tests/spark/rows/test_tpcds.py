@@ -45,6 +45,7 @@ def examined(tables: Tables, name: str, at_most: int) -> Count:
     return count
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", QUICK)
 def test_a_row(name: str, tables: Tables) -> None:
     count = examined(tables, name, 1)
