@@ -97,6 +97,7 @@ def test_a_source_that_was_vacuumed(ignored: bool, shop: Shop) -> None:
     assert "FAILED_READ_FILE" in str(hop.ended) or "does not exist" in str(hop.ended)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("versions", [1, 3])
 def test_a_source_that_was_dropped_and_created_again(versions: int, shop: Shop) -> None:
     """With the version that was read, or with too few."""
@@ -111,6 +112,7 @@ def test_a_source_that_was_dropped_and_created_again(versions: int, shop: Shop) 
     assert "another table now" in str(hop.ended) or "version 2" in str(hop.ended), hop.ended
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "query",
     [

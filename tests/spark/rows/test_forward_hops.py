@@ -19,6 +19,8 @@ from spark_lineage.errors import NotFound, QueryError
 from spark_lineage.ingest import ingest
 from spark_lineage.rows.witness import ForwardHop, Target
 
+pytestmark = pytest.mark.soak
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -116,7 +118,6 @@ def rows(target: Target | None) -> list[dict[str, Any]]:
     return [row.values for row in target.rows]
 
 
-@pytest.mark.soak
 def test_a_row_of_a_file_to_what_was_made_of_it(recorded: Recorded) -> None:
     hops = recorded.forward("raw_1", "id = 2", depth=3)
     (made,) = of(hops, "orders", depth=1)
@@ -137,7 +138,6 @@ def test_a_row_of_a_file_to_what_was_made_of_it(recorded: Recorded) -> None:
     assert sorted(row["run"] for hop in logged for row in rows(hop.target)) == [1, 2]
 
 
-@pytest.mark.soak
 def test_each_row_that_is_found_names_the_row_when_it_is_traced(recorded: Recorded) -> None:
     """And none other of that table does."""
     (hop,) = of(recorded.forward("orders", "customer = 1", version=3), "daily")
@@ -150,7 +150,6 @@ def test_each_row_that_is_found_names_the_row_when_it_is_traced(recorded: Record
         assert any(one.values["customer"] == 1 for one in source.rows) is ((row["day"], row["name"]) in found)
 
 
-@pytest.mark.soak
 def test_what_was_overwritten_is_told_and_followed_when_it_is_asked_for(recorded: Recorded) -> None:
     hops = of(recorded.forward("orders", "id = 2"), "daily")
     (now,) = (hop for hop in hops if hop.execution_id)
@@ -167,7 +166,6 @@ def test_what_was_overwritten_is_told_and_followed_when_it_is_asked_for(recorded
     assert only.source.version == 0
 
 
-@pytest.mark.soak
 def test_rows_are_looked_for_in_the_files_that_have_them(recorded: Recorded) -> None:
     """The log has two files when it is read: those of the first run are in the first."""
     for version, run in ((0, 1), (1, 2)):
@@ -177,7 +175,6 @@ def test_rows_are_looked_for_in_the_files_that_have_them(recorded: Recorded) -> 
         assert last.completeness == "exact"
 
 
-@pytest.mark.soak
 def test_a_condition_that_fits_no_row_in_the_version_that_was_read(recorded: Recorded) -> None:
     """The amount of order 1 is 101 from version 2 on: what read an earlier one has nothing to do with it."""
     hops = recorded.forward("orders", "amount = 101", history=True)
@@ -291,7 +288,6 @@ def test_a_plan_that_need_not_give_the_same_rows(recorded: Recorded) -> None:
     assert any("does not have to give the same rows" in reason for reason in hop.reasons)
 
 
-@pytest.mark.soak
 def test_how_many_there_are_is_said(recorded: Recorded) -> None:
     (hop,) = of(recorded.forward("orders", "id < 6", limit=2), "left")
     assert hop.target is not None
