@@ -75,7 +75,7 @@ def find(store: str, execution_id: str, *, executables: str = "", key: str = "",
     rows = records_of(TABLES["plan_executables"], opened.arrow("plan_executables", filter=condition))
     if not rows:
         raise NotFound(f"no plan of {execution_id} is kept{_why_not(opened, condition)}")
-    return _verified(opened, _typed(rows[0]), None if trusted else load_keys(key_file(key)), {})
+    return _verified(opened, _typed(rows[0]), None if trusted else load_keys(key_file(key)), {}, {})
 
 
 def find_batches(store: str, execution_id: str, *, executables: str = "", key: str = "") -> tuple[tuple[int, Found], ...]:
@@ -95,17 +95,24 @@ def find_batches(store: str, execution_id: str, *, executables: str = "", key: s
         if known is None or (known is not this and order > (known["status"] == "succeeded", known["ended_at"])):
             tried[int(row["batch_id"])] = row
     numbers = {row["execution_id"]: number for number, row in tried.items()}
-    keys, blobs, ids = load_keys(key_file(key)), dict[str, bytes](), list(map(literal, numbers))
+    keys, ids = load_keys(key_file(key)), list(map(literal, numbers))
+    blobs, confs = dict[str, bytes](), dict[str | None, dict[str, str]]()
     found: list[tuple[int, Found]] = []
     for begin in range(0, len(ids), MOST_KEYS):
         named = f"execution_id in ({', '.join(ids[begin : begin + MOST_KEYS])})"
         rows = records_of(TABLES["plan_executables"], opened.arrow("plan_executables", filter=named))
-        found += [(numbers[row.execution_id], _verified(opened, _typed(row), keys, blobs)) for row in rows]
+        found += [(numbers[row.execution_id], _verified(opened, _typed(row), keys, blobs, confs)) for row in rows]
     return tuple(sorted(found, key=lambda one: -one[0]))
 
 
-def _verified(opened: Store, executable: PlanExecutable, keys: Keys | None, blobs: dict[str, bytes]) -> Found:
-    """With its plan, where the signature holds. `blobs`: those that were read already, by their ids."""
+def _verified(
+    opened: Store,
+    executable: PlanExecutable,
+    keys: Keys | None,
+    blobs: dict[str, bytes],
+    confs: dict[str | None, dict[str, str]],
+) -> Found:
+    """With its plan, where the signature holds. `blobs`, `confs`: those that were read already, by their ids."""
     if executable.executable_id not in blobs:
         named = f"executable_id = {literal(executable.executable_id)}"
         for blob in opened.arrow("executable_blobs", ["blob"], named).column("blob").to_pylist():
@@ -117,7 +124,9 @@ def _verified(opened: Store, executable: PlanExecutable, keys: Keys | None, blob
     blob = blobs[executable.executable_id]
     if keys is not None:
         keys.verify(executable, blob)
-    return Found(executable, blob, _confs(opened, executable))
+    if executable.session_confs_id not in confs:
+        confs[executable.session_confs_id] = _confs(opened, executable)
+    return Found(executable, blob, confs[executable.session_confs_id])
 
 
 def restore(

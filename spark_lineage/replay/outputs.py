@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +11,7 @@ from ..errors import Ambiguous, NotFound, QueryError
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, in_parts, literal, one_of
+from .plans import stands_in
 
 _EXECUTION = (
     "execution_id", "run_id", "job_name", "sequence", "operation", "status", "ended_at", "started_at", "incomplete_reasons", "stream_query_id",
@@ -145,25 +144,20 @@ def with_plans(
     free = list(parts)
     for how in (_names_it, _ends_like_it):
         for part in tuple(free):
-            mine = next((one for one in left if one not in found and how(one, json.dumps(commands[part]))), None)
+            mine = next((one for one in left if one not in found and how(one, commands[part])), None)
             if mine is not None:
                 found[mine] = part
                 free.remove(part)
     return tuple(one if one not in found else replace(one, part=found[one], command=commands[found[one]] or {}) for one in left)
 
 
-def _names_it(one: Written, command: str) -> bool:
-    of_catalog = one.alias is not None and "/" not in one.alias and json.dumps(one.alias.split(".")[-1]) in command
-    return of_catalog or _stands_in(one.name, command)
+def _names_it(one: Written, command: Mapping[str, Any] | None) -> bool:
+    of_catalog = one.alias is not None and "/" not in one.alias and stands_in(one.alias.split(".")[-1], command)
+    return of_catalog or stands_in(one.name, command)
 
 
-def _ends_like_it(one: Written, command: str) -> bool:
-    return _stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
-
-
-def _stands_in(name: str, command: str) -> bool:
-    """As a whole path, or the end of one."""
-    return re.search(f'(^|[/"`:]){re.escape(name.rstrip("/"))}/?["`]', command) is not None
+def _ends_like_it(one: Written, command: Mapping[str, Any] | None) -> bool:
+    return stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
 
 
 class Labels:

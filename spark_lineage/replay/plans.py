@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,29 +61,18 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
         )
         for part in inner
     ]
-    there = tuple(plan for plan in plans if _names(commands[plan.part], location))
+    last = location.rstrip("/").rpartition("/")[2]
+    there = tuple(plan for plan in plans if stands_in(last, commands[plan.part]))
     if there or len(plans) == 1:
         return there or tuple(plans)
     unsure = f"which of the {len(plans)} plans of the execution wrote there is not told: one that gives such a row is taken"
     return tuple(replace(plan, reasons=(*plan.reasons, unsure)) for plan in plans)
 
 
-def _names(command: dict[str, Any], location: str) -> bool:
-    """Whether a command was told the place: by its path, or by a name whose last part is that of the path."""
-    path = location.rstrip("/").rpartition(":")[2]
-    last = path.rpartition("/")[2].lower()
-
-    def told(value: Any) -> bool:
-        if isinstance(value, dict):
-            return any(map(told, value.values()))
-        if isinstance(value, list):
-            return any(map(told, value))
-        if not isinstance(value, str):
-            return False
-        text = value.rstrip("/").rpartition(":")[2].strip("`").lower()
-        return text.rpartition("/")[2] == last if "/" in text else text.rpartition(".")[2].strip("`") == last
-
-    return told(command)
+def stands_in(name: str, command: Mapping[str, Any] | None) -> bool:
+    """Whether a command was told a path, or the end of one, or a name: as a whole, or as the last part."""
+    text = json.dumps(command, ensure_ascii=False)
+    return re.search(f'(^|[/."`:]){re.escape(name.rstrip("/"))}/?["`]', text) is not None
 
 
 def is_function_of_batch(commands: Sequence[dict[str, Any] | None]) -> bool:

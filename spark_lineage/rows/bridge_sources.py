@@ -23,6 +23,7 @@ TRACER = JavaSources(
         "Leaves",
         "Asking",
         "Deep",
+        "Finding",
         "Tracer",
         "Keys",
         "Forward",

@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import LongType, StringType, StructField, StructType, VariantType
 
-from ..errors import LineageError, NotFound, QueryError, SnapshotError, TraceError
+from ..errors import ExecutableError, LineageError, NotFound, QueryError, SnapshotError, TraceError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found, find, restore
-from ..replay.plans import CHANGES, plans_of
+from ..replay.plans import CHANGES, Plan, plans_of
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
 from ..snapshot.spark import quoted
@@ -179,6 +179,7 @@ def _followed(
     """What a version made of rows: two hops where a command changed some of them and wrote others again as they were."""
     written = hop.written_version
     assert written is not None
+    plans = cache(partial(_plans, store, options, one.location))
     try:
         execution, mode = _writer(store, one.key, log.table_id_of(written), written)
         if execution is not None:
@@ -188,7 +189,7 @@ def _followed(
             )  # fmt: skip
         unsure: tuple[str, ...] = ()
         if mode in CHANGES or only_rearranges(log, written):
-            given = partial(_given, spark, store, hop.execution_id, options)
+            given = partial(_given, spark, plans, hop.execution_id)
             kept = _kept(spark, one, hop, written, mode if mode in CHANGES else None, given)
             if kept.passed is not None:
                 yield kept.passed
@@ -200,7 +201,7 @@ def _followed(
         yield replace(hop, ended=text_of(error)), []
         return
     try:
-        hop = _traced(spark, store, one, hop, options)
+        hop = _traced(spark, store, one, hop, options, plans)
         if unsure and hop.witness is not None:
             hop = replace(hop, witness=_less(hop.witness, unsure))
         yield hop, []
@@ -214,16 +215,24 @@ def _less(witness: Witness, reasons: tuple[str, ...]) -> Witness:
     return replace(witness, completeness=completeness, reasons=(*witness.reasons, *reasons))
 
 
-def _given(spark: SparkSession, store: Store, execution_id: str | None, options: Options, one: _Rows) -> set[int]:
+Plans = Callable[[str], tuple[Plan, ...]]
+
+
+def _plans(store: Store, options: Options, location: str, execution_id: str) -> tuple[Plan, ...]:
+    """The plans of an execution that may have given rows of the table at a location. Raises NotFound and ExecutableError."""
+    found = find(store.location, execution_id, executables=options.executables, key=options.key)
+    return plans_of(store, found, location, options.executables, options.key)
+
+
+def _given(spark: SparkSession, plans: Plans, execution_id: str | None, one: _Rows) -> set[int]:
     """The numbers of those of the rows that an UPDATE or MERGE makes, by its plan. Raises as `trace` does."""
     if execution_id is None:
         raise TraceError("it is not recorded")
-    found = find(store.location, execution_id, executables=options.executables, key=options.key)
     schema = one.frame.drop(_IDENTITY).schema
     rows = [(number, *tuple(row)[:-1]) for number, row in enumerate(one.rows)]
     numbered = local_frame(spark, rows, StructType([StructField(TAG, LongType()), *schema]))
     numbers = set[int]()
-    for plan in plans_of(store, found, one.location, options.executables, options.key):
+    for plan in plans(execution_id):
         made = restore(spark, plan.found, part=plan.part, gives=plan.gives, leaf_rows=_identical)
         numbers |= {int(row[0]) for row in product(made, _targets(spark, one), numbered).select(TAG).distinct().collect()}
     return numbers
@@ -234,28 +243,28 @@ def _identical(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
     return rows
 
 
-def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options) -> Hop:
+def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options, plans: Plans) -> Hop:
     """The hop with the witness of its rows, from the plan of the execution that wrote them."""
     if hop.execution_id is None:
         return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded")
     assert hop.written_version is not None
-    found = find(store.location, hop.execution_id, executables=options.executables, key=options.key)
-    differs = changed_since(store, found)
+    likely = plans(hop.execution_id)
+    differs = changed_since(store, likely[0].found)
     try:
-        witness = _witness(spark, store, _as_written(spark, one, hop.written_version), found, options)
+        witness = _witness(spark, _as_written(spark, one, hop.written_version), likely, options)
     except TraceError as error:
         raise TraceError("; ".join((str(error), *differs))) from error
     return replace(hop, witness=_less(witness, differs) if differs else witness)
 
 
-def _witness(spark: SparkSession, store: Store, one: _Rows, found: Found, options: Options) -> Witness:
+def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Options) -> Witness:
     """Of the plan that gives the rows, where the execution has several."""
     targets = _targets(spark, one)
-    failed: TraceError | None = None
-    for plan in plans_of(store, found, one.location, options.executables, options.key):
+    failed: LineageError | None = None
+    for plan in plans:
         try:
             return trace(plan, targets, limit=options.limit, deciding=options.deciding)
-        except TraceError as error:
+        except (TraceError, ExecutableError) as error:
             failed = failed or error
     assert failed is not None
     raise failed

@@ -41,14 +41,12 @@ import org.apache.spark.sql.types.StructType;
  * Follows many rows of a plan at once to rows of its leaves, each to its own: what {@link Tracer} does of rows together. Every row that is meant has a
  * number, and all that is found carries the numbers of the rows that it was found for. A block is asked once for all of them.
  */
-public final class Lot extends Deep {
+public final class Lot extends Finding {
     private static final String TARGET = "target";
     private static final String TAG = "__lineage_tag";
 
     private final int most;
     private final boolean fixed;
-    /** By leaf: plans with the columns tag and row. */
-    private final Map found = new TreeMap();
     /** By leaf all of whose rows decide: the numbers of the rows that it decides about, and the reason. */
     private final Map wholes = new TreeMap();
     private final Map reasons = new HashMap();
@@ -169,15 +167,6 @@ public final class Lot extends Deep {
             map.put(key, known);
         }
         known.addAll(tags);
-    }
-
-    private void keep(int leaf, LogicalPlan rows) {
-        List known = (List) found.get(Integer.valueOf(leaf));
-        if (known == null) {
-            known = new ArrayList();
-            found.put(Integer.valueOf(leaf), known);
-        }
-        known.add(rows);
     }
 
     /** The rows of the plan that the keys mean, each for each number once where its equalities tell it; the number before their columns. */
@@ -353,31 +342,6 @@ public final class Lot extends Deep {
             tags.add(Long.valueOf(rows[i].getLong(0)));
         }
         return tags;
-    }
-
-    public List leaves() {
-        return new ArrayList(found.keySet());
-    }
-
-    /** Frames with the columns tag and row: together what was found of a leaf. The same may be there more than once. */
-    public List frames(int leaf) throws Exception {
-        List plans = (List) found.get(Integer.valueOf(leaf));
-        ArrayList frames = new ArrayList();
-        for (int i = 0; i < plans.size(); i++) {
-            frames.add(asking.frame((LogicalPlan) plans.get(i)));
-        }
-        return frames;
-    }
-
-    /** Whether all that was found of a leaf is here; else a frame is a query. */
-    public boolean isLocal(int leaf) {
-        List plans = (List) found.get(Integer.valueOf(leaf));
-        for (int i = 0; i < plans.size(); i++) {
-            if (!(plans.get(i) instanceof LocalRelation)) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** By leaf all of whose rows decide: why. */

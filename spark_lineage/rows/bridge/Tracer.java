@@ -38,14 +38,12 @@ import org.apache.spark.sql.types.StructType;
  * Goes from rows that a plan gives back to rows of its leaves, block by block: what the first block's rows carry tells which rows of the blocks
  * behind its links are meant. Every block is one query, to which the values are conditions that Catalyst moves down to the scans.
  */
-public final class Tracer extends Deep {
+public final class Tracer extends Finding {
     private static final String TARGET = "target";
     /** How the column is called that tells the keys of a link apart. */
     private static final String TAG = "__lineage_tag";
 
     private final int most;
-    /** By leaf: what was found of it, plans with the columns tag and row. */
-    private final Map found = new TreeMap();
     private final Map wholes = new TreeMap();
     private final LinkedHashSet kinds = new LinkedHashSet();
     private final java.util.HashSet used = new java.util.HashSet();
@@ -368,41 +366,6 @@ public final class Tracer extends Deep {
     private static Literal literal(InternalRow row, List fields, int at) {
         Attribute field = (Attribute) fields.get(at);
         return new Literal(row.getStruct(1, fields.size()).get(at, field.dataType()), field.dataType());
-    }
-
-    private void keep(int leaf, LogicalPlan rows) {
-        List known = (List) found.get(Integer.valueOf(leaf));
-        if (known == null) {
-            known = new ArrayList();
-            found.put(Integer.valueOf(leaf), known);
-        }
-        known.add(rows);
-    }
-
-    /** The leaves of which rows were found, in order. */
-    public List leaves() {
-        return new ArrayList(found.keySet());
-    }
-
-    /** Frames with the columns tag and row: together what was found of a leaf. */
-    public List frames(int leaf) throws Exception {
-        List plans = (List) found.get(Integer.valueOf(leaf));
-        ArrayList frames = new ArrayList();
-        for (int i = 0; i < plans.size(); i++) {
-            frames.add(asking.frame((LogicalPlan) plans.get(i)));
-        }
-        return frames;
-    }
-
-    /** Whether all that was found of a leaf is here; else a frame is a query. */
-    public boolean isLocal(int leaf) {
-        List plans = (List) found.get(Integer.valueOf(leaf));
-        for (int i = 0; i < plans.size(); i++) {
-            if (!(plans.get(i) instanceof LocalRelation)) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Leaves whose rows all decide, with the reason. */

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from oracle import stepped
 from query_grammar import Query
-from small import Small
+from small import Cases, Small
 from small import _canonical as canonical
 from worlds import Rows
 
@@ -19,25 +19,13 @@ from spark_lineage.rows.tracing import MOST, is_comparable
 
 
 @dataclass
-class Turned:
-    """What all cases came to. `rows`: output rows that were traced back, `found`: those of them that a forward trace found."""
+class Turned(Cases):
+    """Of rows that were traced in both directions. `rows`: output rows that were traced back, `found`: those of them that a forward trace found."""
 
-    cases: int = 0
-    rows: int = 0
     found: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
 
-    def figures(self) -> dict[str, Any]:
-        return {
-            "cases": self.cases,
-            "rows_traced_back": self.rows,
-            "of_them_found_forward": self.found,
-            "operators": dict(self.kinds.most_common()),
-            "left_out": dict(self.left_out.most_common()),
-            "violations": len(self.violations),
-        }
+    def own(self) -> dict[str, int]:
+        return {"rows_traced_back": self.rows, "of_them_found_forward": self.found}
 
     def examine(self, small: Small, query: Query, rows: Mapping[str, Rows], chance: Random, at_most: int = 3) -> None:
         """Some rows of one table are followed to rows of the query's result; some rows of the result are traced to rows of that table."""
