@@ -9,6 +9,7 @@ Standard library only: this module travels in the zip for ``--py-files``.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -157,6 +158,7 @@ def load(
     argument or an unknown key in lineage.toml.
     """
     environment = os.environ if environment is None else environment
+    forced = _forced(environment)
     file_values = _read_toml(environment, directory or Path.cwd())
     unknown = set(arguments) - {option.attribute for option in OPTIONS}
     if unknown:
@@ -165,6 +167,7 @@ def load(
     origins: dict[str, str] = {}
     for option in OPTIONS:
         candidates = (
+            ("replay", forced.get(option.name)),
             ("argument", arguments.get(option.attribute)),
             ("spark", spark_conf(option.spark_conf) if spark_conf else None),
             ("environment", environment.get(option.env)),
@@ -174,6 +177,21 @@ def load(
         values[option.name] = _convert(option, raw, origin)
         origins[option.name] = origin
     return Settings(values, origins)
+
+
+FORCED_VARIABLE = "SPARK_LINEAGE_FORCED"
+"""Names a JSON file with options that come before all others: in the job of a replay, which must not write where the recorded one did."""
+
+
+def _forced(environment: Mapping[str, str]) -> Mapping[str, Any]:
+    name = environment.get(FORCED_VARIABLE)
+    if not name:
+        return {}
+    try:
+        values = json.loads(Path(name).read_text(encoding="utf-8"))
+        return {key: values[key] for key in values if key in _BY_NAME}
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{FORCED_VARIABLE} names {name}, which cannot be read: {error}") from error
 
 
 FILE_SYSTEMS = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "wasb": "abfs", "wasbs": "abfss"}

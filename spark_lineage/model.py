@@ -63,6 +63,8 @@ class Run:
     code_commit: str | None = None
     code_dirty: bool | None = None
     code_sha256: str | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
     spark_confs: dict[str, str] | None = None
     parameters: dict[str, str] | None = None
     labels: dict[str, str] | None = None

@@ -426,6 +426,8 @@ def _run_start(
         "code_commit": code.commit,
         "code_dirty": code.dirty,
         "code_sha256": code.sha256,
+        "command": redaction.arguments(sys.orig_argv),
+        "working_directory": identity.working_directory(),
         "spark_confs": redaction.mapping(recorded),
         "parameters": {},
         "labels": redaction.mapping(told) | labels_of(settings.labels, redaction),

@@ -21,7 +21,7 @@ SHELL_NAMES = ("pyspark-shell", "PySparkShell")
 CONFS_THAT_MATTER = (
     "spark.app.id", "spark.app.name", "spark.master", "spark.submit.", "spark.executor.cores", "spark.executor.instances",
     "spark.executor.memory", "spark.driver.memory", "spark.sql.", "spark.databricks.", "spark.jars", "spark.lineage.",
-    "spark.default.parallelism", "spark.dynamicAllocation.", "spark.yarn.queue", "spark.kubernetes.namespace",
+    "spark.driver.extraClassPath", "spark.default.parallelism", "spark.dynamicAllocation.", "spark.yarn.queue", "spark.kubernetes.namespace",
 )  # fmt: skip
 """Beginnings of the settings that a run records."""
 _GIT_SECONDS = 1.0
@@ -101,6 +101,13 @@ class CodeProbe:
             dirty=dirty,
             sha256=sha256,
         )
+
+
+def working_directory() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed
+        return None
 
 
 def user_name() -> str | None:

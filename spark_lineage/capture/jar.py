@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sysconfig
@@ -26,6 +27,7 @@ from . import compiled, orchestrators, redaction
 from .bridge_options import BRIDGE_OPTIONS
 from .bridge_sources import JAR, RESOURCE
 from .identity import CONFS_THAT_MATTER, KNOWN_SPARK, SHELL_NAMES
+from .java_sources import JavaSources
 
 NAME = "spark-lineage-bridge.jar"
 SHIPPED = Path(__file__).resolve().parent / "bridge" / NAME
@@ -94,18 +96,27 @@ def build(target: Path, spark_jars: Path | None = None) -> Path:
     `spark_jars` is the folder with Spark's jars; by default those of SPARK_HOME or of the installed pyspark. Raises
     LineageError with what to do.
     """
+    classes = _compiled(JAR, spark_jars)
+    _write(target, {**classes, RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
+    return target
+
+
+def build_sources(target: Path, sources: JavaSources) -> Path:
+    """A jar of other sources of ours, in the same way."""
+    _write(target, {**_compiled(sources, None), "META-INF/MANIFEST.MF": _manifest()})
+    return target
+
+
+def _compiled(sources: JavaSources, spark_jars: Path | None) -> dict[str, bytes]:
     jars = spark_jars or find_spark_jars()
     if jars is None:
         raise LineageError("the jar is compiled against Spark, and none was found; install pyspark, or set SPARK_HOME")
     javac, java = _java("javac"), _java("java")
     if javac is not None:
-        classes = _with_javac(javac, jars)
-    elif java is not None:
-        classes = with_janino(java, jars, JAR.text())
-    else:
-        raise LineageError("no Java found to compile the jar with; install a Java 17 or 21, or set JAVA_HOME to one")
-    _write(target, {**classes, RESOURCE: properties().encode(), "META-INF/MANIFEST.MF": _manifest()})
-    return target
+        return _with_javac(javac, jars, sources)
+    if java is not None:
+        return with_janino(java, jars, sources.text())
+    raise LineageError("no Java found to compile the jar with; install a Java 17 or 21, or set JAVA_HOME to one")
 
 
 def find_spark_jars() -> Path | None:
@@ -164,10 +175,10 @@ def _java(program: str) -> str | None:
     return shutil.which(program)
 
 
-def _with_javac(javac: str, jars: Path) -> dict[str, bytes]:
+def _with_javac(javac: str, jars: Path, code: JavaSources) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="spark-lineage-jar-") as name:
         folder = Path(name)
-        sources = [_unpacked(file, folder) for file in JAR.files]
+        sources = [_unpacked(code, file, folder) for file in code.files]
         command = [javac, "--release", _JAVA_RELEASE, "-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", f"{jars}/*"]
         _run([*command, "-d", str(folder / "classes"), *map(str, sources)], "javac")
         return _classes_below(folder / "classes")
@@ -190,9 +201,9 @@ def _classes_below(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.class")}
 
 
-def _unpacked(name: str, folder: Path) -> Path:
+def _unpacked(code: JavaSources, name: str, folder: Path) -> Path:
     path = folder / f"{name}.java"
-    path.write_bytes((Path(__file__).resolve().parent / "bridge" / f"{name}.java").read_bytes())
+    path.write_bytes(pkgutil.get_data(code.room, f"bridge/{name}.java") or b"")
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
 
 @command("replay")
 @click.argument("target", metavar="[ID]", required=False)
+@click.argument("job_command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--job",
+    is_flag=True,
+    help="Run the job of the run ID again, unmodified, on what it read then; what it writes goes to a scratch place. COMMAND is run instead, if given.",
+)
+@click.option(
+    "--scratch",
+    metavar="FOLDER",
+    help="With --job: make the scratch place in this folder. Else in the one for temporary files.",
+)
+@click.option("--keep", is_flag=True, help="With --job: leave what the job wrote in the scratch place.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="With --job: refuse what its Python does round Spark's file systems: files written, connections and processes of its own.",
+)
 @click.option(
     "--upstream-of",
     metavar="DATASET@VERSION",
@@ -51,8 +70,8 @@ if TYPE_CHECKING:
     help="Run plans that are not signed, and functions of users from tables of somebody else: whoever can write to the tables can then have code run as you.",
 )  # fmt: skip
 def replay(
-    ctx: click.Context, target: str | None, upstream_of: str | None, check: bool, deep: bool, tolerance: float | None, volatile: tuple[str, ...],
-    sample: int, trust_store: bool,
+    ctx: click.Context, target: str | None, job_command: tuple[str, ...], job: bool, scratch: str | None, keep: bool, strict: bool,
+    upstream_of: str | None, check: bool, deep: bool, tolerance: float | None, volatile: tuple[str, ...], sample: int, trust_store: bool,
 ) -> None:  # fmt: skip
     """Compute a recorded execution again from its plan, on the versions that it read, and compare with what it wrote (docs/replay.md). Starts Spark.
 
@@ -67,6 +86,10 @@ def replay(
         raise click.UsageError("name an execution or a run (`spark-lineage runs` lists them), or --upstream-of DATASET@VERSION")
     if check and upstream_of is not None:
         raise click.UsageError("--check takes a run, a dataset or `all`")
+    if not job and (job_command or scratch is not None or keep or strict):
+        raise click.UsageError("COMMAND, --scratch, --keep and --strict are for --job")
+    if job and (check or upstream_of is not None):
+        raise click.UsageError("--job takes a run")
     if deep and not check:
         raise click.UsageError("--deep is for --check")
     settings = call.settings()
@@ -87,6 +110,8 @@ def replay(
         executables=settings.executables_store,
         key=settings.executables_key,
     )
+    if job:
+        ctx.exit(_replay_job(call, store, str(target), options, job_command, scratch or "", keep, strict))
     ctx.exit(_replay(call, store, target, upstream_of, options))
 
 
@@ -94,11 +119,24 @@ def _replay(call: Call, store: Store, target: str | None, upstream_of: str | Non
     from ..replay.replaying import replay, replay_upstream
     from ..replay.verdict import exit_code
 
-    def told(text: str) -> None:
-        click.echo(text, err=True)
-
     if upstream_of is not None:
-        found = replay_upstream(store, upstream_of, options, told=told)
+        found = replay_upstream(store, upstream_of, options, told=_told)
     else:
-        found = replay(store, str(target), options, told=told)
+        found = replay(store, str(target), options, told=_told)
     return exit_code(call.page().replayed(found))
+
+
+def _replay_job(
+    call: Call, store: Store, run: str, options: Options, command: tuple[str, ...], scratch: str, keep: bool, strict: bool
+) -> int:
+    from ..replay.jobs import JobOptions, replay_job
+    from ..replay.verdict import exit_code
+
+    # A scratch place is taken away, and the job ended, however this one is asked to end.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    job = JobOptions(command=command, scratch=scratch, keep=keep, strict=strict)
+    return exit_code(call.page().replayed(replay_job(store, run, options, job, told=_told)))
+
+
+def _told(text: str) -> None:
+    click.echo(text, err=True)

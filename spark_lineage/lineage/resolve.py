@@ -73,6 +73,8 @@ def records_of_run_start(document: RunStart) -> Records:
         code_commit=document.code_commit,
         code_dirty=document.code_dirty,
         code_sha256=document.code_sha256,
+        command=document.command,
+        working_directory=document.working_directory,
         spark_confs=None if document.spark_confs is None else dict(document.spark_confs),
         parameters=None if document.parameters is None else dict(document.parameters),
         labels={**{f"version.{name}": text for name, text in versions.items() if text}, **(document.labels or {})} or None,

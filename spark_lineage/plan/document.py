@@ -53,6 +53,8 @@ class RunStart:
     code_commit: str | None = None
     code_dirty: bool | None = None
     code_sha256: str | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
     spark_confs: Mapping[str, str] | None = None
     parameters: Mapping[str, str] | None = None
     labels: Mapping[str, str] | None = None
@@ -335,6 +337,7 @@ class _Reader:
 _START_TEXTS: Final = (
     "application_id", "attempt", "job_namespace", "job_name", "parent_run_id", "parent_job_name", "root_run_id", "user_name", "host",
     "spark_version", "delta_version", "python_version", "tool_version", "entry_point", "code_repository", "code_commit", "code_sha256",
+    "working_directory",
 )  # fmt: skip
 
 
@@ -346,6 +349,7 @@ def _read_run_start(reader: _Reader) -> RunStart:
         **texts,
         application=reader.flag_or_none("application") is not False,
         arguments=None if reader.raw.get("arguments") is None else reader.texts("arguments"),
+        command=None if reader.raw.get("command") is None else reader.texts("command"),
         code_dirty=reader.flag_or_none("code_dirty"),
         spark_confs=reader.map_or_none("spark_confs"),
         parameters=reader.map_or_none("parameters"),

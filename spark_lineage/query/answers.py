@@ -96,6 +96,8 @@ class RunDetail:
     code_commit: str | None
     code_dirty: bool | None
     code_sha256: str | None
+    command: tuple[str, ...]
+    working_directory: str | None
     parameters: dict[str, str]
     labels: dict[str, str]
     spark_confs: dict[str, str]

@@ -18,7 +18,7 @@ SHORTEST = 8
 _RUN = (
     "run_id", "job_name", "status", "started_at", "ended_at", "last_seen_at", "parent_run_id", "user_name", "error", "application_id",
     "attempt", "job_namespace", "parent_job_name", "host", "spark_version", "tool_version", "entry_point", "arguments",
-    "code_repository", "code_commit", "code_dirty", "code_sha256", "parameters", "labels", "spark_confs", "documents_missing",
+    "code_repository", "code_commit", "code_dirty", "code_sha256", "command", "working_directory", "parameters", "labels", "spark_confs", "documents_missing",
 )  # fmt: skip
 _EXECUTION = (
     "execution_id", "run_id", "job_name", "sequence", "operation", "status", "started_at", "ended_at", "description", "call_site",
@@ -68,6 +68,8 @@ def detail(tables: Tables, names: Names, wanted: str) -> RunDetail:
         code_commit=run["code_commit"],
         code_dirty=run["code_dirty"],
         code_sha256=run["code_sha256"],
+        command=tuple(run["command"] or ()),
+        working_directory=run["working_directory"],
         parameters=dict(run["parameters"] or ()),
         labels=dict(run["labels"] or ()),
         spark_confs=dict(run["spark_confs"] or ()),

@@ -476,6 +476,7 @@ def _facts(detail: RunDetail) -> list[tuple[str, str | None]]:
         ("entry point", " ".join(part for part in (detail.entry_point, *detail.arguments) if part)),
         ("code", code),
         ("sha256", detail.code_sha256),
+        ("working directory", detail.working_directory),
         ("spark", detail.spark_version),
         ("parameters", ", ".join(f"{key}={value}" for key, value in sorted(detail.parameters.items()))),
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(detail.labels.items()))),

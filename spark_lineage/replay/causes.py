@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from ..model import REDACTED
 from ..snapshot.delta import commit_actions
@@ -44,18 +44,18 @@ def causes(
 ) -> tuple[str, ...]:
     """Another input, what is not the same each time, other code, other settings, another Spark or Delta: those that there are."""
     told = [*inputs]
-    told += [_random(one) for one in doubts if not one.startswith(FUNCTION)]
+    told += [random_cause(one) for one in doubts if not one.startswith(FUNCTION)]
     if found.executable.instant_basis == "bounded":
         told.append(
             f"non-deterministic: current_timestamp went into other values, and is known to lie at or after {found.executable.instant:%H:%M:%S.%f}Z only"
         )
     told += [_code(store, found, one.removeprefix(FUNCTION)) for one in doubts if one.startswith(FUNCTION)]
     told += _settings(found, rows)
-    told += _versions(rows, location, version)
+    told += versions_differing(rows.sparkSession, location, version)
     return tuple(dict.fromkeys(told))
 
 
-def _random(doubt: str) -> str:
+def random_cause(doubt: str) -> str:
     kind, _, name = doubt.partition(": ")
     return f"non-deterministic: {name}" if kind != "ties" else f"non-deterministic where there are ties: {name}"
 
@@ -83,6 +83,17 @@ def _settings(found: Found, rows: DataFrame) -> list[str]:
     return told
 
 
+def settings_differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Settings of two runs that differ, of those that bear on results."""
+    told = []
+    for key in sorted(then.keys() | now.keys()):
+        bears = key.startswith(("spark.sql.", "spark.databricks.", "spark.default.")) and not _BEAR_ON_NOTHING.match(key)
+        if bears and then.get(key) != now.get(key) and REDACTED not in (then.get(key), now.get(key)):
+            before, after = (values.get(key, "not set") for values in (then, now))
+            told.append(f"changed configuration: {key} was {before}, and is {after}")
+    return told
+
+
 def _setting(rows: DataFrame, key: str) -> str | None:
     try:
         return rows.sparkSession.conf.get(key, None)
@@ -90,24 +101,24 @@ def _setting(rows: DataFrame, key: str) -> str | None:
         return None
 
 
-def _versions(rows: DataFrame, location: str | None, version: int | None) -> list[str]:
+def versions_differing(spark: SparkSession, location: str | None, version: int | None) -> list[str]:
     """The log of a Delta table says which Spark and Delta wrote a version."""
     actions = commit_actions(location, version) if location is not None and version is not None else None
     engine = next((str(one["commitInfo"].get("engineInfo", "")) for one in actions or () if one.get("commitInfo")), "")
     then = _ENGINE.match(engine)
     if then is None:
         return []
-    told, now = [], _delta(rows)
-    if then["spark"] != rows.sparkSession.version:
-        told.append(f"changed Spark version: it was written by {then['spark']}, this is {rows.sparkSession.version}")
+    told, now = [], _delta(spark)
+    if then["spark"] != spark.version:
+        told.append(f"changed Spark version: it was written by {then['spark']}, this is {spark.version}")
     if then["delta"] and now and then["delta"] != now:
         told.append(f"changed Delta version: it was written by {then['delta']}, this is {now}")
     return told
 
 
-def _delta(rows: DataFrame) -> str | None:
+def _delta(spark: SparkSession) -> str | None:
     try:
-        gateway: Any = rows.sparkSession.sparkContext._gateway
+        gateway: Any = spark.sparkContext._gateway
         told = getattr(getattr(gateway.jvm.io.delta, "package$"), "MODULE$").VERSION()
         return told if isinstance(told, str) else None
     except Exception:  # it is not there under that name

@@ -131,7 +131,7 @@ class Inputs:
             try:
                 recorded_files(key[1], fingerprint)
             except SnapshotError as error:
-                copied = self._preserved(key, fingerprint, folder / str(leaf.number) / str(at))
+                copied = preserved(self._store, key, fingerprint, folder / str(leaf.number) / str(at))
                 if copied is None:
                     raise Missing(
                         f"{path} has no versions and has changed: {error}. The option `snapshots.preserve` would have kept a copy"
@@ -139,27 +139,28 @@ class Inputs:
                 paths[at] = copied
         return replace(leaf, paths=tuple(paths)), doubts
 
-    def _preserved(self, key: DatasetKey, fingerprint: str, folder: Path) -> str | None:
-        """The folder, or the file, laid out again with links to the copies."""
-        condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
-        for manifest in self._store.arrow("preserved", ["manifest"], condition).column(0).to_pylist():
-            try:
-                return self._laid_out(Path(manifest), files_of(Path(manifest)), Path(key[1]), folder)
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-        return None
 
-    @staticmethod
-    def _laid_out(manifest: Path, files: Sequence[PreservedFile], root: Path, folder: Path) -> str:
-        place = folder / root.name
-        for file in files:
-            copy = manifest.parent.parent / file.sha256[:2] / file.sha256
-            if not copy.is_file():
-                raise FileNotFoundError(copy)
-            link = place if Path(file.path) == root else place / Path(file.path).relative_to(root)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(copy)
-        return str(place)
+def preserved(store: Store, key: DatasetKey, fingerprint: str, folder: Path) -> str | None:
+    """Files as they were when their listing had that fingerprint, laid out again in the folder with links to the copies that are kept."""
+    condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
+    for manifest in store.arrow("preserved", ["manifest"], condition).column(0).to_pylist():
+        try:
+            return _laid_out(Path(manifest), files_of(Path(manifest)), Path(key[1]), folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _laid_out(manifest: Path, files: Sequence[PreservedFile], root: Path, folder: Path) -> str:
+    place = folder / root.name
+    for file in files:
+        copy = manifest.parent.parent / file.sha256[:2] / file.sha256
+        if not copy.is_file():
+            raise FileNotFoundError(copy)
+        link = place if Path(file.path) == root else place / Path(file.path).relative_to(root)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(copy)
+    return str(place)
 
 
 def _gone(leaf: ExecutableLeaf, told: Availability) -> str:

@@ -65,7 +65,7 @@ def executions_of(store: Store, wanted: str) -> tuple[Past, ...]:
     Raises NotFound, Ambiguous, and QueryError for the id of a replay, or of a run that wrote nothing.
     """
     run, mark, number = wanted.partition(":")
-    run_id = _run(store, run, wanted)
+    run_id = run_of(store, run, wanted)
     found = past(store, f"run_id = {literal(run_id)}", writing=not mark)
     if mark:
         found = tuple(one for one in found if one.execution_id == f"{run_id}:{number}")
@@ -77,7 +77,7 @@ def executions_of(store: Store, wanted: str) -> tuple[Past, ...]:
     return found
 
 
-def _run(store: Store, begin: str, wanted: str) -> str:
+def run_of(store: Store, begin: str, wanted: str) -> str:
     rows = store.arrow("runs", ["run_id", "started_at"]).to_pylist()
     ids = [row["run_id"] for row in rows]
     if begin == "last" and ids:

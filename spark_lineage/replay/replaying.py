@@ -15,17 +15,13 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
 
-from .. import __version__
 from ..config import local_path
 from ..errors import ExecutableError, LineageError, QueryError
-from ..model import Replay, ReplayVerdict
 from ..snapshot.kinds import schema_hash
 from ..snapshot.sums import Sums
 from ..snapshot.with_spark import first_line_of_spark
@@ -34,6 +30,7 @@ from .causes import FUNCTION, causes, doubts_of
 from .comparing import Term, difference, sums_of
 from .executables import Found, find, restore
 from .inputs import Inputs, Missing, Ready
+from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
 from .outputs import Labels, Past, Written, executions_of, with_plans
 from .plans import is_function_of_batch, plans_of
@@ -121,7 +118,7 @@ class _Replaying:
         replayed, began = one
         ended = datetime.now(UTC)
         replayed = replace(replayed, seconds=(ended - began).total_seconds())
-        self._store.append("replays", [_row(replay_id, replayed, self._spark.version, began, ended)], None)
+        self._store.append("replays", [row_of("plan", replay_id, replayed, self._spark.version, began, ended)], None)
         return replayed
 
     def _of(self, past: Past) -> Iterator[tuple[Replayed, datetime]]:
@@ -222,7 +219,7 @@ class _Replaying:
         if then == now and not extra:
             return replace(answer, verdict="identical")
         own = dict(expected.volatile or {})
-        declared = _declared(self._options.volatile, expected.schema if expected.parted is None else rows.schema)
+        declared = declared_in(self._options.volatile, expected.schema if expected.parted is None else rows.schema)
         told = causes(
             self._store, ready.found, rows, ready.doubts, doubts, location if one.version is not None else None, one.version
         )
@@ -238,7 +235,7 @@ class _Replaying:
             reason = f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=reason, causes=told)
         found = self._difference(expected, rows, recorded, replayed, [*own, *declared])
-        return _judged(answer, found, own, declared, told, self._options.tolerance)
+        return judged(answer, found, own, declared, told, self._options.tolerance)
 
     def _difference(
         self, expected: Expected, rows: DataFrame, recorded: Sequence[Term], replayed: Sequence[Term], left_out: Sequence[str]
@@ -265,46 +262,6 @@ def _sums_written(expected: Expected) -> Sums:
         ) from error
 
 
-def _judged(
-    answer: Replayed, found: Difference, own: dict[str, str], declared: Sequence[str], told: tuple[str, ...], tolerance: float
-) -> Replayed:
-    verdict: ReplayVerdict = "different"
-    if found.missing or found.unexpected:
-        reason = _counted(found)
-        return replace(answer, verdict=verdict, reason=reason, columns=found.differing, causes=told, difference=found)
-    if not found.within and not own and not declared:
-        reason = "it was computed twice, and gave other rows each time"
-        return replace(answer, verdict=verdict, reason=reason, causes=told, difference=found)
-    reasons = []
-    if found.within:
-        reasons.append(
-            f"{found.within:,} rows differ by no more than the tolerance of floats ({tolerance:g}) in {', '.join(found.differing)}"
-        )
-    reasons += [f"{name} is not compared: {why}" for name, why in own.items()]
-    reasons += [f"{name} is not compared: it was declared volatile" for name in declared]
-    columns = tuple(dict.fromkeys((*found.differing, *own, *declared)))
-    return replace(answer, verdict="equivalent", reason="; ".join(reasons), columns=columns, difference=found)
-
-
-def _counted(found: Difference) -> str:
-    alone = found.missing - found.changed, found.unexpected - found.changed
-    told = [
-        f"{number:,} {what}"
-        for number, what in ((found.changed, "rows changed"), (alone[0], "rows missing"), (alone[1], "rows unexpected"))
-        if number
-    ]
-    if found.within:
-        told.append(f"{found.within:,} more differ by no more than the tolerance")
-    columns = f" (in {', '.join(found.differing)})" if found.differing else ""
-    return "; ".join(told) + columns
-
-
-def _declared(volatile: Sequence[str], schema: StructType) -> tuple[str, ...]:
-    """Those that there are, as the table spells them."""
-    wanted = {name.lower() for name in volatile}
-    return tuple(field.name for field in schema if field.name.lower() in wanted)
-
-
 def _reason(error: LineageError) -> str:
     if isinstance(error, ExecutableError) and "not signed" in str(error):
         return f"{error}. --trust-store runs it all the same"
@@ -318,16 +275,3 @@ def _is_own(store: Store, executables: str) -> bool:
         return path is not None and path.stat().st_uid == os.getuid()
     except OSError:
         return False
-
-
-def _row(replay_id: str, one: Replayed, spark_version: str, began: datetime, ended: datetime) -> Replay:
-    found: Any = one.difference
-    return Replay(
-        replay_id=replay_id, execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, replay_mode="plan",
-        namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, verdict=one.verdict, reason=one.reason,
-        causes=one.causes, columns=one.columns, volatile=one.volatile, tolerance=one.tolerance, schema_hash=one.schema_hash,
-        recorded_rows=one.rows[0], replayed_rows=one.rows[1], recorded_checksum=one.checksums[0], replayed_checksum=one.checksums[1],
-        rows_missing=None if found is None else found.missing, rows_unexpected=None if found is None else found.unexpected,
-        rows_changed=None if found is None else found.changed, spark_version=spark_version, tool_version=__version__, started_at=began,
-        ended_at=ended,
-    )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,13 +32,11 @@ def session() -> SparkSession:
         return active
     said = _said()
     builder = SparkSession.builder.appName("spark-lineage")
-    for name, value in {**_QUIET, "spark.sql.extensions": _EXTENSION, "spark.sql.catalog.spark_catalog": _CATALOG}.items():
+    for name, value in _QUIET.items():
         if name not in said:
             builder = builder.config(name, value)
-    if any(_JARS.glob("delta-spark*.jar")) and "spark.driver.extraClassPath" not in said:
-        builder = builder.config("spark.driver.extraClassPath", f"{_JARS}/*")
-    elif "delta-spark" not in said and not any((_home() / "jars").glob("delta-spark*.jar")):
-        builder = builder.config("spark.jars.packages", coordinate())
+    for name, value in delta_settings(said).items():
+        builder = builder.config(name, value)
     try:
         spark = builder.getOrCreate()
         spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(_EXTENSION)  # type: ignore[union-attr]
@@ -48,6 +47,24 @@ def session() -> SparkSession:
             f"which are looked for in Spark's folder `jars` and else at Maven Central ({coordinate()})"
         ) from error
     return spark
+
+
+def delta_settings(said: str) -> dict[str, str]:
+    """What a session needs for Delta beyond what its own settings say."""
+    found = {
+        name: value
+        for name, value in (("spark.sql.extensions", _EXTENSION), ("spark.sql.catalog.spark_catalog", _CATALOG))
+        if name not in said
+    }
+    if any(_JARS.glob("delta-spark*.jar")) and "spark.driver.extraClassPath" not in said:
+        found["spark.driver.extraClassPath"] = f"{_JARS}/*"
+    elif "delta-spark" not in said and not any((_home() / "jars").glob("delta-spark*.jar")):
+        found["spark.jars.packages"] = coordinate()
+    return found
+
+
+def said_by(settings: Mapping[str, str]) -> str:
+    return "\n".join(f"{key} {value}" for key, value in settings.items())
 
 
 def _home() -> Path:

@@ -81,6 +81,27 @@ def reading(spark: SparkSession) -> SparkSession:
     return session
 
 
+def expected_of_state(spark: SparkSession, store: Store, one: Written, location: str) -> Expected:
+    """All of a version of a Delta table, whoever wrote it, or the checksum that is kept of it. Raises ExecutableError."""
+    assert one.version is not None
+    try:
+        log = version_of(location, one.version)
+        if one.table_id is not None and log.table_id != one.table_id:
+            raise SnapshotError(f"another table is there now ({log.table_id}, not {one.table_id})")
+    except SnapshotError as error:
+        return of_checksum(store, replace(one, mode="overwrite"), False, str(error))
+    frame = version_frame(spark, location, one.version)
+    columns, table = columns_of(frame.schema.jsonValue()), table_of(frame, location)
+    return Expected(
+        schema=frame.schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=_numbered(table), table=table,
+        sums=kept_sums(store, one, log, columns),
+    )  # fmt: skip
+
+
+def _numbered(table: Table) -> dict[str, str]:
+    return dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+
+
 def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Found, location: str) -> Expected:
     """Of a version of a Delta table. `spark`: a session as `reading` makes it. Raises ExecutableError where nothing of it is known."""
     assert one.version is not None
@@ -96,25 +117,25 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
                 f"another table is there now ({log.table_id}, not {one.table_id}): it was dropped and created again, or replaced"
             )
     except SnapshotError as error:
-        return _of_checksum(store, one, in_places or condition is not None, str(error))
-    frame = _version(spark, location, one.version)
-    table = _table(frame, location)
+        return of_checksum(store, one, in_places or condition is not None, str(error))
+    frame = version_frame(spark, location, one.version)
+    table = table_of(frame, location)
     schema = frame.schema
     columns = columns_of(schema.jsonValue())
-    volatile = dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+    volatile = _numbered(table)
     plain = Expected(
         schema=schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=volatile, table=table
     )
     if in_places:
         before = _meanwhile(spark, found, one, location, schema)
-        sums = _kept_of(store, one, log, columns)
+        sums = kept_sums(store, one, log, columns)
         return replace(plain, gives="table", sums=sums, before=before)
     if condition is not None:
         if one.version == 0:
             raise ExecutableError("it replaced rows of a table that was not there")
-        kept = _version(spark, location, one.version - 1).where(~F.expr(condition).eqNullSafe(F.lit(True)))
-        sums = _kept_of(store, one, log, columns)
-        before = (Term(_padded(kept, schema)),)
+        kept = version_frame(spark, location, one.version - 1).where(~F.expr(condition).eqNullSafe(F.lit(True)))
+        sums = kept_sums(store, one, log, columns)
+        before = (Term(padded(kept, schema)),)
         return replace(plain, sums=sums, before=before)
     added = _added(location, one.version, log)
     if added is None:
@@ -123,11 +144,11 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     rows = frame if whole else frame_of_files(frame, location, [file.path for file in added])
     sums = _sums_of_files(store, log, added)
     if sums is None and whole:
-        sums = _kept_of(store, one, log, columns)
+        sums = kept_sums(store, one, log, columns)
     return replace(plain, whole=whole, recorded=(Term(rows),), sums=sums)
 
 
-def _of_checksum(store: Store, one: Written, in_places: bool, gone: str) -> Expected:
+def of_checksum(store: Store, one: Written, in_places: bool, gone: str) -> Expected:
     """Where the version is gone: of a whole write that its checksum is kept of."""
     kept = snapshots(store, table_id=one.table_id, version=one.version, key=(one.namespace, one.name)) if one.table_id else []
     overwritten = one.mode in ("create", "replace", "overwrite")
@@ -141,7 +162,7 @@ def _of_checksum(store: Store, one: Written, in_places: bool, gone: str) -> Expe
     raise ExecutableError(f"what it wrote cannot be read any more, and no checksum of it is kept: {gone}")
 
 
-def _version(spark: SparkSession, location: str, version: int) -> DataFrame:
+def version_frame(spark: SparkSession, location: str, version: int) -> DataFrame:
     try:
         return spark.read.format("delta").option("versionAsOf", version).load(location)
     except (PySparkException, Py4JJavaError) as error:
@@ -150,7 +171,7 @@ def _version(spark: SparkSession, location: str, version: int) -> DataFrame:
         ) from error
 
 
-def _table(frame: DataFrame, location: str) -> Table:
+def table_of(frame: DataFrame, location: str) -> Table:
     from ..snapshot.with_spark import metadata_of
 
     fields, partitioned = metadata_of(frame, location)
@@ -180,7 +201,7 @@ def _sums_of_files(store: Store, log: DeltaVersion, added: Sequence[Any]) -> Sum
     return sum((known[file.named] for file in added), Sums(0, 0, 0))
 
 
-def _kept_of(store: Store, one: Written, log: DeltaVersion, columns: tuple[Column, ...]) -> Sums | None:
+def kept_sums(store: Store, one: Written, log: DeltaVersion, columns: tuple[Column, ...]) -> Sums | None:
     kept = known_snapshot(store, (one.namespace, one.name), log.table_id, log.version, columns)
     if kept is None or kept.checksum is None or kept.schema is None:
         return None
@@ -201,12 +222,12 @@ def _meanwhile(spark: SparkSession, found: Found, one: Written, location: str, s
     if not read or last in read or None in read:
         return ()
     then = max(version for version in read if version is not None)
-    newer = _padded(_version(spark, location, last), schema)
-    older = _padded(_version(spark, location, then), schema)
+    newer = padded(version_frame(spark, location, last), schema)
+    older = padded(version_frame(spark, location, then), schema)
     return Term(newer), Term(older, -1)
 
 
-def _padded(frame: DataFrame, schema: StructType) -> DataFrame:
+def padded(frame: DataFrame, schema: StructType) -> DataFrame:
     """With the columns of a later version: those that it lacks are null."""
     there = {name.lower(): name for name in frame.columns}
     return frame.select(

@@ -29,8 +29,9 @@ _TEXTS = ("csv", "json", "text")
 _WHOLE_WRITES = ("create", "replace", "overwrite")
 
 
-def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str) -> Expected:
-    """Of the files that are there, while their listing is the recorded one; else of a checksum that is kept of that listing.
+def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str, folder: bool = False) -> Expected:
+    """Of the files that are there, while their listing is the recorded one; else of a checksum that is kept of that listing. `folder`: all that
+    is there, and not what this write added.
 
     Raises ExecutableError where neither is so, and where the files of one write cannot be told from those of others.
     """
@@ -38,24 +39,16 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
         raise ExecutableError(
             f"{location} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         )
-    source = _format(store, one)
-    if source not in _COLUMNAR + _TEXTS:
-        raise ExecutableError(f"{location} is of format {source}, whose rows are not compared")
+    source = format_of(store, one, location)
     partitioned = _partitioned(one.command or {})
     try:
         recorded_files(one.name, one.fingerprint)
     except SnapshotError as error:
-        return _of_checksum(store, one, location, error)
+        return of_kept_checksum(store, one, location, error)
     options = _options(one.command or {}, location)
     try:
-        if source in _COLUMNAR:
-            frame = spark.read.format(source).load(location)
-        elif partitioned:
-            raise ExecutableError(f"{location} is {source} with folders for partitions, whose lines are not compared")
-        else:
-            reader = spark.read.option("lineSep", options["lineSep"]) if "lineSep" in options else spark.read
-            frame = _lines_of_files(reader.text(location), source, options, _names(one.command or {}))
-        if one.mode not in _WHOLE_WRITES and frame.count() != one.rows:
+        frame = rows_of_files(spark, source, location, one.command or {})
+        if not folder and one.mode not in _WHOLE_WRITES and frame.count() != one.rows:
             raise ExecutableError(
                 f"{location} has files of other writes too, and which of them it wrote is not recorded: write to a Delta table"
             )
@@ -69,7 +62,18 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
     )  # fmt: skip
 
 
-def _of_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
+def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
+    """The rows of a folder, or its lines where its format has no columns. Raises ExecutableError, and what Spark raises."""
+    if source in _COLUMNAR:
+        return spark.read.format(source).load(location)
+    if _partitioned(command):
+        raise ExecutableError(f"{location} is {source} with folders for partitions, whose lines are not compared")
+    options = _options(command, location)
+    reader = spark.read.option("lineSep", options["lineSep"]) if "lineSep" in options else spark.read
+    return _lines_of_files(reader.text(location), source, options, _names(command))
+
+
+def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
     for snapshot in snapshots(store, key=(one.namespace, one.name)):
         if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in _WHOLE_WRITES:
             import json
@@ -133,7 +137,11 @@ def _partitioned(command: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(name).strip("`").rsplit(".", 1)[-1].strip("`") for name in command.get("partitionColumns") or ())
 
 
-def _format(store: Store, one: Written) -> str:
+def format_of(store: Store, one: Written, location: str) -> str:
+    """Raises ExecutableError for one whose rows are not compared."""
     condition = f"namespace = {literal(one.namespace)} and name = {literal(one.name)}"
     formats = store.arrow("datasets", ["format"], condition).column(0).to_pylist()
-    return next((str(name) for name in formats if name), "unknown")
+    source = next((str(name) for name in formats if name), "unknown")
+    if source not in _COLUMNAR + _TEXTS:
+        raise ExecutableError(f"{location} is of format {source}, whose rows are not compared")
+    return source

@@ -117,6 +117,10 @@ def _replays(location: str) -> None:
     create_table(location, TABLES["replays"])
 
 
+def _commands(location: str) -> None:
+    add_columns(location, "runs", "command", "working_directory")
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -134,4 +138,5 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(7, "the tables row_lineage and row_samples", _row_samples),
     Step(8, "the table replays", _replays),
+    Step(9, "runs.command and working_directory", _commands),
 )

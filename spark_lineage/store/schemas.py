@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -160,6 +160,8 @@ TABLES: dict[str, TableSchema] = {
                 code_commit=_STRING,
                 code_dirty=_BOOL,
                 code_sha256=_STRING,
+                command=_STRINGS,
+                working_directory=_STRING,
                 spark_confs=_MAP,
                 parameters=_MAP,
                 labels=_MAP,

@@ -35,25 +35,30 @@ def _is_worker():
     return any(any(name in argument for name in names) for argument in getattr(sys, "orig_argv", ()))
 
 
-def _install():
+def _import(name):
+    import importlib
+
     here = os.path.dirname(os.path.abspath(__file__))
     try:
-        from spark_lineage.capture import hook
+        return importlib.import_module(name)
     except ImportError:
         # On PYTHONPATH there is only this folder; the package is three folders up, but must not shadow anything else.
         root = os.path.dirname(os.path.dirname(os.path.dirname(here)))
         sys.path.append(root)
         try:
-            from spark_lineage.capture import hook
+            return importlib.import_module(name)
         finally:
             sys.path.remove(root)
-    hook.install()
 
 
 try:
     if not _is_worker():
-        _install()
+        _import("spark_lineage.capture.hook").install()
 except Exception as error:
     print(f"spark-lineage: not attached: {error} (the job is not affected)", file=sys.stderr)
 
 _chain()
+
+if os.environ.get("SPARK_LINEAGE_STRICT"):
+    # Of a replay, which must not begin without: what goes wrong here ends the process.
+    _import("spark_lineage.capture.strict").install(os.environ["SPARK_LINEAGE_STRICT"])

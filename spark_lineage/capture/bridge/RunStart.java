@@ -74,6 +74,7 @@ final class RunStart {
         out.field("user_name", context.sparkUser()).field("host", Program.host());
         out.field("pid", java.lang.management.ManagementFactory.getRuntimeMXBean().getPid());
         out.field("spark_version", context.version()).field("tool_version", options.shipped.getProperty("tool_version"));
+        out.field("working_directory", System.getProperty("user.dir"));
         out.field("entry_point", program.name).key("arguments");
         texts(out, redaction.arguments(program.arguments));
         out.comma().key("spark_confs");

@@ -1,0 +1,286 @@
+"""Runs the job of a recorded run again, unmodified, in the world as it was, and holds what it writes against what the run wrote.
+
+The job's processes have the overlay file system for every other (`overlay.py`): what they read is as it stood then, what they write goes to a
+scratch place. It records lineage into tables of its own there, which say what it wrote.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from ..capture.strict import REFUSED
+from ..config import local_path
+from ..errors import ExecutableError, QueryError
+from ..ingest import ingest
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
+from ..store.tables import Store, in_parts, literal, one_of
+from .code import Program, given, recorded
+from .inputs import Missing
+from .job_outputs import Comparing, pairs_of
+from .judging import row_of
+from .outputs import Labels, Past, past, run_of
+from .overlay import write_universe
+from .process import environment, forced_options, hive_settings, last_words, run, settings_of
+from .replaying import Options, check
+from .session import session
+from .verdict import Replayed
+from .world import World, world_of
+
+_RUN = (
+    "run_id", "application_id", "job_name", "started_at", "status", "entry_point", "arguments", "command", "working_directory", "code_repository",
+    "code_commit", "code_dirty", "code_sha256", "spark_confs", "spark_version",
+)  # fmt: skip
+_LEAST_BYTES = 64 * 1024 * 1024
+"""A scratch place with less room is refused before anything is begun."""
+_REFUSED = re.compile(r"spark-lineage replay: (?P<reason>[^\n]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """`command`: to be run instead of the recorded one. `scratch`: a folder to make the scratch place in. `keep`: do not take it away afterwards.
+    `strict`: what goes round the file systems of Spark is refused, as far as Python sees it."""
+
+    command: tuple[str, ...] = ()
+    scratch: str = ""
+    keep: bool = False
+    strict: bool = False
+
+
+_OPTIONS, _JOB = Options(), JobOptions()
+
+
+def replay_job(
+    store: Store,
+    wanted: str,
+    options: Options = _OPTIONS,
+    job: JobOptions = _JOB,
+    spark: SparkSession | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> Iterator[Replayed]:
+    """A verdict for each dataset that a run wrote, write by write.
+
+    Raises NotFound, Ambiguous and QueryError before anything is begun, for what names no run that can be replayed and for a scratch place that
+    cannot be used.
+    """
+    check(options)
+    run_id = _run_id(store, wanted)
+    mine = past(store, f"run_id = {literal(run_id)}")
+    if not mine:
+        raise QueryError(f"run {run_id} wrote no rows that are recorded: there is nothing to replay")
+    return _Job(store, run_id, mine, options, job, spark, told).verdicts()
+
+
+def _run_id(store: Store, wanted: str) -> str:
+    if ":" in wanted:
+        raise QueryError(f"{wanted} is an execution; a job is replayed as a whole: name the run {wanted.partition(':')[0]}")
+    return run_of(store, wanted, wanted)
+
+
+class _Job:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        mine: Sequence[Past],
+        options: Options,
+        job: JobOptions,
+        spark: SparkSession | None,
+        told: Callable[[str], None],
+    ) -> None:
+        self._store, self._run_id, self._mine = store, run_id, mine
+        self._options, self._job, self._spark, self._told = options, job, spark, told
+        self._labels = Labels(store)
+        rows = store.arrow("runs", list(_RUN)).to_pylist()
+        (self._run,) = (row for row in rows if row["run_id"] == run_id)
+        application = self._run["application_id"]
+        self._runs = [row for row in rows if application is not None and row["application_id"] == application] or [self._run]
+        self._program_run = next((row for row in self._runs if row["entry_point"]), self._run)
+        if self._run["status"] == "running":
+            raise QueryError(
+                f"run {run_id} has not ended, as far as is recorded: there is nothing yet to hold a replay against"
+            )
+        _check_place(store, job.scratch)
+
+    def verdicts(self) -> Iterator[Replayed]:
+        replay_id, began = str(uuid.uuid4()), datetime.now(UTC)
+        with _scratch(self._job.scratch, self._job.keep, self._told) as scratch:
+            try:
+                prepared = self._prepared(scratch)
+            except (Missing, ExecutableError) as error:
+                found: Iterator[Replayed] = iter(
+                    [self._cannot(one, output, str(error)) for one in self._mine for output in one.outputs]
+                )
+            else:
+                found = self._replayed(scratch, *prepared)
+            for replayed in found:
+                ended = datetime.now(UTC)
+                replayed = replace(replayed, seconds=(ended - began).total_seconds())
+                version = _spark_version(self._spark)
+                self._store.append("replays", [row_of("job", replay_id, replayed, version, began, ended)], None)
+                began = ended
+                yield replayed
+
+    def _cannot(self, one: Past, output: Any, reason: str) -> Replayed:
+        return replace(self._plain(one, output), verdict="not_replayable", reason=reason)
+
+    def _plain(self, one: Past, output: Any) -> Replayed:
+        return Replayed(
+            execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="different",
+            namespace=output.namespace, name=output.name, table_id=output.table_id, version=output.version, label=self._labels.label(output),
+            tolerance=self._options.tolerance, volatile=self._options.volatile,
+        )  # fmt: skip
+
+    def _prepared(self, scratch: Path) -> tuple[World, Program, dict[str, str]]:
+        confs = dict(self._program_run["spark_confs"] or {})
+        ids = [row["run_id"] for row in self._runs]
+        starts = [row["started_at"] for row in self._runs if row["started_at"]]
+        world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs)
+        program = given(self._job.command) if self._job.command else recorded(self._program_run, scratch)
+        world.doubts += program.doubts
+        settings = settings_of(confs, world.doubts)
+        there = self._program_run["working_directory"] or str(program.directory)
+        warehouse = settings.setdefault("spark.sql.warehouse.dir", f"file:{there}/spark-warehouse")
+        forced = {f"spark.lineage.{name}": value for name, value in forced_options(scratch).items()}
+        forced |= {"spark.sql.warehouse.dir": warehouse, "spark.eventLog.enabled": "false"}
+        if confs.get("spark.sql.catalogImplementation") == "hive":
+            forced |= {f"spark.hadoop.{name}": value for name, value in hive_settings(scratch).items()}
+        lines = [
+            ("scratch", str(scratch)),
+            ("working_directory", there),
+            *world.lines,
+            *(("conf", *pair) for pair in forced.items()),
+        ]
+        write_universe(scratch / "universe", lines)
+        return world, program, environment(scratch, settings, self._job.strict)
+
+    def _replayed(self, scratch: Path, world: World, program: Program, variables: dict[str, str]) -> Iterator[Replayed]:
+        log = scratch / "job.log"
+        self._told(f"{' '.join(program.command)} (in {program.directory})")
+        try:
+            code = run(program, variables, log, self._told)
+            failure = _failure(log, code)
+            refused = scratch / REFUSED
+            for line in dict.fromkeys(refused.read_text(encoding="utf-8").splitlines() if refused.is_file() else ()):
+                self._told(f"refused: {line}")
+                world.doubts.append(f"the job was refused {line} (--strict)")
+            if code:
+                for line in last_words(log):
+                    self._told(f"| {line[:300]}")
+            yield from self._compared(scratch, world, code, failure)
+        except (ExecutableError, OSError) as error:
+            reason = _of_disk(error, scratch)
+            yield from (self._cannot(one, output, reason) for one in self._mine for output in one.outputs)
+
+    def _compared(self, scratch: Path, world: World, code: int, failure: str) -> Iterator[Replayed]:
+        lineage = scratch / "lineage"
+        if (scratch / "inbox").is_dir():
+            ingest(str(scratch / "inbox"), str(lineage), final=True)
+        replays = Store.open(str(lineage), create=True)
+        recorded_ones = past(
+            self._store, " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
+        )
+        pairs, extra = pairs_of(recorded_ones, past(replays), world.at)
+        mine = {one.execution_id for one in self._mine}
+        no_lineage = not replays.arrow("runs", ["run_id"]).num_rows
+        wanted = [pair for pair in pairs if pair.past.execution_id in mine]
+        if any(pair.other is not None for pair in wanted):
+            spark = self._spark = self._spark or session()
+            comparing = Comparing(
+                self._store,
+                replays,
+                spark,
+                scratch / "universe",
+                world,
+                self._options,
+                self._program_run,
+                self._told,
+            )
+        for pair in wanted:
+            plain = self._plain(pair.past, pair.written)
+            if pair.other is not None:
+                yield comparing.verdict(plain, pair)
+            elif failure:
+                yield replace(plain, verdict="not_replayable", reason=failure)
+            elif no_lineage:
+                yield replace(plain, verdict="not_replayable", reason="the job left no lineage: nothing tells what it wrote")
+            else:
+                yield replace(plain, reason="the job did not write it this time", causes=tuple(world.doubts))
+        for one, output in extra:
+            last = self._mine[-1]
+            label = recorded_names(DeltaTables(replays.location)).label((output.namespace, output.name))
+            reason = "the job wrote it in the replay alone"
+            plain = replace(self._plain(last, output), label=label, operation=one.operation, table_id=None, version=None)
+            yield replace(plain, reason=reason, causes=tuple(world.doubts))
+
+
+def _failure(log: Path, code: int) -> str:
+    """Why the job ended badly, in a line."""
+    if not code:
+        return ""
+    words = last_words(log, 400)
+    refused = [found["reason"] for line in words if (found := _REFUSED.search(line))]
+    if refused:
+        return f"the job was refused: {refused[-1]}"
+    last = next((line.strip() for line in reversed(words) if line.strip() and not line.startswith(("\t", " "))), "")
+    ended = f"died of signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"the job {ended}: {last[:300]}"
+
+
+def _of_disk(error: Exception, scratch: Path) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the scratch place {scratch} is full; name another one with --scratch"
+    return str(error)
+
+
+def _check_place(store: Store, scratch: str) -> None:
+    """Refuses a scratch place that is inside of what is real, not there, not to be written or full."""
+    base = Path(scratch or tempfile.gettempdir()).absolute()
+    if not base.is_dir() or not os.access(base, os.W_OK | os.X_OK):
+        raise QueryError(f"the scratch place {base} is no folder that can be written; name another one with --scratch")
+    free = shutil.disk_usage(base).free
+    if free < _LEAST_BYTES:
+        raise QueryError(f"the scratch place {base} is full ({free:,} bytes are free); name another one with --scratch")
+    real = base.resolve()
+    known = recorded_names(DeltaTables(store.location)).known.values()
+    places = [("the lineage tables", store.location), *((f"the data of {one.key[1]}", one.location or "") for one in known)]
+    for what, location in places:
+        path = local_path(location) if location else None
+        if path is not None and path.is_absolute() and _is_inside(real, path):
+            raise QueryError(f"the scratch place {base} lies within {what}; name another one with --scratch")
+
+
+def _is_inside(place: Path, folder: Path) -> bool:
+    folder = folder.resolve()
+    return folder != Path("/") and (place == folder or folder in place.parents)
+
+
+@contextmanager
+def _scratch(base: str, keep: bool, told: Callable[[str], None]) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="spark-lineage-replay-", dir=base or None)).absolute()
+    try:
+        yield place
+    finally:
+        if keep:
+            told(f"what the job wrote is kept in {place}")
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _spark_version(spark: SparkSession | None) -> str:
+    import pyspark
+
+    return pyspark.__version__ if spark is None else spark.version

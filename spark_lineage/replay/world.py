@@ -1,0 +1,256 @@
+"""The world as a run met it, told to the overlay: which version of each table it began with, which files have to be as they were.
+
+From the lineage tables alone; nothing is copied, so that it takes the same time however large the data are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import ExecutableError, SnapshotError
+from ..lineage.naming import DatasetKey
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
+from ..snapshot.availability import availability
+from ..snapshot.unversioned import recorded_files
+from ..store.listing import WHOLE
+from ..store.tables import Store, in_parts, literal, one_of
+from .inputs import Missing, preserved
+
+_EXECUTION = ("execution_id", "run_id", "sequence", "started_at", "ended_at", "stream_query_id", "operation", "status")
+_INPUT = ("execution_id", "namespace", "name", "alias", "table_id", "delta_version", "fingerprint", "version_basis")
+_OUTPUT = ("execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "write_mode")
+FILE_SYSTEMS = re.compile(r"file$|(s3|s3a|s3n|hdfs|webhdfs|gs|abfs|abfss|wasb|wasbs|viewfs|oss|cosn|obs)://")
+"""Namespaces of datasets that are files, as OpenLineage names them."""
+
+
+@dataclass
+class World:
+    """`lines` are the overlay's. `doubts`: what may not be as it was. `at`: by dataset, the version that the universe begins with (-1: nothing)."""
+
+    lines: list[tuple[str, ...]] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    at: dict[DatasetKey, int] = field(default_factory=dict)
+    locations: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Met:
+    """That an execution read a version of a table, or wrote one."""
+
+    execution_id: str
+    version: int
+    table_id: str | None
+    written: bool
+    stream: bool
+    exact: bool
+
+
+def world_of(store: Store, runs: Sequence[str], began: datetime | None, folder: Path, catalog: Mapping[str, str]) -> World:
+    """Of the runs of one application. `folder`: where copies of files are laid out. `catalog`: the recorded settings.
+
+    Raises Missing where an input is not there any more, ExecutableError where what was written cannot be put aside.
+    """
+    return _Building(store, runs, folder).world(began, catalog)
+
+
+class _Building:
+    def __init__(self, store: Store, runs: Sequence[str], folder: Path) -> None:
+        self._store, self._folder = store, folder
+        condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
+        rows = store.arrow("executions", list(_EXECUTION), condition).to_pylist()
+        rows.sort(key=lambda row: (row["started_at"] or row["ended_at"], row["sequence"]))
+        self._executions = {row["execution_id"]: row for row in rows}
+        self._inputs = _by_execution(store.arrow("inputs", list(_INPUT), condition).to_pylist())
+        self._outputs = _by_execution(store.arrow("outputs", list(_OUTPUT), condition).to_pylist())
+        self._known = recorded_names(DeltaTables(store.location)).known
+        self._world = World()
+
+    def world(self, began: datetime | None, catalog: Mapping[str, str]) -> World:
+        self._refuse_what_is_no_file()
+        moment = began or next((row["started_at"] for row in self._executions.values() if row["started_at"]), None)
+        if moment is None:
+            raise ExecutableError("when the run began is not recorded")
+        self._world.lines.append(("moment", str(int(moment.timestamp() * 1000))))
+        for key, met in self._tables().items():
+            self._table(key, met)
+        self._files()
+        if catalog.get("spark.sql.catalogImplementation") == "hive":
+            self._catalog(catalog)
+        return self._world
+
+    def _refuse_what_is_no_file(self) -> None:
+        for row in self._all(self._outputs):
+            if not FILE_SYSTEMS.match(row["namespace"]):
+                raise ExecutableError(
+                    f"it wrote to {row['name']} ({row['namespace']}), which is no file: a replay of the job would write there again"
+                )
+        for row in self._all(self._inputs):
+            if not FILE_SYSTEMS.match(row["namespace"]):
+                self._doubt(f"another input: {row['name']} ({row['namespace']}) has no versions and is read as it is now")
+
+    def _all(self, rows: Mapping[str, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        for execution_id in self._executions:
+            yield from rows.get(execution_id, ())
+
+    def _doubt(self, text: str) -> None:
+        if text not in self._world.doubts:
+            self._world.doubts.append(text)
+
+    def _tables(self) -> dict[DatasetKey, list[_Met]]:
+        """By table, the versions that the executions read and wrote, in order."""
+        found: dict[DatasetKey, list[_Met]] = {}
+        for execution_id, execution in self._executions.items():
+            stream = execution["stream_query_id"] is not None
+            for rows, written in ((self._inputs, False), (self._outputs, True)):
+                mine = [row for row in rows.get(execution_id, ()) if row["delta_version"] is not None]
+                for row in sorted(mine, key=lambda row: int(row["delta_version"])):
+                    key = row["namespace"], row["name"]
+                    exact = written or row["version_basis"] == "exact"
+                    met = _Met(execution_id, int(row["delta_version"]), row["table_id"], written, stream, exact)
+                    found.setdefault(key, []).append(met)
+        return found
+
+    def _table(self, key: DatasetKey, met: list[_Met]) -> None:
+        first = met[0]
+        at = first.version - 1 if first.written else first.version
+        own = next((place for place, one in enumerate(met) if one.written), len(met))
+        if (
+            not first.written and first.stream
+        ):  # its batches follow the versions that come; all of them were there for the last one
+            at = max(one.version for one in met[:own] if one.stream)
+        state = at
+        label = self._label(key)
+        for one in met:
+            if one.written:
+                state = one.version
+                continue
+            if one.version != state and not one.stream:
+                self._doubt(
+                    f"another input version: {one.execution_id} read version {one.version} of {label}, which others had written meanwhile; "
+                    f"the replay has version {state} there"
+                )
+                state = one.version
+            if not one.exact:
+                self._doubt(f"another input version: that of {label} is not known for sure, version {one.version} is likely")
+        location = self._location(key)
+        self._world.at[key] = at
+        if at < 0:
+            self._rule("absent", location)
+            return
+        told = availability(location, [at], first.table_id)[at]
+        if told.readable is False and (not first.written or told.table_id != first.table_id):
+            raise Missing(f"version {at} of {label}, which it began with, is gone: {told.reason}")
+        self._rule("delta", location, str(at))
+
+    def _rule(self, word: str, location: str, *more: str) -> None:
+        self._world.locations.append(location)
+        scheme, mark, rest = location.partition("://")
+        spelled = [f"{one}://{rest}" for one in ("s3", "s3a", "s3n")] if mark and scheme in ("s3", "s3a", "s3n") else [location]
+        self._world.lines += [(word, one, *more) for one in spelled]
+
+    def _files(self) -> None:
+        """Files without versions that were read before the run wrote there, while they are as they were, or as copies that are kept."""
+        written: set[DatasetKey] = set()
+        done: set[DatasetKey] = set()
+        for execution_id in self._executions:
+            for row in self._inputs.get(execution_id, ()):
+                key = row["namespace"], row["name"]
+                is_file = row["delta_version"] is None and FILE_SYSTEMS.match(key[0])
+                if is_file and key not in done and not any(_meet(key, other) for other in written):
+                    done.add(key)
+                    self._of_files(key, row["fingerprint"])
+            written.update((row["namespace"], row["name"]) for row in self._outputs.get(execution_id, ()))
+
+    def _of_files(self, key: DatasetKey, fingerprint: str | None) -> None:
+        label, location = self._label(key), self._location(key)
+        if fingerprint is None or not fingerprint.startswith(WHOLE) or key[0] != "file":
+            self._world.locations.append(location)
+            self._doubt(
+                f"another input: the files of {label} are not held against those of then, whose listing is not known as a whole"
+            )
+            return
+        try:
+            recorded_files(key[1], fingerprint)
+            self._rule("asis", location)
+        except SnapshotError as error:
+            copy = preserved(self._store, key, fingerprint, self._folder / str(len(self._world.lines)))
+            if copy is None:
+                raise Missing(
+                    f"{label} has no versions and has changed: {error}. The option `snapshots.preserve` would have kept a copy"
+                ) from error
+            self._rule("copy", location, copy)
+
+    def _catalog(self, settings: Mapping[str, str]) -> None:
+        """The tables that were met under a name of the catalog, and were there before."""
+        warehouse = settings.get("spark.sql.warehouse.dir", "")
+        databases: dict[str, None] = {"default": None}
+        tables: dict[tuple[str, str], tuple[str, ...]] = {}
+        for row in [*self._all(self._inputs), *self._all(self._outputs)]:
+            parts = (row["alias"] or "").removeprefix("spark_catalog.").split(".")
+            key = row["namespace"], row["name"]
+            if "/" in (row["alias"] or "/") or len(parts) > 2 or not FILE_SYSTEMS.match(key[0]):
+                continue
+            database, table = parts if len(parts) == 2 else ("default", parts[0])
+            databases[database] = None
+            location = self._location(key)
+            managed = bool(warehouse) and _plain(location).startswith(_plain(warehouse))
+            if self._world.at.get(key, 0) >= 0 and (database, table) not in tables and self._was_there(key):
+                kind = "managed" if managed else "external"
+                tables[database, table] = ("table", database, table, location, self._format(key), kind)
+        for database in databases:
+            place = warehouse if database == "default" else f"{warehouse.rstrip('/')}/{database}.db"
+            self._world.lines.append(("database", database, place or f"file:{self._folder}/{database}"))
+        self._world.lines += tables.values()
+
+    def _was_there(self, key: DatasetKey) -> bool:
+        """Of files: whether they were read, or added to, before the run made them."""
+        if key in self._world.at:
+            return True
+        for execution_id in self._executions:
+            if any((row["namespace"], row["name"]) == key for row in self._inputs.get(execution_id, ())):
+                return True
+            for row in self._outputs.get(execution_id, ()):
+                if (row["namespace"], row["name"]) == key:
+                    return row["write_mode"] not in ("create", "replace")
+        return False
+
+    def _format(self, key: DatasetKey) -> str:
+        condition = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
+        formats = self._store.arrow("datasets", ["format"], condition).column(0).to_pylist()
+        return next((str(name) for name in formats if name), "parquet")
+
+    def _label(self, key: DatasetKey) -> str:
+        known = self._known.get(key)
+        return key[1] if known is None else next((alias for alias in known.aliases if "/" not in alias), key[1])
+
+    def _location(self, key: DatasetKey) -> str:
+        known = self._known.get(key)
+        location = None if known is None else known.location
+        if location is None:
+            location = f"file:{key[1]}" if key[0] == "file" else f"{key[0]}/{key[1].lstrip('/')}"
+        return location if ":" in location else f"file:{location}"
+
+
+def _by_execution(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["execution_id"], []).append(row)
+    return found
+
+
+def _meet(one: DatasetKey, other: DatasetKey) -> bool:
+    """Whether one lies in the other, or is it."""
+    if one[0] != other[0]:
+        return False
+    first, second = (name.rstrip("/") + "/" for name in (one[1], other[1]))
+    return first.startswith(second) or second.startswith(first)
+
+
+def _plain(location: str) -> str:
+    return location.removeprefix("file:").replace("///", "/").rstrip("/")
