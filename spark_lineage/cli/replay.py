@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @click.option(
     "--scratch",
     metavar="FOLDER",
-    help="With --job: make the scratch place in this folder. Else in the one for temporary files.",
+    help="Of --job and --downstream-of: make the scratch place in this folder. Else in the one for temporary files.",
 )
-@click.option("--keep", is_flag=True, help="With --job: leave what the job wrote in the scratch place.")
+@click.option("--keep", is_flag=True, help="Of --job and --downstream-of: leave what was written in the scratch place.")
 @click.option(
     "--strict",
     is_flag=True,
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     "--upstream-of",
     metavar="DATASET@VERSION",
     help="Each execution that led to that version, back to raw inputs, in order, instead of ID.",
+)
+@click.option(
+    "--downstream-of",
+    metavar="DATASET[@VERSION]",
+    help="What would change in the tables that were made of it, had it been as it is now (or in that version), instead of ID. Nothing is recorded.",
 )
 @click.option(
     "--check",
@@ -71,7 +76,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def replay(
     ctx: click.Context, target: str | None, job_command: tuple[str, ...], job: bool, scratch: str | None, keep: bool, strict: bool,
-    upstream_of: str | None, check: bool, deep: bool, tolerance: float | None, volatile: tuple[str, ...], sample: int, trust_store: bool,
+    upstream_of: str | None, downstream_of: str | None, check: bool, deep: bool, tolerance: float | None, volatile: tuple[str, ...], sample: int, trust_store: bool,
 ) -> None:  # fmt: skip
     """Compute a recorded execution again from its plan, on the versions that it read, and compare with what it wrote (docs/replay.md). Starts Spark.
 
@@ -82,13 +87,17 @@ def replay(
     from ..store.tables import Store
 
     call: Call = ctx.obj
-    if (target is None) == (upstream_of is None):
-        raise click.UsageError("name an execution or a run (`spark-lineage runs` lists them), or --upstream-of DATASET@VERSION")
-    if check and upstream_of is not None:
+    if [target, upstream_of, downstream_of].count(None) != 2:
+        raise click.UsageError(
+            "name an execution or a run (`spark-lineage runs` lists them), or --upstream-of DATASET@VERSION, or --downstream-of DATASET"
+        )
+    if check and target is None:
         raise click.UsageError("--check takes a run, a dataset or `all`")
-    if not job and (job_command or scratch is not None or keep or strict):
-        raise click.UsageError("COMMAND, --scratch, --keep and --strict are for --job")
-    if job and (check or upstream_of is not None):
+    if not job and (job_command or strict):
+        raise click.UsageError("COMMAND and --strict are for --job")
+    if not job and downstream_of is None and (scratch is not None or keep):
+        raise click.UsageError("--scratch and --keep are for --job and --downstream-of")
+    if job and (check or target is None):
         raise click.UsageError("--job takes a run")
     if deep and not check:
         raise click.UsageError("--deep is for --check")
@@ -112,6 +121,8 @@ def replay(
     )
     if job:
         ctx.exit(_replay_job(call, store, str(target), options, job_command, scratch or "", keep, strict))
+    if downstream_of is not None:
+        ctx.exit(_replay_downstream(call, store, downstream_of, options, scratch or "", keep))
     ctx.exit(_replay(call, store, target, upstream_of, options))
 
 
@@ -132,10 +143,23 @@ def _replay_job(
     from ..replay.jobs import JobOptions, replay_job
     from ..replay.verdict import exit_code
 
-    # A scratch place is taken away, and the job ended, however this one is asked to end.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    _end_well()
     job = JobOptions(command=command, scratch=scratch, keep=keep, strict=strict)
     return exit_code(call.page().replayed(replay_job(store, run, options, job, told=_told)))
+
+
+def _replay_downstream(call: Call, store: Store, wanted: str, options: Options, scratch: str, keep: bool) -> int:
+    from ..replay.downstream import replay_downstream
+    from ..replay.verdict import exit_code
+
+    _end_well()
+    found = replay_downstream(store, wanted, options, scratch, keep, told=_told)
+    return exit_code(call.page().replayed(found))
+
+
+def _end_well() -> None:
+    """A scratch place is taken away, and a job ended, however this process is asked to end."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _told(text: str) -> None:

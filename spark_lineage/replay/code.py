@@ -47,7 +47,7 @@ def recorded(run: Mapping[str, Any], folder: Path) -> Program:
     doubts = [f"changed code: the work tree had changes that were not committed at {commit[:12]}"] if run["code_dirty"] else []
     if root is None:
         return Program(command, checkout, (*doubts, "the command is run in the root of the repository"), checkout)
-    moved = tuple(str(checkout / Path(part).relative_to(root)) if _is_below(part, root) else part for part in command)
+    moved = (command[0], *(_moved(part, root, checkout) for part in command[1:]))
     inside = _is_below(str(there), root)
     directory = checkout / there.relative_to(root) if inside else there
     if inside and not directory.is_dir():
@@ -124,6 +124,12 @@ def _git(*arguments: str) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def _moved(part: str, root: Path, checkout: Path) -> str:
+    """What git knows is in the checkout; data and the like that lie in the work tree stay where they are."""
+    there = checkout / Path(part).relative_to(root) if _is_below(part, root) else None
+    return str(there) if there is not None and there.exists() else part
 
 
 def _is_below(part: str, root: Path) -> bool:

@@ -151,7 +151,7 @@ def restore(
     Raises ExecutableError with what is missing.
     """
     executable = found.executable
-    _check_spark(spark, executable)
+    check_spark(spark, executable)
     session = _session(spark, found)
 
     def rows(leaf: ExecutableLeaf) -> DataFrame:
@@ -215,7 +215,7 @@ def _confs(store: Store, executable: PlanExecutable) -> dict[str, str]:
     return confs
 
 
-def _check_spark(spark: SparkSession, executable: PlanExecutable) -> None:
+def check_spark(spark: SparkSession, executable: PlanExecutable) -> None:
     if spark.version != executable.spark_version:
         raise ExecutableError(
             f"the plan of {executable.execution_id} was written by Spark {executable.spark_version}, this session runs "

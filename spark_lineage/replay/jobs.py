@@ -7,13 +7,9 @@ scratch place. It records lineage into tables of its own there, which say what i
 from __future__ import annotations
 
 import errno
-import os
 import re
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +18,6 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ..capture.strict import REFUSED
-from ..config import local_path
 from ..errors import ExecutableError, QueryError
 from ..ingest import ingest
 from ..query.recorded import names as recorded_names
@@ -36,6 +31,7 @@ from .outputs import Labels, Past, past, run_of
 from .overlay import write_universe
 from .process import environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check
+from .scratch import check_place, scratch_place
 from .session import session
 from .verdict import Replayed
 from .world import World, world_of
@@ -44,8 +40,6 @@ _RUN = (
     "run_id", "application_id", "job_name", "started_at", "status", "entry_point", "arguments", "command", "working_directory", "code_repository",
     "code_commit", "code_dirty", "code_sha256", "spark_confs", "spark_version",
 )  # fmt: skip
-_LEAST_BYTES = 64 * 1024 * 1024
-"""A scratch place with less room is refused before anything is begun."""
 _REFUSED = re.compile(r"spark-lineage replay: (?P<reason>[^\n]+)")
 
 
@@ -113,11 +107,11 @@ class _Job:
             raise QueryError(
                 f"run {run_id} has not ended, as far as is recorded: there is nothing yet to hold a replay against"
             )
-        _check_place(store, job.scratch)
+        check_place(store, job.scratch)
 
     def verdicts(self) -> Iterator[Replayed]:
         replay_id, began = str(uuid.uuid4()), datetime.now(UTC)
-        with _scratch(self._job.scratch, self._job.keep, self._told) as scratch:
+        with scratch_place(self._store, self._job.scratch, self._job.keep, self._told) as scratch:
             try:
                 prepared = self._prepared(scratch)
             except (Missing, ExecutableError) as error:
@@ -213,6 +207,8 @@ class _Job:
             plain = self._plain(pair.past, pair.written)
             if pair.other is not None:
                 yield comparing.verdict(plain, pair)
+            elif pair.note:
+                yield replace(plain, verdict="not_replayable", reason=pair.note)
             elif failure:
                 yield replace(plain, verdict="not_replayable", reason=failure)
             elif no_lineage:
@@ -244,40 +240,6 @@ def _of_disk(error: Exception, scratch: Path) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the scratch place {scratch} is full; name another one with --scratch"
     return str(error)
-
-
-def _check_place(store: Store, scratch: str) -> None:
-    """Refuses a scratch place that is inside of what is real, not there, not to be written or full."""
-    base = Path(scratch or tempfile.gettempdir()).absolute()
-    if not base.is_dir() or not os.access(base, os.W_OK | os.X_OK):
-        raise QueryError(f"the scratch place {base} is no folder that can be written; name another one with --scratch")
-    free = shutil.disk_usage(base).free
-    if free < _LEAST_BYTES:
-        raise QueryError(f"the scratch place {base} is full ({free:,} bytes are free); name another one with --scratch")
-    real = base.resolve()
-    known = recorded_names(DeltaTables(store.location)).known.values()
-    places = [("the lineage tables", store.location), *((f"the data of {one.key[1]}", one.location or "") for one in known)]
-    for what, location in places:
-        path = local_path(location) if location else None
-        if path is not None and path.is_absolute() and _is_inside(real, path):
-            raise QueryError(f"the scratch place {base} lies within {what}; name another one with --scratch")
-
-
-def _is_inside(place: Path, folder: Path) -> bool:
-    folder = folder.resolve()
-    return folder != Path("/") and (place == folder or folder in place.parents)
-
-
-@contextmanager
-def _scratch(base: str, keep: bool, told: Callable[[str], None]) -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="spark-lineage-replay-", dir=base or None)).absolute()
-    try:
-        yield place
-    finally:
-        if keep:
-            told(f"what the job wrote is kept in {place}")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def _spark_version(spark: SparkSession | None) -> str:

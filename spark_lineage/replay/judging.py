@@ -19,7 +19,7 @@ def judged(
 ) -> Replayed:
     verdict: ReplayVerdict = "different"
     if found.missing or found.unexpected:
-        reason = _counted(found)
+        reason = counted(found)
         return replace(answer, verdict=verdict, reason=reason, columns=found.differing, causes=told, difference=found)
     if not found.within and not own and not declared:
         reason = "it was computed twice, and gave other rows each time"
@@ -35,7 +35,7 @@ def judged(
     return replace(answer, verdict="equivalent", reason="; ".join(reasons), columns=columns, difference=found)
 
 
-def _counted(found: Difference) -> str:
+def counted(found: Difference) -> str:
     alone = found.missing - found.changed, found.unexpected - found.changed
     told = [
         f"{number:,} {what}"

@@ -28,13 +28,14 @@ from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
 from .causes import FUNCTION, causes, doubts_of
 from .comparing import Term, difference, sums_of
-from .executables import Found, find, restore
+from .executables import Found, check_spark, find, restore
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
 from .outputs import Labels, Past, Written, executions_of, with_plans
 from .plans import is_function_of_batch, plans_of
 from .session import session
+from .statement import as_found, rows_of_statement, statement_of
 from .upstream import upstream_of
 from .verdict import Difference, Replayed
 from .written import Expected, expected_of_delta, extra_columns, reading
@@ -134,9 +135,11 @@ class _Replaying:
                 self._store.location, past.execution_id, executables=self._options.executables, key=self._options.key,
                 trusted=self._options.trusted,
             )  # fmt: skip
+            check_spark(self._spark, found.executable)
         except LineageError as error:
             for one in past.outputs:
-                yield replace(self._named(plain, one), reason=_reason(error)), began
+                began = datetime.now(UTC)
+                yield self._by_statement(self._named(plain, one), past, one, _reason(error)), began
             return
         commands = found.commands or (None,)
         parts = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
@@ -152,6 +155,37 @@ class _Replaying:
                     answer, reason=self._inputs.look_again(found) or f"it cannot be computed: {first_line_of_spark(error)}"
                 )
             yield answer, began
+
+    def _by_statement(self, answer: Replayed, past: Past, one: Written, why: str) -> Replayed:
+        """From the statement that is recorded, where the plan cannot be had."""
+        try:
+            statement = statement_of(self._store, past.execution_id)
+            if not self._own and not self._options.trusted:
+                raise _Cannot("a statement is not signed, and the tables are not yours; --trust-store says that you trust them")
+            found = as_found(self._store, past.run_id, past.execution_id, statement)
+            location = self._labels.location(one)
+            if location is None:
+                raise _Cannot("where it wrote is not recorded")
+            with self._inputs.ready(found) as ready:
+                spark = reading(self._spark)
+                if one.version is not None:
+                    expected = expected_of_delta(spark, self._store, one, found, location)
+                else:
+                    expected = expected_of_files(spark, self._store, one, location)
+                leaves = ready.found.executable.leaves
+                rows = rows_of_statement(self._spark, statement, leaves, ready.places, expected.schema.names)
+                doubts = [*doubts_of(rows), *statement.doubts]
+                answer = self._compared(answer, one, expected, rows, ready, doubts, location)
+        except (_Cannot, Missing, LineageError) as error:
+            return replace(answer, verdict="not_replayable", reason=f"{why}; and instead of it: {error}")
+        except (PySparkException, Py4JJavaError) as error:
+            return replace(
+                answer,
+                verdict="not_replayable",
+                reason=f"{why}; and its statement cannot be computed: {first_line_of_spark(error)}",
+            )
+        note = f"by its SQL statement, as its plan cannot be had: {why}"
+        return replace(answer, reason=note if answer.reason is None else f"{answer.reason} ({note})")
 
     def _named(self, plain: Replayed, one: Written) -> Replayed:
         return replace(

@@ -59,7 +59,7 @@ def upstream_of(store: Store, wanted: str) -> Chain:
         raise QueryError(f"{wanted!r} names no version: write DATASET@NUMBER")
     names = recorded_names(DeltaTables(store.location))
     key = names.dataset(name)
-    writes = _Writes(store)
+    writes = Writes(store)
     start = writes.newest(key, int(number) if number else None)
     if start is None:
         raise NotFound(f"no write of {name}{f' at version {number} or before' if number else ''} is recorded")
@@ -80,7 +80,7 @@ def upstream_of(store: Store, wanted: str) -> Chain:
     return Chain(past(store, ids=executions), tuple(raw))
 
 
-class _Writes:
+class Writes:
     """All writes and reads that are recorded, by the states that they made and read."""
 
     def __init__(self, store: Store) -> None:
@@ -98,6 +98,23 @@ class _Writes:
         if last is None:
             return None
         return State(key, last["table_id"], last["delta_version"] if version is None else version, last["fingerprint"])
+
+    def datasets(self) -> tuple[DatasetKey, ...]:
+        return tuple(self._outputs)
+
+    def in_order(self) -> list[dict[str, Any]]:
+        rows = [row for mine in self._outputs.values() for row in mine if row["event_time"] is not None]
+        return sorted(rows, key=lambda row: row["event_time"])
+
+    def reads_of(self, key: DatasetKey) -> tuple[str, ...]:
+        """The executions that read some state of it."""
+        return tuple(one for one, read in self._inputs.items() if any(state.key == key for state in read))
+
+    def write(self, state: State) -> dict[str, Any] | None:
+        """The row of `outputs` of the write that made this version of a Delta table."""
+        rows = self._outputs.get(state.key, ())
+        mine = (row for row in rows if row["table_id"] == state.table_id and row["delta_version"] == state.version)
+        return None if state.version is None else next(mine, None)
 
     def read_by(self, execution: str) -> list[State]:
         return self._inputs.get(execution, [])

@@ -1,0 +1,306 @@
+"""What would change in the tables that were made of a table, had it been as it is now: the recorded plans, over its new rows, into a scratch place.
+
+Each state of a table (a version) is made again from the state before it and the plan that wrote it, where either of what these read has changed; what
+has not is read as it was. The states lie in the scratch place as Delta tables, each computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+from ..errors import ExecutableError, LineageError, NotFound
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import ExecutableLeaf
+from ..query.recorded import names as recorded_names
+from ..query.tables import DeltaTables
+from ..snapshot.delta import absolute
+from ..snapshot.kinds import columns_of
+from ..snapshot.spark import quoted
+from ..snapshot.with_spark import first_line_of_spark
+from ..store.tables import Store
+from ..store.views import FULL_OVERWRITES
+from .comparing import Term, difference, sums_of
+from .executables import find, restore
+from .inputs import DELTA, Inputs, Missing
+from .judging import counted, declared_in
+from .outputs import Labels, Past, Written, past, with_plans
+from .plans import is_function_of_batch
+from .replaying import Options, check
+from .scratch import scratch_place
+from .session import session
+from .upstream import State, Writes
+from .verdict import Difference, Replayed
+from .written import COMMANDS, as_written, padded, reading, replaced, table_of, version_frame
+
+
+def replay_downstream(
+    store: Store,
+    wanted: str,
+    options: Options,
+    scratch: str = "",
+    keep: bool = False,
+    spark: SparkSession | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> Iterator[Replayed]:
+    """Of each table that was made of the dataset that ``DATASET`` or ``DATASET@VERSION`` names, what would change: the rows of its newest version held
+    against those that the recorded plans make with that version (by default the newest) in the place of those that they read.
+
+    Nothing is recorded of it. Raises NotFound, Ambiguous, QueryError before Spark is started.
+    """
+    check(options)
+    name, mark, number = wanted.rpartition("@")
+    if not mark or not number.isdigit():
+        name, number = wanted, ""
+    names = recorded_names(DeltaTables(store.location))
+    key = names.dataset(name)
+    writes = Writes(store)
+    if not writes.reads_of(key):
+        raise NotFound(f"nothing that is recorded has read {names.label(key)}: nothing was made of it")
+    return _answers(store, writes, key, int(number) if number else None, options, scratch, keep, spark, told)
+
+
+def _answers(
+    store: Store,
+    writes: Writes,
+    key: DatasetKey,
+    version: int | None,
+    options: Options,
+    scratch: str,
+    keep: bool,
+    spark: SparkSession | None,
+    told: Callable[[str], None],
+) -> Iterator[Replayed]:
+    with scratch_place(store, scratch, keep, told) as place, ExitStack() as stack:
+        yield from _Rebuilding(store, writes, key, version, options, spark or session(), place, stack, told).answers()
+
+
+class _Rebuilding:
+    def __init__(
+        self,
+        store: Store,
+        writes: Writes,
+        key: DatasetKey,
+        version: int | None,
+        options: Options,
+        spark: SparkSession,
+        place: Path,
+        stack: ExitStack,
+        told: Callable[[str], None],
+    ) -> None:
+        self._store, self._writes, self._key, self._options = store, writes, key, options
+        self._spark, self._place, self._stack, self._told = spark, place, stack, told
+        self._reading = reading(spark)
+        self._labels, self._inputs = Labels(store), Inputs(store)
+        self._past = {one.execution_id: one for one in past(store, writing=False)}
+        self._affected = self._affected_ones()
+        self._made: dict[State, DataFrame | None] = {}
+        self._written = 0
+        location = self._location(key)
+        frame = self._reading.read.format("delta")
+        self._fixed = (frame if version is None else frame.option("versionAsOf", version)).load(location)
+
+    def answers(self) -> Iterator[Replayed]:
+        """In the order in which the tables were written last."""
+        found = []
+        for key in self._writes.datasets():
+            state = self._writes.newest(key, None)
+            if key != self._key and state is not None and self._is_affected(state):
+                state = _bare(state)
+                row = self._writes.write(state)
+                if row is not None and row["execution_id"] in self._past:
+                    found.append((self._past[row["execution_id"]], state))
+        for one, state in sorted(found, key=lambda pair: pair[0].ended_at):
+            yield self._answer(one, state)
+
+    def _location(self, key: DatasetKey) -> str:
+        location = self._labels.location(Written(namespace=key[0], name=key[1]))
+        if location is None:
+            raise ExecutableError(f"where {key[1]} lies is not recorded")
+        return location
+
+    def _affected_ones(self) -> set[State]:
+        """The versions of tables some row of which may have been made of the dataset: by what was read, in the order in which they were written."""
+        found: set[State] = set()
+        for row in self._writes.in_order():
+            state = _version(row)
+            if state is None or state.key == self._key:
+                continue
+            before = self._before(state, row)
+            read = [_bare(one) for one in self._writes.read_by(row["execution_id"])]
+            if any(one.key == self._key or one in found for one in read) or before in found:
+                found.add(state)
+        return found
+
+    def _is_affected(self, state: State) -> bool:
+        return state.key == self._key or _bare(state) in self._affected
+
+    @staticmethod
+    def _before(state: State, row: Mapping[str, Any]) -> State | None:
+        if state.version in (None, 0) or row["write_mode"] in FULL_OVERWRITES:
+            return None
+        return State(state.key, state.table_id, int(state.version or 0) - 1)
+
+    def _answer(self, one: Past, state: State) -> Replayed:
+        output = next(
+            out
+            for out in one.outputs or (Written(namespace=state.key[0], name=state.key[1]),)
+            if (out.namespace, out.name) == state.key
+        )
+        plain = Replayed(
+            execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="not_replayable",
+            namespace=state.key[0], name=state.key[1], table_id=state.table_id, version=state.version, label=self._labels.label(output),
+            tolerance=self._options.tolerance, volatile=self._options.volatile, whole=True,
+        )  # fmt: skip
+        try:
+            return self._compared(plain, state)
+        except (LineageError, Missing) as error:
+            return replace(plain, reason=str(error))
+        except (PySparkException, Py4JJavaError) as error:
+            return replace(plain, reason=f"it cannot be computed: {first_line_of_spark(error)}")
+
+    def _compared(self, plain: Replayed, state: State) -> Replayed:
+        assert state.version is not None
+        new = self._state(state)
+        assert new is not None
+        old = version_frame(self._reading, self._location(state.key), state.version)
+        columns = columns_of(old.schema.jsonValue())
+        new = padded(new, old.schema)
+        then, now = sums_of([Term(old)], columns), sums_of([Term(new)], columns)
+        answer = replace(plain, rows=(then.rows, now.rows), checksums=(then.checksum, now.checksum))
+        if then == now:
+            return replace(answer, verdict="identical")
+        declared = declared_in(self._options.volatile, old.schema)
+        found = difference([Term(old)], [Term(new)], old.schema, declared, self._options.tolerance, self._options.sample)
+        if not found.missing and not found.unexpected:
+            return replace(
+                answer, verdict="equivalent", reason=_alike(found, declared), columns=found.differing, difference=found
+            )
+        return replace(
+            answer, verdict="different", reason=f"it would change: {counted(found)}", columns=found.differing, difference=found
+        )
+
+    def _state(self, state: State) -> DataFrame | None:
+        """The rows of a state as they would be; None where it is as it was."""
+        if state.key == self._key:
+            return self._fixed
+        if not self._is_affected(state):
+            return None
+        versions = [state]  # back to the first that has to be made again
+        while True:
+            row = self._writes.write(versions[-1])
+            before = None if row is None else self._before(versions[-1], row)
+            if before is None or versions[-1] in self._made or not self._is_affected(before):
+                break
+            versions.append(before)
+        for one in reversed(versions):
+            if one not in self._made:
+                self._made[one] = self._kept(self._applied(one))
+        return self._made[state]
+
+    def _kept(self, rows: DataFrame) -> DataFrame:
+        self._written += 1
+        place = str(self._place / f"state-{self._written}")
+        rows.write.format("delta").option("delta.columnMapping.mode", "name").save(place)
+        return self._reading.read.format("delta").load(place)
+
+    def _applied(self, state: State) -> DataFrame:
+        """The state that the recorded write makes of the one before it."""
+        row = self._writes.write(state)
+        assert row is not None
+        assert state.version is not None
+        one = self._past[row["execution_id"]]
+        location = self._location(state.key)
+        self._told(
+            f"{self._labels.label(Written(namespace=state.key[0], name=state.key[1]))}, version {state.version}: {one.operation} ({one.execution_id})"
+        )
+        if one.is_batch:
+            raise ExecutableError(f"{one.execution_id} is a micro-batch, whose plan is over the files that it read then")
+        found = find(
+            self._store.location, one.execution_id, executables=self._options.executables, key=self._options.key, trusted=self._options.trusted
+        )  # fmt: skip
+        commands = found.commands or (None,)
+        parts = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
+        mine = [
+            out
+            for out in with_plans(one.outputs, commands, list(parts))
+            if (out.namespace, out.name, out.version) == (*state.key, state.version)
+        ]
+        if not mine or mine[0].part is None:
+            raise ExecutableError(f"none of the plans that are kept of {one.execution_id} is known to have given what it wrote")
+        output, command = mine[0], dict(mine[0].command or {})
+        frame = version_frame(self._reading, location, state.version)
+        table = table_of(frame, location)
+        before_state = self._before(state, row)
+        before = None
+        if before_state is not None:
+            before = self._state(before_state)
+            before = version_frame(self._reading, location, state.version - 1) if before is None else before
+            before = padded(before, frame.schema)
+        in_places = command.get("class") in COMMANDS
+        ready = self._stack.enter_context(self._inputs.ready(found))
+        frames = {at: self._reading.read.format("delta").load(place) for at, place in ready.places.items()}
+        for leaf in found.executable.leaves:
+            given = self._of_leaf(leaf, state.key if in_places else None, before)
+            if given is not None:
+                frames[leaf.number] = given
+        rows = restore(self._spark, ready.found, part=output.part or 0, gives="table" if in_places else "rows", frames=frames)
+        if in_places or before is None:
+            return as_written(rows, frame.schema, table)
+        new = as_written(rows, frame.schema, table)
+        return _kept_of(before, output, command, new, table.partitioned).unionByName(new)
+
+    def _of_leaf(self, leaf: ExecutableLeaf, target: DatasetKey | None, before: DataFrame | None) -> DataFrame | None:
+        """What a leaf has to read instead of what it read; None where that has not changed."""
+        if leaf.kind not in DELTA or leaf.location is None:
+            return None
+        key = exact_place(absolute(leaf.location)).key
+        if key == target:
+            return before
+        if key != self._key and leaf.delta_version is None:
+            return None
+        return self._state(State(key, leaf.table_id, leaf.delta_version))
+
+
+def _version(row: Mapping[str, Any]) -> State | None:
+    """The version of a Delta table that a row of `outputs` is of."""
+    version = row["delta_version"]
+    return None if version is None else State((row["namespace"], row["name"]), row["table_id"], int(version))
+
+
+def _bare(state: State) -> State:
+    return replace(state, fingerprint=None)
+
+
+def _alike(found: Difference, declared: tuple[str, ...]) -> str:
+    parts = [f"{found.within:,} rows differ within the tolerance of floats"] if found.within else []
+    parts += [f"{name} is not compared: it was declared volatile" for name in declared]
+    return "; ".join(parts)
+
+
+def _kept_of(
+    before: DataFrame, output: Written, command: Mapping[str, Any], new: DataFrame, partitioned: tuple[str, ...]
+) -> DataFrame:
+    """What a write leaves of the rows that were there."""
+    if output.mode == "append":
+        return before
+    if output.mode == "overwrite_partitions" and partitioned:
+        there = new.select(*(F.col(quoted(name)).alias(f"p{at}") for at, name in enumerate(partitioned))).distinct()
+        same = reduce(
+            lambda one, other: one & other,
+            (F.col(quoted(name)).eqNullSafe(F.col(f"p{at}")) for at, name in enumerate(partitioned)),
+        )
+        return before.join(there, same, "left_anti")
+    condition = replaced(command) if output.mode == "replace_where" else None
+    if condition is None:
+        raise ExecutableError(f"which rows its write ({output.mode}) replaced is not recorded")
+    return before.where(~F.expr(condition).eqNullSafe(F.lit(True)))

@@ -1,0 +1,214 @@
+"""The rows of a recorded SQL statement, where its plan is not kept or another Spark wrote it: the text is parsed again, over the versions that were read.
+
+Only of a statement that writes what a query gives (CREATE TABLE AS, INSERT): what it changes in places needs the plan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from ..errors import ExecutableError
+from ..model import REDACTED, ExecutableLeaf, PlanExecutable
+from ..snapshot.availability import ENFORCED
+from ..snapshot.with_spark import first_line_of_spark
+from ..store.tables import Store, literal
+from .executables import Found
+
+_COLUMNAR = ("parquet", "orc", "avro")
+_NOW = ("current_", "now(", "localtimestamp", "curdate", "unix_timestamp()")
+_NAME = re.compile(r"(`(?:[^`]|``)*`|\w+)(\s*\.\s*(`(?:[^`]|``)*`|\w+))*")
+_MOST = 10_000
+"""`Document.java` cuts what is longer."""
+_CREATES = ("CreateTableAsSelect", "ReplaceTableAsSelect")
+_INSERTS = "InsertIntoStatement"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`read`: what the execution read, by the alias that it had."""
+
+    text: str
+    read: tuple[Mapping[str, Any], ...]
+    confs: Mapping[str, str]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        text = self.text.lower()
+        return tuple(
+            f"non-deterministic: {word.strip('_(')} is that of the replay in a statement" for word in _NOW if word in text
+        )
+
+
+def statement_of(store: Store, execution_id: str) -> Statement:
+    """What is recorded of it. Raises ExecutableError where that is no statement, or not all of one."""
+    condition = f"execution_id = {literal(execution_id)}"
+    rows = store.arrow("executions", ["statement", "session_confs_id"], condition).to_pylist()
+    text = rows[0]["statement"] if rows else None
+    if not text:
+        raise ExecutableError("it was no SQL statement that could be run instead")
+    if len(text) >= _MOST:
+        raise ExecutableError(f"its statement is longer than the {_MOST:,} characters that are recorded of one")
+    if REDACTED in text:
+        raise ExecutableError("its statement is recorded without its literals, which were redacted")
+    columns = ["namespace", "name", "alias", "table_id", "delta_version", "version_basis", "fingerprint"]
+    read = store.arrow("inputs", columns, condition).to_pylist()
+    confs: dict[str, str] = {}
+    if rows[0]["session_confs_id"]:
+        named = f"session_confs_id = {literal(rows[0]['session_confs_id'])}"
+        confs = dict(next(iter(store.arrow("session_confs", ["confs"], named).column(0).to_pylist()), None) or {})
+    return Statement(text, tuple(read), confs)
+
+
+def as_found(store: Store, run_id: str, execution_id: str, statement: Statement) -> Found:
+    """What it read, as the leaves of a plan, so that it is looked for in the same way. Raises ExecutableError."""
+    leaves = []
+    for number, row in enumerate(statement.read):
+        condition = f"namespace = {literal(row['namespace'])} and name = {literal(row['name'])}"
+        known = store.arrow("datasets", ["format", "location"], condition).to_pylist()
+        location = next((one["location"] for one in known if one["location"]), None)
+        source = next((one["format"] for one in known if one["format"]), None)
+        delta = row["delta_version"] is not None
+        if location is None or not (delta or source in _COLUMNAR):
+            raise ExecutableError(
+                f"{row['name']} is {source or 'of no known format'}: how the statement read it is not recorded"
+            )
+        leaves.append(
+            ExecutableLeaf(
+                number=number, kind="delta" if delta else "files", format="delta" if delta else source, location=location,
+                table_id=row["table_id"], delta_version=row["delta_version"], version_basis=row["version_basis"], name=row["alias"],
+                paths=() if delta else (location,),
+            )
+        )  # fmt: skip
+    executable = PlanExecutable(
+        execution_id=execution_id, run_id=run_id, executable_id="", spark_version="", leaves=tuple(leaves), event_date=date.min
+    )  # fmt: skip
+    return Found(executable, b"", statement.confs)
+
+
+def rows_of_statement(
+    spark: SparkSession,
+    statement: Statement,
+    leaves: Sequence[ExecutableLeaf],
+    places: Mapping[int, str],
+    columns: Sequence[str],
+) -> DataFrame:
+    """The rows that the statement gives to what it writes, whose columns are `columns`. Raises ExecutableError.
+
+    Each table that it names stands for what was read of it: by a view where the name has one part, else by one in the place of the name.
+    """
+    session = spark.newSession()
+    session.conf.set(ENFORCED, "false")
+    for key, value in statement.confs.items():
+        if key.startswith("spark.sql.") and value != REDACTED and session.conf.isModifiable(key):
+            session.conf.set(key, value)
+    try:
+        plan = _parsed(session, statement.text)
+        query = _query(plan)
+        text, named = statement.text, []
+        spans = sorted(set(_relations(query)), key=lambda one: -one[1])
+        for parts, start in spans:
+            leaf = _leaf(parts, leaves)
+            if leaf is None:
+                continue
+            if len(parts) == 1:
+                named.append((parts[0], leaf))
+                continue
+            view = f"spark_lineage_{leaf.number}"
+            text = text[:start] + _NAME.sub(view, text[start:], count=1)
+            named.append((view, leaf))
+        for view, leaf in dict(named).items():
+            _frame(session, leaf, places).createOrReplaceTempView(f"`{view}`")
+        plan = _parsed(session, text)
+        jvm: Any = session.sparkContext._jvm
+        frame = getattr(jvm.org.apache.spark.sql.classic, "Dataset$")
+        rows = DataFrame(getattr(frame, "MODULE$").ofRows(session._jsparkSession, _query(plan)), session)
+        return rows.toDF(*_names(plan, rows, columns))
+    except (PySparkException, Py4JJavaError) as error:
+        raise ExecutableError(f"its statement cannot be run again: {first_line_of_spark(error)}") from error
+
+
+def _parsed(session: SparkSession, text: str) -> Any:
+    return session._jsparkSession.sessionState().sqlParser().parsePlan(text)
+
+
+def _class(node: Any) -> str:
+    return str(node.getClass().getSimpleName())
+
+
+def _query(plan: Any) -> Any:
+    called = _class(plan)
+    if called not in (*_CREATES, _INSERTS):
+        raise ExecutableError(f"its statement ({called}) writes more than the rows of a query: that needs its plan")
+    if called == _INSERTS and (
+        not plan.partitionSpec().isEmpty() or _has(plan, "replaceCriteriaOpt") or plan.ifPartitionNotExists()
+    ):
+        raise ExecutableError("its statement names partitions or rows that it replaces: that needs its plan")
+    return plan.query()
+
+
+def _has(plan: Any, field: str) -> bool:
+    try:
+        return not getattr(plan, field)().isEmpty()
+    except Exception:  # another Spark has not that field
+        return False
+
+
+def _names(plan: Any, rows: DataFrame, columns: Sequence[str]) -> Sequence[str]:
+    """A table that is made has the query's names; INSERT goes by position, unless it says BY NAME."""
+    if _class(plan) != _INSERTS or plan.byName():
+        return rows.columns
+    given = _list(plan.userSpecifiedCols())
+    wanted = [str(name) for name in given] or list(columns)
+    if len(wanted) < len(rows.columns):
+        raise ExecutableError("its statement gives more columns than the table has")
+    return wanted[: len(rows.columns)]
+
+
+def _relations(plan: Any) -> Iterator[tuple[tuple[str, ...], int]]:
+    """The names of tables in a parsed query, subqueries and common table expressions too, with where they begin in the text."""
+    waiting = [plan]
+    while waiting:
+        node = waiting.pop()
+        if _class(node) == "UnresolvedRelation":
+            origin = node.origin()
+            if origin.startIndex().isDefined():
+                yield tuple(str(part) for part in _list(node.multipartIdentifier())), int(origin.startIndex().get())
+        for below in (node.children(), node.subqueries(), node.innerChildren()):
+            waiting += [one for one in _list(below) if hasattr(one, "subqueries")]
+
+
+def _list(values: Any) -> list[Any]:
+    iterator, found = values.iterator(), []
+    while iterator.hasNext():
+        found.append(iterator.next())
+    return found
+
+
+def _leaf(parts: tuple[str, ...], leaves: Sequence[ExecutableLeaf]) -> ExecutableLeaf | None:
+    """The one that a name means, by the alias or the place that was recorded of it."""
+    wanted = [part.lower() for part in parts]
+    for leaf in leaves:
+        alias = [part.strip("`").lower() for part in (leaf.name or "").split(".")] if "/" not in (leaf.name or "/") else []
+        if alias and alias[-len(wanted) :] == wanted:
+            return leaf
+        place = (leaf.location or "").removeprefix("file:").replace("///", "/").rstrip("/")
+        if "/" in parts[-1] and parts[-1].removeprefix("file:").replace("///", "/").rstrip("/") == place:
+            return leaf
+    return None
+
+
+def _frame(session: SparkSession, leaf: ExecutableLeaf, places: Mapping[int, str]) -> DataFrame:
+    reader = session.read.format(leaf.format or "delta")
+    if leaf.number in places:
+        return session.read.format("delta").load(places[leaf.number])
+    if leaf.delta_version is not None:
+        return reader.option("versionAsOf", leaf.delta_version).load(leaf.location)
+    return reader.load(list(leaf.paths))

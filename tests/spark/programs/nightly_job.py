@@ -1,0 +1,39 @@
+"""A job of several executions, each reading what the one before wrote: the folder is the argument, what to do otherwise the second."""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as sf
+
+
+def main(lake: str, *otherwise: str) -> None:
+    spark = SparkSession.builder.appName("nightly").getOrCreate()
+    if "fail" in otherwise:
+        raise ValueError("before it wrote anything")
+    orders = spark.read.format("delta").load(f"{lake}/orders")
+    totals = orders.groupBy("customer").agg(sf.sum("amount").alias("total"))
+    if "other" in otherwise:
+        totals = totals.where("customer < 2").withColumn(
+            "total", sf.col("total") + sf.when(sf.col("customer") == 0, 1).otherwise(0)
+        )
+    totals.write.format("delta").mode("overwrite").save(f"{lake}/totals")
+    spark.read.format("delta").load(f"{lake}/totals").write.format("delta").mode("append").save(f"{lake}/history")
+    spark.sql(f"UPDATE delta.`{lake}/orders` SET amount = amount + 1 WHERE id = 1")
+    spark.sql(
+        f"MERGE INTO delta.`{lake}/orders` t USING delta.`{lake}/totals` s ON t.id = s.customer "
+        "WHEN MATCHED THEN UPDATE SET amount = s.total WHEN NOT MATCHED THEN INSERT (id, customer, amount) VALUES (s.customer, 0, 0)"
+    )
+    raw = spark.read.parquet(f"{lake}/raw")
+    raw.withColumn("twice", sf.col("id") * 2).write.mode("overwrite").parquet(f"{lake}/out")
+    totals.write.mode("overwrite").option("header", True).csv(f"{lake}/csv")
+    stream = spark.readStream.format("delta").load(f"{lake}/events").writeStream.format("delta").trigger(availableNow=True)
+    stream.option("checkpointLocation", f"{lake}/checkpoint").start(f"{lake}/streamed").awaitTermination()
+    if "more" in otherwise:
+        raw.write.format("delta").save(f"{lake}/more")
+    if "random" in otherwise:
+        raw.withColumn("r", sf.rand()).write.format("delta").mode("append").save(f"{lake}/random")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,206 @@
+"""Jobs that are run again, unmodified, in the world as it was: in processes of their own, as people start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_overlay import digest
+
+import spark_lineage
+from spark_lineage.store.tables import Store
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+ROOT = Path(__file__).parents[3]
+TIMEOUT = 900
+WRITTEN = ["totals", "history", "orders", "orders", "out", "csv", "streamed"]
+
+
+class Lake:
+    """A folder with tables, and the lineage of the jobs that ran on it."""
+
+    def __init__(self, spark: Any, settings: dict[str, str], folder: Path) -> None:
+        self.spark, self.settings, self.folder, self.path = spark, settings, folder, folder / "lake"
+        (folder / "here").mkdir()
+        shutil.copytree(PROGRAMS, folder / "programs")  # not in a work tree, whose commit would be taken
+        rows = spark.sql("SELECT id, id % 3 AS customer, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 30, 1, 2)")
+        rows.write.format("delta").save(f"{self.path}/orders")
+        rows.where("id < 20").write.format("delta").save(f"{self.path}/events")
+        rows.write.parquet(f"{self.path}/raw")
+        rows.selectExpr("CAST(id AS STRING)").write.text(f"{self.path}/lines")
+
+    @property
+    def store(self) -> str:
+        return str(self.folder / "lineage")
+
+    def submit(self, program: str, *arguments: str, conf: dict[str, str] | None = None) -> list[str]:
+        settings = {**self.settings, **(conf or {})}
+        flags = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
+        return [
+            str(Path(sys.executable).parent / "spark-submit"),
+            *flags,
+            str(self.folder / "programs" / program),
+            str(self.path),
+            *arguments,
+        ]
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "spark_lineage.cli", "--store", self.store, *arguments]
+        environment = {
+            **os.environ, "PYTHONPATH": str(ROOT), "SPARK_LINEAGE_EXECUTABLES_KEY": str(self.folder / "key"),
+            "SPARK_LINEAGE_EXIT_WAIT_SECONDS": "120", **more,
+        }  # fmt: skip
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=self.folder / "here", env=environment, text=True, **pipes)
+
+    def cli(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=TIMEOUT)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def record(self, program: str, *arguments: str, conf: dict[str, str] | None = None) -> str:
+        done = self.cli("run", "--", *self.submit(program, *arguments, conf=conf))
+        assert done.returncode == 0, done.stderr[-3000:]
+        return str(spark_lineage.open(self.store).runs()[0].run_id)
+
+    def replay(self, run: str, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+        """The exit code, the verdicts, and what was told. The lake is as it was."""
+        before = digest(self.path)
+        done = self.cli("replay", run, "--job", "--json", "--scratch", str(self.scratch), *arguments)
+        assert digest(self.path) == before
+        assert "--keep" in arguments or not list(self.scratch.iterdir())
+        return done.returncode, json.loads(done.stdout) if done.stdout.startswith("[") else [], done.stderr
+
+    @property
+    def scratch(self) -> Path:
+        place = self.folder / "scratch"
+        place.mkdir(exist_ok=True)
+        return place
+
+    def moves_on(self) -> None:
+        """What others did since: rows appended, files compacted, a table written anew, files put beside others."""
+        rows = self.spark.sql("SELECT id, id % 3 AS customer, CAST(1 AS DECIMAL(9,2)) AS amount FROM range(30, 60, 1, 2)")
+        for table in ("orders", "events", "streamed"):
+            rows.write.format("delta").mode("append").save(f"{self.path}/{table}")
+        self.spark.sql(f"OPTIMIZE delta.`{self.path}/orders`")
+        self.spark.sql(f"UPDATE delta.`{self.path}/history` SET total = 0")
+        rows.write.format("delta").mode("overwrite").option("overwriteSchema", True).save(f"{self.path}/totals")
+
+
+def told(verdicts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(one["name"].rsplit("/", 1)[-1], one["verdict"]) for one in verdicts]
+
+
+@pytest.fixture(scope="module")
+def lake(spark: Any, spark_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return Lake(spark, spark_settings, tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="module")
+def nightly(lake: Lake) -> str:
+    run = lake.record("nightly_job.py")
+    lake.moves_on()
+    return run
+
+
+def test_identical(nightly: str, lake: Lake) -> None:
+    code, verdicts, err = lake.replay(nightly)
+    assert (told(verdicts), code) == ([(name, "identical") for name in WRITTEN], 0), err[-3000:]
+    rows = Store.open(lake.store).arrow("replays").to_pylist()
+    assert {(row["replay_mode"], row["verdict"], row["run_id"]) for row in rows} == {("job", "identical", nightly)}
+    assert len(rows) == len(WRITTEN)
+    runs = spark_lineage.open(lake.store).runs()
+    assert [run.run_id for run in runs] == [nightly]  # the replay itself is no run
+
+
+def test_nothing_real_is_touched(nightly: str, lake: Lake) -> None:
+    """By a job that tries every way to write, in the place of the recorded one: `replay` looks at each file before and after."""
+    here = digest(lake.folder / "here")
+    code, verdicts, err = lake.replay(nightly, "--", *lake.submit("touching_job.py"))
+    assert "the job ended with exit code 0" in err, err[-3000:]
+    assert code == 1, [err[-2000:], *((one["name"], one["verdict"], one["reason"]) for one in verdicts)]
+    assert ("totals", "identical") in told(verdicts)
+    assert {name for name, _ in told(verdicts)} > {*WRITTEN, "to", "upper"}
+    assert digest(lake.folder / "here") == here
+
+
+@pytest.mark.soak
+def test_a_job_that_was_changed(nightly: str, lake: Lake) -> None:
+    """The recipe: does the refactored job give the same on last week's inputs?"""
+    code, verdicts, err = lake.replay(nightly, "--", *lake.submit("nightly_job.py", "other", "more"))
+    found = {one["name"].rsplit("/", 1)[-1]: one for one in verdicts}
+    assert code == 1, err[-3000:]
+    totals = found["totals"]
+    assert (totals["verdict"], totals["rows"]) == ("different", [3, 2])
+    assert totals["difference"]["sample_changed"][0]["columns"] == ["total"]
+    assert totals["difference"]["missing"] == 2
+    assert next(cause.split(":")[0] for cause in found["history"]["causes"]) == "another input"
+    assert found["out"]["verdict"] == "identical"
+    assert (found["more"]["verdict"], found["more"]["reason"]) == ("different", "the job wrote it in the replay alone")
+
+
+@pytest.mark.soak
+def test_a_job_that_fails(nightly: str, lake: Lake) -> None:
+    code, verdicts, err = lake.replay(nightly, "--", *lake.submit("nightly_job.py", "fail"))
+    assert code == 2
+    assert {one["verdict"] for one in verdicts} == {"not_replayable"}
+    assert "before it wrote anything" in verdicts[0]["reason"]
+    assert "ValueError" in err
+
+
+@pytest.mark.soak
+def test_what_is_random_is_named(lake: Lake, nightly: str) -> None:
+    run = lake.record("nightly_job.py", "random")
+    code, verdicts, err = lake.replay(run)
+    assert told(verdicts) == [*((name, "identical") for name in WRITTEN[:-1]), ("random", "different")], err[-3000:]
+    assert code == 1
+    (cause,) = verdicts[-1]["causes"]
+    assert cause.startswith("non-deterministic: rand")
+    assert verdicts[-1]["columns"] == ["r"]
+    code, verdicts, _ = lake.replay(run, "--volatile", "r")
+    assert (code, verdicts[-1]["verdict"]) == (0, "equivalent")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_from_outside(number: signal.Signals, nightly: str, lake: Lake) -> None:
+    """Nothing is left: no process, no scratch place, no verdict."""
+    before = len(Store.open(lake.store).arrow("replays").to_pylist())
+    process = lake.start("replay", nightly, "--job", "--scratch", str(lake.scratch))
+    deadline = time.monotonic() + 120
+    while not list(lake.scratch.glob("*/job.log")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(5)  # the job's JVM has begun, or is about to
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert not list(lake.scratch.iterdir())
+    assert len(Store.open(lake.store).arrow("replays").to_pylist()) == before
+    left = subprocess.run(["pgrep", "-f", str(lake.scratch)], capture_output=True, text=True)
+    assert left.stdout == ""
+
+
+def test_what_cannot_be_begun(nightly: str, lake: Lake) -> None:
+    def refused(*arguments: str) -> str:
+        done = lake.cli("replay", *arguments)
+        assert done.returncode == 2, done.stderr
+        return done.stderr
+
+    assert "name the run" in refused(f"{nightly}:0", "--job")
+    assert "no run whose id begins with" in refused("nothing", "--job")
+    assert "lies within the data of" in refused(nightly, "--job", "--scratch", f"{lake.path}/orders")
+    assert "lies within the lineage tables" in refused(nightly, "--job", "--scratch", lake.store)
+    assert "is no folder that can be written" in refused(nightly, "--job", "--scratch", "/nowhere")
+    assert "are for --job" in refused(nightly, "--strict")
+    assert "--job takes a run" in refused(nightly, "--job", "--check")
+    replay = Store.open(lake.store).arrow("replays").to_pylist()
+    if replay:
+        assert "is a replay" in refused(replay[0]["replay_id"], "--job")

@@ -1,0 +1,59 @@
+"""Which write of a run belongs to which of its replay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from spark_lineage.replay.job_outputs import pairs_of
+from spark_lineage.replay.outputs import Past, Written
+
+
+def executions(run: str, *writes: tuple[str, int | None]) -> list[Past]:
+    return [
+        Past(
+            execution_id=f"{run}:{number}", run_id=run, job_name=None, sequence=number, operation="append", status="succeeded",
+            ended_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number), reasons=(), is_batch=False,
+            outputs=(Written(namespace="file", name=name, version=version, mode="append"),),
+        )
+        for number, (name, version) in enumerate(writes)
+    ]  # fmt: skip
+
+
+def told(recorded: list[Past], replayed: list[Past], at: dict[str, int]) -> tuple[list[tuple[object, ...]], list[str]]:
+    pairs, extra = pairs_of(recorded, replayed, {("file", name): version for name, version in at.items()})
+    found = [(pair.written.name, pair.written.version, pair.other and pair.other.version, pair.whole) for pair in pairs]
+    return found, [output.name for _, output in extra]
+
+
+def test_in_their_order() -> None:
+    then = executions("a", ("x", 5), ("y", 0), ("x", 6), ("files", None))
+    now = executions("b", ("x", 5), ("y", 0), ("x", 6), ("files", None))
+    assert told(then, now, {"x": 4, "y": -1}) == (
+        [("x", 5, 5, True), ("y", 0, 0, True), ("x", 6, 6, True), ("files", None, None, True)],
+        [],
+    )
+
+
+def test_commits_of_others_between() -> None:
+    """What follows them is compared by what the write changed."""
+    then, now = executions("a", ("x", 5), ("x", 9), ("x", 10)), executions("b", ("x", 5), ("x", 6), ("x", 7))
+    assert told(then, now, {"x": 4})[0] == [("x", 5, 5, True), ("x", 9, 6, False), ("x", 10, 7, False)]
+    assert told(executions("a", ("x", 6)), executions("b", ("x", 5)), {"x": 4})[0] == [("x", 6, 5, False)]
+
+
+def test_another_number_of_commits() -> None:
+    """Then the states after the last ones are compared, if nobody else wrote between."""
+    then, now = executions("a", ("x", 1), ("x", 2), ("x", 3)), executions("b", ("x", 1), ("x", 2))
+    assert told(then, now, {"x": 0})[0] == [("x", 3, 2, True)]
+    pairs, _ = pairs_of(then, now, {("file", "x"): 0})
+    assert pairs[0].note == "it was written in 3 commits then, and in 2 now"
+    pairs, _ = pairs_of(executions("a", ("x", 1), ("x", 7)), now[:1], {("file", "x"): 0})
+    assert [(pair.other, pair.whole) for pair in pairs] == [(None, False)]
+    assert "with commits of others between" in str(pairs[0].note)
+
+
+def test_what_only_one_wrote() -> None:
+    then, now = executions("a", ("x", 1), ("gone", 1), ("gone", 2)), executions("b", ("x", 1), ("new", 0))
+    found, extra = told(then, now, {"x": 0, "gone": 0})
+    assert found == [("x", 1, 1, True), ("gone", 1, None, True), ("gone", 2, None, True)]
+    assert extra == ["new"]
