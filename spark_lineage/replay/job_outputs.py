@@ -271,7 +271,7 @@ class Comparing:
 
     def _settings(self) -> list[str]:
         now = self._now()
-        return [] if now is None else settings_differing(self._run["spark_confs"] or {}, now["spark_confs"] or {})
+        return [] if now is None else settings_differing(dict(self._run["spark_confs"] or {}), dict(now["spark_confs"] or {}))
 
 
 def _read(store: Store, execution_id: str) -> dict[DatasetKey, int | None]:

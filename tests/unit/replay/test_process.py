@@ -1,0 +1,140 @@
+"""What the processes of a replayed job begin with, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from spark_lineage.config import load
+from spark_lineage.errors import ConfigError, ExecutableError
+from spark_lineage.model import REDACTED
+from spark_lineage.replay import process
+from spark_lineage.replay.code import Program
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SPARK_HOME", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "SPARK_DIST_CLASSPATH"):
+        monkeypatch.delenv(name, raising=False)
+    conf = tmp_path / "own"
+    conf.mkdir()
+    (conf / "spark-defaults.conf").write_text(
+        "# mine\nspark.sql.ansi.enabled false\nspark.plugins=my.Plugin\nspark.hadoop.x  a b\n"
+    )
+    (conf / "log4j2.properties").write_text("x")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(conf))
+    monkeypatch.setattr(process, "jar_path", lambda: Path("/x/overlay.jar"))
+    place = tmp_path / "scratch"
+    place.mkdir()
+    return place
+
+
+def properties(file: Path) -> dict[str, str]:
+    root = ElementTree.parse(file).getroot()
+    return {one.findtext("name", ""): one.findtext("value", "") for one in root.iter("property")}
+
+
+def test_the_configuration(scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hadoop = tmp_path / "hadoop"
+    hadoop.mkdir()
+    (hadoop / "core-site.xml").write_text(
+        "<configuration><property><name>fs.defaultFS</name><value>hdfs://a&amp;b</value></property>"
+        "<property><name>fs.s3a.impl</name><value>my.S3</value></property></configuration>"
+    )
+    (hadoop / "hive-site.xml").write_text(
+        "<configuration><property><name>hive.metastore.uris</name><value>thrift://real</value></property></configuration>"
+    )
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(hadoop))
+    monkeypatch.setenv("SPARK_DIST_CLASSPATH", "/y/*")
+    found = process.environment(scratch, {"spark.sql.ansi.enabled": "true", "spark.a": "c:\\d"}, strict=True)
+    conf = Path(found["SPARK_CONF_DIR"])
+    defaults = dict(line.split(" ", 1) for line in (conf / "spark-defaults.conf").read_text().splitlines())
+    assert defaults["spark.sql.ansi.enabled"] == "true"  # the recorded one comes before the caller's
+    assert (defaults["spark.hadoop.x"], defaults["spark.a"], defaults["spark.plugins"]) == ("a b", "c:\\\\d", process.PLUGIN)
+    assert (defaults["spark.master"], defaults["spark.eventLog.enabled"]) == ("local[*]", "false")
+    assert (conf / "log4j2.properties").read_text() == "x"
+    core = properties(conf / "core-site.xml")
+    assert (core["fs.defaultFS"], core["spark.lineage.lower.s3a.impl"]) == ("hdfs://a&b", "my.S3")
+    assert {core["fs.s3a.impl"], core["fs.hdfs.impl"]} == {"org.sparklineage.overlay.Overlay"}
+    assert core["fs.file.impl"] == "org.sparklineage.overlay.LocalOverlay"
+    hive = properties(conf / "hive-site.xml")
+    assert hive["hive.metastore.uris"] == ""
+    assert str(scratch) in hive["javax.jdo.option.ConnectionURL"]
+    assert found["SPARK_DIST_CLASSPATH"] == "/y/*:/x/overlay.jar"
+    assert found["SPARK_LINEAGE_STRICT"] == str(scratch)
+    assert Path(found["PYTHONPATH"].split(os.pathsep)[0], "sitecustomize.py").is_file()
+    assert "SPARK_LINEAGE_RUN_ID" not in found
+
+
+def test_options_that_hold_whatever_the_job_says(scratch: Path, tmp_path: Path) -> None:
+    variables = process.environment(scratch, {}, strict=False)
+    assert "SPARK_LINEAGE_STRICT" not in variables
+    settings = load(
+        {"spark.lineage.store": "/real"}.get, environment=variables, directory=tmp_path, store="/real", ingest="child"
+    )
+    assert (settings.store, settings.inbox, settings.ingest) == (f"{scratch}/lineage", f"{scratch}/inbox", "none")
+    assert settings.origins["store"] == "replay"
+    (scratch / "options.json").write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(environment=variables, directory=tmp_path)
+
+
+def test_recorded_settings() -> None:
+    doubts: list[str] = []
+    found = process.settings_of(
+        {
+            "spark.app.id": "x", "spark.lineage.store": "/real", "spark.master": "yarn", "spark.sql.shuffle.partitions": "7",
+            "spark.jars": REDACTED, "spark.eventLog.dir": "/logs",
+        },
+        doubts,
+    )  # fmt: skip
+    assert found == {"spark.master": "local[*]", "spark.sql.shuffle.partitions": "7"}
+    assert [doubt.partition(":")[0] for doubt in doubts] == ["changed configuration"] * 2
+
+
+def test_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    told: list[str] = []
+    code = process.run(
+        Program((sys.executable, "-c", "print('x'); raise SystemExit(3)"), tmp_path), os.environ, log, told.append
+    )
+    assert (code, process.last_words(log)) == (3, ["x"])
+    assert told[0].startswith("the job ended with exit code 3 after")
+    with pytest.raises(ExecutableError, match="cannot be started: No such file"):
+        process.run(Program(("/nowhere/program",), tmp_path), os.environ, log, told.append)
+
+
+def test_nothing_outlives_it(tmp_path: Path) -> None:
+    """An interrupt ends the command and what it has started."""
+    program = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]]); time.sleep(600)"
+    mark = f"mark-{os.getpid()}-{time.monotonic_ns()}"
+
+    def interrupt() -> None:
+        while mark.encode() not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True).stdout.replace(
+            program.encode(), b""
+        ):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        process.run(Program((sys.executable, "-c", program, mark), tmp_path), os.environ, tmp_path / "log", print)
+    thread.join()
+    assert mark not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+
+
+def test_options_of_a_replay_are_options() -> None:
+    from spark_lineage.config import OPTIONS
+
+    assert set(process.forced_options(Path("/x"))) <= {option.name for option in OPTIONS}
+    assert json.dumps(process.forced_options(Path("/x")))
