@@ -31,7 +31,8 @@ from .training import edges_of_training, sources_of_model
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
 
-_HARMLESS: Final = (REASON, NOT_EXPLAINED)
+_COLUMN: Final = "rows.column: "
+_HARMLESS: Final = (REASON, NOT_EXPLAINED, _COLUMN)
 """How reasons begin that say nothing against the lineage."""
 
 

@@ -117,6 +117,12 @@ def _replays(location: str) -> None:
     create_table(location, TABLES["replays"])
 
 
+def _sampled_tables(location: str) -> None:
+    add_columns(location, "outputs", "sample_column", "sample_fraction", "sample_key")
+    add_columns(location, "row_lineage", "table_id", "sample_id")
+    add_columns(location, "row_samples", "sample_id")
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -134,4 +140,9 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(7, "the tables row_lineage and row_samples", _row_samples),
     Step(8, "the table replays", _replays),
+    Step(
+        9,
+        "outputs.sample_column, sample_fraction and sample_key; row_lineage.table_id and sample_id; row_samples.sample_id",
+        _sampled_tables,
+    ),
 )

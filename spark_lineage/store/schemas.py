@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -306,6 +306,9 @@ TABLES: dict[str, TableSchema] = {
                 observed_rows=_LONG,
                 observed_checksum=_STRING,
                 observed_classes=_STRING,
+                sample_column=_STRING,
+                sample_fraction=_DOUBLE,
+                sample_key=_STRINGS,
                 event_date=_DATE,
             ),
             key=("execution_id", "namespace", "name", "table_id", "delta_version"),
@@ -457,7 +460,9 @@ TABLES: dict[str, TableSchema] = {
                 execution_id=_STRING,
                 target_namespace=_STRING,
                 target_name=_STRING,
+                table_id=_STRING,
                 target_version=_LONG,
+                sample_id=_STRING,
                 target_row=_BYTES,
                 target_key=_LONG,
                 source_namespace=_STRING,
@@ -477,7 +482,9 @@ TABLES: dict[str, TableSchema] = {
                 "execution_id",
                 "target_namespace",
                 "target_name",
+                "table_id",
                 "target_version",
+                "sample_id",
                 "target_row",
                 "source_namespace",
                 "source_name",
@@ -503,6 +510,7 @@ TABLES: dict[str, TableSchema] = {
                 execution_id=_STRING,
                 fraction=_DOUBLE,
                 per_row=_LONG,
+                sample_id=_STRING,
                 key=_STRINGS,
                 rows_written=_LONG,
                 rows_chosen=_LONG,
