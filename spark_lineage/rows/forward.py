@@ -29,7 +29,8 @@ from .hops import Options, Told, only_rearranges, text_of, values_of, version_of
 from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
-from .meant import Meant, Sample, in_files, sampled
+from .meant import Meant, Sample, sampled
+from .places import in_some
 from .readings import Reading, Written, readings
 from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
 from .witness import ForwardHop, Source, SourceRow, Target
@@ -331,8 +332,8 @@ class _Forward:
             )
         lifetime = log.lifetime(written)
         frame, _ = version_of(rows.sparkSession, location, written)
-        new = in_files(f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
-        found = matched(rows, count, frame.where(new))
+        new = in_some(frame, f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
+        found = matched(rows, count, new)
         order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
         shown = found.rows.orderBy(*order).limit(self._options.limit).collect() if found.count else []
         target = replace(
@@ -375,7 +376,7 @@ class _Forward:
         ]
         if not names:
             return None
-        left = newest.where(in_files(f"{_IDENTITY}.file", log.files(log.newest, lifetime.carriers), log.files(log.newest)))
+        left = in_some(newest, f"{_IDENTITY}.file", log.files(log.newest, lifetime.carriers), log.files(log.newest))
         same = F.lit(True)
         for name in names:
             same = same & F.col(f"new.{quoted(name)}").eqNullSafe(F.col(f"old.{quoted(name)}"))

@@ -236,6 +236,7 @@ public final class Bridge extends SparkListener {
         if (inline != null) {
             inline.outOf(summing);
         }
+        keys.stop();
         if (telling != null) {
             keys.outOf(telling);
         }

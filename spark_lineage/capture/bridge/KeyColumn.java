@@ -51,6 +51,7 @@ final class KeyColumn extends Rule {
     /** By id of the root execution: what became of its writes. */
     private final LinkedHashMap told = new Recent();
     private final HashSet logged = new HashSet();
+    private volatile boolean stopped;
 
     KeyColumn(SparkContext context, Map options, Reasons reasons) {
         this.context = context;
@@ -74,6 +75,11 @@ final class KeyColumn extends Rule {
         return column.length() > 0;
     }
 
+    /** From now on rows are written as they are, also in sessions that still have the rule. */
+    void stop() {
+        stopped = true;
+    }
+
     /** Puts it behind the rules that the session has. */
     void into(ExperimentalMethods methods) {
         List rules = Reflect.list(methods.extraOptimizations());
@@ -92,7 +98,7 @@ final class KeyColumn extends Rule {
     }
 
     public TreeNode apply(TreeNode plan) {
-        if (!isOn() || shares == null || !COMMANDS.contains(Reflect.simpleName(plan))) {
+        if (stopped || !isOn() || shares == null || !COMMANDS.contains(Reflect.simpleName(plan))) {
             return plan;
         }
         try {
