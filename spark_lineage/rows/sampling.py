@@ -37,9 +37,9 @@ from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
 from .due import Due
-from .hops import changed_since
 from .identity import PREFIX, identified, in_session
 from .kept import Keeping
+from .listings import changed_since
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
 from .tracing import (

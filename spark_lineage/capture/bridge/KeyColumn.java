@@ -224,8 +224,12 @@ final class KeyColumn extends Rule {
     }
 
     private static Object session() throws Exception {
-        return Class.forName("org.apache.spark.sql.SparkSession$").getMethod("active", new Class[0])
-            .invoke(Class.forName("org.apache.spark.sql.SparkSession$").getField("MODULE$").get(null), new Object[0]);
+        Object companion = Class.forName("org.apache.spark.sql.classic.SparkSession$").getField("MODULE$").get(null);
+        Object found = Reflect.unwrap(Reflect.call(companion, "getActiveSession"));
+        if (found == null) {
+            throw new IllegalStateException("no session is active");
+        }
+        return found;
     }
 
     /** The columns whose hash chooses the rows: the declared ones where all are there, else all that can be hashed. */

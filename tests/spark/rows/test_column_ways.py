@@ -59,6 +59,11 @@ def _job(spark: Any, root: str) -> None:
         f"CREATE TABLE delta.`{root}/wished` USING delta AS SELECT map('k', id) AS m, id + 1 AS more FROM delta.`{root}/ids`"
     )
     ids.selectExpr("map('k', id) AS m").write.format("delta").save(f"{root}/maps")
+    stream = spark.readStream.format("delta").load(f"{root}/ids").writeStream.option("checkpointLocation", f"{root}/checkpoint")
+    batches = stream.trigger(availableNow=True).foreachBatch(
+        lambda rows, number: rows.write.format("delta").mode("append").save(f"{root}/batches")
+    )
+    assert batches.start().awaitTermination(240)
     ids.cache().count()
     delta().save(f"{root}/cached")
     ids.unpersist()
@@ -66,7 +71,8 @@ def _job(spark: Any, root: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "version"), [("saved", 0), ("named", 0), ("named", 1), ("named", 2), ("parts", 0), ("there", 5), ("cached", 0)]
+    ("name", "version"),
+    [("saved", 0), ("named", 0), ("named", 1), ("named", 2), ("parts", 0), ("there", 5), ("cached", 0), ("batches", 0)],
 )
 def test_a_table_that_is_made_has_it(name: str, version: int, written: Written) -> None:
     rows = written.read(name, version)
