@@ -178,7 +178,10 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozense
     hints = (*hints_of(document), *_inner_targets(document, naming))
     committed = {exact_place(commit.path).key: commit for commit in document.commits if _tells_columns(commit)}
     streamed = tuple(source.description for source in document.stream.sources if source.description) if document.stream else ()
-    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed)
+    keyed = {exact_place(one.path).key: one for one in document.sample_columns if one.path is not None}
+    walk = walk_plan(
+        document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed, keyed=keyed
+    )
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))

@@ -28,7 +28,7 @@ from ..model import ExecutableLeaf, RowSample
 from ..replay.executables import find, restore
 from ..replay.plans import CHANGES, Plan, plans_of
 from ..sample_marks import bound_of, fraction_of, is_hashed
-from ..snapshot.delta import commit_actions
+from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
@@ -117,6 +117,11 @@ def take_samples(
 def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limits: Limits, sample: RowSample) -> RowSample:
     if place is None:
         raise TraceError("it is recorded without a place where it lies")
+    there = identity_of(absolute(place), one.version)
+    if there is not None and there[0] != one.table_id:
+        raise TraceError(
+            f"{place} is another table now ({there[0]}, not {one.table_id}): what was written is gone with the old one"
+        )
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
     plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
     chosen = _chosen(spark, one, place, plans, limits.most)

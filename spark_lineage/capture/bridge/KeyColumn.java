@@ -103,6 +103,8 @@ final class KeyColumn extends Rule {
         }
         try {
             return told((LogicalPlan) plan);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         } catch (Exception e) {
             reasons.add(REASON + Reflect.cut(e.toString(), 300));
         } catch (LinkageError e) {

@@ -23,12 +23,13 @@ final class Target {
     private final Product command;
     private final String kind;
     private final LinkedHashSet names = new LinkedHashSet();
+    /** Delta's log of a table that rows are added to. */
     private Object log;
     private StructType schema;
     /** Where it lies; null where that is not known yet. */
     String path;
     /** Whether it is made, or its columns are replaced by those of the rows. */
-    boolean isNew;
+    private boolean isNew;
 
     private Target(Object session, LogicalPlan command) {
         this.session = session;
@@ -51,10 +52,6 @@ final class Target {
             return false;
         }
         located(place);
-        log = logOf(new Path(place), argument("options"));
-        schema = schemaOf(log);
-        boolean overwrites = String.valueOf(argument("mode")).equalsIgnoreCase("Overwrite");
-        isNew = schema == null || overwrites && isTrue("overwriteSchema");
         return true;
     }
 
@@ -72,8 +69,8 @@ final class Target {
         isNew = true;
         Object there = kind.equals("ReplaceTableAsSelect") ? existing(catalog, (Identifier) identifier) : null;
         if (there != null) {
-            log = Reflect.tryCall(there, "deltaLog");
-            schema = log == null ? null : schemaOf(log);
+            Object found = Reflect.tryCall(there, "deltaLog");
+            schema = found == null ? null : schemaOf(found);
             located(String.valueOf(Reflect.tryCall(there, "path")));
             isNew = schema != null && (!isSavedAsTable() || isTrue("overwriteSchema"));
         } else if (location != null || isPath((Identifier) identifier)) {
@@ -97,8 +94,7 @@ final class Target {
             named(Reflect.text(Reflect.tryCall(Reflect.unwrap(Reflect.tryCall(relation, "catalog")), "name")), (Identifier) identifier);
         }
         located(String.valueOf(Reflect.tryCall(log, "dataPath")));
-        schema = schemaOf(log);
-        return schema != null;
+        return true;
     }
 
     /** Whether a table that is there keeps its columns all the same: as Delta finds it out (CreateDeltaTableLikeShims). */
@@ -248,8 +244,19 @@ final class Target {
         return path == null ? String.valueOf(names.iterator().next()) : path;
     }
 
-    /** Why rows that are written there may not have a column more, null where they may. */
-    String refuses(String column) {
+    /** Looks at the table as it is now, where that was not needed to find it. */
+    private void look() throws Exception {
+        if (kind.equals("SaveIntoDataSourceCommand")) {
+            schema = schemaOf(logOf(new Path(option("path")), argument("options")));
+            isNew = schema == null || String.valueOf(argument("mode")).equalsIgnoreCase("Overwrite") && isTrue("overwriteSchema");
+        } else if (!kind.endsWith("TableAsSelect")) {
+            schema = schemaOf(log);
+        }
+    }
+
+    /** Why rows that are written there may not have a column more, null where they may. Throws what Delta throws. */
+    String refuses(String column) throws Exception {
+        look();
         if ("false".equalsIgnoreCase(option("dataChange"))) {
             return "the write only rearranges rows";
         }

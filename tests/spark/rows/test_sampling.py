@@ -105,8 +105,11 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         spark.read.format("delta").load(str(root / "source")).write.format("delta").save(str(root / "of_source"))
         shutil.rmtree(root / "source")
         spark.range(3).withColumn("r", F.rand()).write.format("delta").save(str(root / "chance"))
+        spark.range(5).write.format("delta").save(str(root / "remade"))
         assert attachment.flush(60)
         detach(spark)
+        shutil.rmtree(root / "remade")
+        spark.range(5).write.format("delta").save(str(root / "remade"))
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
         assert report.quarantined == 0
         store = Store.open(str(root / "store"))
@@ -212,6 +215,11 @@ def test_no_more_rows_are_chosen_than_may_be(taken: Taken) -> None:
 def test_a_source_that_is_gone(taken: Taken) -> None:
     assert "source" in (taken.of("of_source").reason or "")
     assert taken.rows("of_source", version=0) == ()
+
+
+def test_a_table_that_was_made_again_under_its_name(taken: Taken) -> None:
+    assert "is another table now" in (taken.of("remade").reason or "")
+    assert taken.rows("remade", version=0) == ()
 
 
 def test_of_an_update_the_rows_that_it_changed(taken: Taken) -> None:
