@@ -1,6 +1,7 @@
-"""What it costs to sum the rows of a write in the same pass (`snapshots.inline`): with against without, pairs that alternate.
+"""What it costs to sum the rows of a write in the same pass (`snapshots.inline`), or to give them a column with their keys (`rows.column`, for one row
+in a hundred): with against without, pairs that alternate.
 
-    python benchmarks/inline.py [--scale 1] [--pairs 5] [--out benchmarks/results/inline.json]
+    python benchmarks/inline.py [--what sums] [--scale 1] [--pairs 5] [--out benchmarks/results/inline.json]
 
 One session, lineage attached on both sides, three writes of Delta tables: `etl`, a join of lineitem and orders with an aggregate by order;
 `copy`, lineitem as it is; `wide`, a copy of 200 columns. Wall time and CPU of the driver's process; ratios of each pair and their median.
@@ -33,7 +34,8 @@ ETL = """
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What it costs to sum the rows of a write in the same pass.")
+    parser = argparse.ArgumentParser(description="What it costs to do something with the rows of a write in the same pass.")
+    parser.add_argument("--what", choices=("sums", "keys"), default="sums")
     parser.add_argument("--scale", default="1", help="TPC-H scale factor")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
@@ -43,9 +45,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lineage-inline-") as folder:
         spark = session("inline", {"spark.sql.warehouse.dir": f"{folder}/warehouse", **COMPILED})
         frames = sources(spark, Path(folder), arguments.scale)
-        attachment = attach(spark, inbox=f"{folder}/inbox", ingest="none", executables="off", strict=True)
         methods = spark._jsparkSession.experimental()
         none = methods.extraOptimizations()
+        options = {"rows_column": "_lineage", "rows_sample": 0.01} if arguments.what == "keys" else {}
+        attachment = attach(spark, inbox=f"{folder}/inbox", ingest="none", executables="off", strict=True, **options)
 
         def side(frame: Any, on: bool) -> Callable[[], None]:
             def write() -> None:
@@ -53,8 +56,10 @@ def main() -> None:
 
             def prepared() -> None:
                 getattr(methods, "extraOptimizations_$eq")(none)
-                if on:
+                if on and arguments.what == "sums":
                     attachment.bridge.sumRows(methods)
+                elif on:
+                    attachment.bridge.tellKeys(methods)
                 write()
 
             return prepared
@@ -65,7 +70,13 @@ def main() -> None:
         }
     print(json.dumps(figures, indent=1))
     if arguments.out:
-        known = {"scale": arguments.scale, "pairs": arguments.pairs, "cpus": len(os.sched_getaffinity(0)), "writes": figures}
+        known = {
+            "what": arguments.what,
+            "scale": arguments.scale,
+            "pairs": arguments.pairs,
+            "cpus": len(os.sched_getaffinity(0)),
+            "writes": figures,
+        }
         arguments.out.write_text(json.dumps(known, indent=1) + "\n")
 
 

@@ -93,6 +93,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("snapshots.preserve.folder", "str", "", "Folder for them. Empty: `preserved_files` in a store on a local disk."),
     Option("rows.sample", "float", 0.0, "Of which share of the rows that are written to Delta tables the source rows are kept (docs/row-provenance.md), from 0 to 1. Taken after the job by `spark-lineage rows take --due`; that of the run's Spark configuration comes first, then that command's own.", most=1),
     Option("rows.datasets", "list", (), "The same for some datasets: `glob=share`, of names or locations. The first that fits decides; `rows.sample` is for the rest."),
+    Option("rows.column", "str", "", "Name of a column that rows written to these datasets get, with `target_key` of those that are chosen, null in the others. An option of the job. Where a column more could make a write fail it is left out, and why is recorded (docs/row-provenance.md). Empty: what is written is as it was."),
     Option("rows.key", "list", (), "Columns whose values choose the rows, of tables that have them all. Else those that the query groups by at its top, else all columns."),
     Option("rows.per.row", "int", 1_000, "So many rows of each source are kept of a row; of more than these only how many they are."),
     Option("rows.max", "int", 10_000, "So many rows of a version are chosen at most; the share is made smaller where it would be more."),

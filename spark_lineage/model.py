@@ -169,6 +169,19 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleColumn:
+    """A column that the rows of a write to a Delta table were given (`rows.column`): the hash of the key of those that are chosen.
+
+    `path`: where the table lies, None where that was not known yet.
+    """
+
+    path: str | None
+    name: str
+    fraction: float
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What was summed in a write: its rows, their checksum, and a hash of the columns' names and classes."""
 
@@ -204,6 +217,9 @@ class Output:
     observed_rows: int | None = None
     observed_checksum: str | None = None
     observed_classes: str | None = None
+    sample_column: str | None = None
+    sample_fraction: float | None = None
+    sample_key: tuple[str, ...] | None = None
     event_date: date
 
 
@@ -468,6 +484,7 @@ class RowSample:
     execution_id: str
     fraction: float
     per_row: int
+    sample_id: str | None = None
     key: tuple[str, ...] | None = None
     rows_written: int | None = None
     rows_chosen: int | None = None
@@ -490,7 +507,9 @@ class RowLineage:
     execution_id: str
     target_namespace: str
     target_name: str
+    table_id: str | None = None
     target_version: int
+    sample_id: str | None = None
     target_row: bytes
     target_key: int | None = None
     source_namespace: str | None = None

@@ -193,11 +193,11 @@ def _attach(spark: Any, options: dict[str, Any]) -> Attachment | None:
     )  # fmt: skip
     if listener is not None:
         shipped.join(attachment, _json(start), options, of_ingester)
-        _sum_rows(attachment)
+        _in_writes(attachment)
         return _attached_now(attachment, started)
     try:
         warning = bridge.start(_json(start))
-        _sum_rows(attachment)
+        _in_writes(attachment)
         attachment.warnings += [str(text) for text in (caveat, warning) if text]
         _tell_the_launcher(attachment)
         if settings.ingest == "child":
@@ -363,10 +363,12 @@ def _of_executables(settings: Settings) -> list[str]:
     return [part for flag, place in told.items() if place for part in (flag, place)]
 
 
-def _sum_rows(attachment: Attachment) -> None:
-    """Has the session's writes to Delta tables summed in the same pass, where that is asked for."""
+def _in_writes(attachment: Attachment) -> None:
+    """Has the session's writes to Delta tables summed in the same pass, and their rows given a column with their keys, where that is asked for."""
     if attachment.settings.snapshots_inline:
         attachment.bridge.sumRows(attachment.spark._jsparkSession.experimental())
+    if attachment.settings.rows_column:
+        attachment.bridge.tellKeys(attachment.spark._jsparkSession.experimental())
 
 
 def _of_snapshots(settings: Settings) -> list[str]:

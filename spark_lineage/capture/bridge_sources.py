@@ -17,7 +17,7 @@ FILES = (
     "Folders", "Rdds", "Origins", "SourceOptions", "Sources", "Branches", "Columns", "Declared", "ExpressionWriter", "PlanWriter", "Listing", "OutputListing", "TableScans", "ScanReader",
     "Filled", "FileSet", "DeltaCommit", "DeltaLogFile", "Targets", "LogSearch", "CommitList", "Outside", "Statements", "Observer", "Commits", "Quiet", "Noise",
     "DeltaOwn", "Rights", "Inbox", "Names", "Started", "Ended", "Weight", "Load", "Batch", "Kept", "Leaf", "Texts", "PlanStream",
-    "CommandWriter", "Clock", "Executable", "RowHash", "Inline", "Document", "Streams", "Periods", "Worker",
+    "CommandWriter", "Clock", "Executable", "RowHash", "Inline", "Shares", "Target", "KeyColumn", "Document", "Streams", "Periods", "Worker",
     "Open", "BusDrops", "Ahead", "Bridge",
 )  # fmt: skip
 JAR_FILES = ("Options", "Pipes", "Program", "Launch", "RunStart", "LineageListener", "Sessions")

@@ -28,12 +28,19 @@ def rows() -> None:
     required=True,
     help="Every recorded version of which `rows.sample` or `track` asks for one, and that has none.",
 )
-@click.option("--retry", is_flag=True, help="Also those of which none could be taken before.")
-def take(ctx: click.Context, due: bool, retry: bool) -> None:
+@click.option("--retry", is_flag=True, help="Also those of which none could be taken before, after the others.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only of versions that were written then or later: 2024-05-01, yesterday, '2 days ago', ... UTC.",
+)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Take so many at most, of the oldest versions.")
+def take(ctx: click.Context, due: bool, retry: bool, since: str | None, limit: int | None) -> None:
     """Take the samples that are asked for, and keep them. Starts Spark, and reads what was written and its sources with it.
 
     Exit code 1 where one could not be taken.
     """
+    from ..query.moment import beginning
     from ..replay.session import session
     from ..rows.due import due as due_of
     from ..rows.sampling import Limits, take_samples
@@ -41,10 +48,11 @@ def take(ctx: click.Context, due: bool, retry: bool) -> None:
     call: Call = ctx.obj
     settings = call.settings()
     store = _store(call)
-    wanted = due_of(store, settings, again=retry)
+    wanted = due_of(store, settings, retry, None if since is None else beginning(since), limit)
     page = call.page()
     if not wanted:
-        page.row_samples((), empty="nothing is due: every version of which a sample is asked for has one")
+        which = "" if since is None else f" that was written since {since}"
+        page.row_samples((), empty=f"nothing is due: every version{which} of which a sample is asked for has one")
         return
     limits = Limits(max(1, settings.rows_max), settings.executables_store, settings.executables_key)
     taken = tuple(take_samples(session(), store, wanted, limits, lambda text: click.echo(text, err=True)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ..model import SampleColumn
 from ..plan.document import Commit
 from ..plan.nodes import LEFT_OUT, MissingFieldError, Node, Plan
 from .datasets import DatasetRef, Naming
@@ -46,14 +47,17 @@ def walk_plan(
     committed: Mapping[DatasetKey, Commit] | None = None,
     masks: frozenset[str] = frozenset(),
     streamed: tuple[str, ...] = (),
+    keyed: Mapping[DatasetKey, SampleColumn] | None = None,
 ) -> Walk:
     """Resolve every node, those below first. Never raises for what a plan holds: what is not understood takes the unknown path.
 
     `masks`: names of the user's own functions that mask what they are given, in lower case. `streamed`: what the sources of a stream's
-    batch call themselves. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
+    batch call themselves. `keyed`: columns that rows were given beside those of the plan. `outer` is the plan around this one, where it runs inside another: sources are shared, and a stream's batch is its rows.
     """
     walk = (
-        Walk(plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks, streamed=streamed)
+        Walk(
+            plan, naming, Sources(), [], hints, confs or {}, committed or {}, masks=masks, streamed=streamed, keyed=keyed or {}
+        )
         if outer is None
         else _inside(plan, naming, hints, outer)
     )
@@ -79,7 +83,9 @@ def _of_this_execution(plan: Plan) -> set[int] | None:
 
 
 def _inside(plan: Plan, naming: Naming, hints: Sequence[DatasetRef], outer: Walk) -> Walk:
-    walk = Walk(plan, naming, outer.sources, outer.readings, hints, outer.confs, outer.committed, masks=outer.masks)
+    walk = Walk(
+        plan, naming, outer.sources, outer.readings, hints, outer.confs, outer.committed, masks=outer.masks, keyed=outer.keyed
+    )
     root = outer.plan.nodes[outer.plan.root]
     if root.kind.startswith("WriteToMicroBatch"):
         rows = outer.relations[root.id]

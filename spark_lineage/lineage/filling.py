@@ -28,6 +28,7 @@ def filled(columns: Columns, target: DatasetKey, fields: tuple[Field, ...], node
     commit = walk.committed.get(target)
     types = {field.name.lower(): field.data_type for field in (commit.columns if commit and commit.columns else fields)}
     columns = tuple((name, _widened(column, types.get(name.lower(), ""), walk)) for name, column in columns)
+    columns += _key_column(columns, target, node, walk)
     if commit is None:
         return columns
     made = {name.lower(): (name, column) for name, column in columns}
@@ -46,6 +47,20 @@ def filled(columns: Columns, target: DatasetKey, fields: tuple[Field, ...], node
     for name, stated in commit.generated.items():
         made.setdefault(name.lower(), (name, _computed(name, stated, given, node, walk)))
     return tuple(made.values())
+
+
+def _key_column(columns: Columns, target: DatasetKey, node: Node, walk: Walk) -> Columns:
+    """The column that rows were given with the hash of their key, where they were."""
+    told = walk.keyed.get(target)
+    given = {name.lower(): column for name, column in columns}
+    if told is None or told.name.lower() in given:
+        return ()
+    names = _Names(given)
+    known = [name for name in map(str.lower, told.key) if name in given] or list(given)
+    hashed = Call("XxHash64", tuple(Attribute(_number(at)) for at, name in enumerate(given) if name in known))
+    evaluated = walk.evaluate(hashed, names.columns)
+    column = Column.of(evaluated.value, f"xxhash64({', '.join(told.key)})", node.kind, evaluated.parents)
+    return ((told.name, column),)
 
 
 def _computed(name: str, stated: Stated | None, given: Mapping[str, Column], node: Node, walk: Walk) -> Column:

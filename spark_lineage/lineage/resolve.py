@@ -31,7 +31,8 @@ from .training import edges_of_training, sources_of_model
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
 from .walk import Walk, Written
 
-_HARMLESS: Final = (REASON, NOT_EXPLAINED)
+_COLUMN: Final = "rows.column: "
+_HARMLESS: Final = (REASON, NOT_EXPLAINED, _COLUMN)
 """How reasons begin that say nothing against the lineage."""
 
 
@@ -179,7 +180,10 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozense
     hints = (*hints_of(document), *_inner_targets(document, naming))
     committed = {exact_place(commit.path).key: commit for commit in document.commits if _tells_columns(commit)}
     streamed = tuple(source.description for source in document.stream.sources if source.description) if document.stream else ()
-    walk = walk_plan(document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed)
+    keyed = {exact_place(one.path).key: one for one in document.sample_columns if one.path is not None}
+    walk = walk_plan(
+        document.analyzed, naming, hints, document.confs, committed=committed, masks=masks, streamed=streamed, keyed=keyed
+    )
     if not walk.written:
         for nested in document.nested:
             walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..model import Input, Observed, Output, Schema, VersionBasis
+from ..model import Input, Observed, Output, SampleColumn, Schema, VersionBasis
 from ..plan.document import Commit, ExecutionDocument, Scan, Stream, Write
 from ..plan.values import Field
 from .datasets import DatasetRef, Naming, Reading, short_format
@@ -56,6 +56,7 @@ class Facts:
     placeless: tuple[Write, ...] = ()
     """Writes to tables that tell a name and no path."""
     observed: tuple[Observed, ...] = ()
+    sample_columns: tuple[SampleColumn, ...] = ()
 
     @staticmethod
     def of(document: ExecutionDocument, readings: Sequence[Reading], models: Models) -> Facts:
@@ -84,7 +85,7 @@ class Facts:
         streamed = streamed_of(document.stream, readings)
         placeless = tuple(write for write in document.writes if not write.path)
         grouped = {key: tuple(group) for key, group in scans.items()}
-        return Facts(grouped, commits, writes, streamed, document.stream, placeless, document.observed)
+        return Facts(grouped, commits, writes, streamed, document.stream, placeless, document.observed, document.sample_columns)
 
     def writes_of(self, target: DatasetRef, alone: bool) -> tuple[Write, ...]:
         """The physical writes to a dataset; those that tell no path go by name, or to the only target there is."""
@@ -146,7 +147,7 @@ def outputs_of(
             output = _output(heading, write, commit, physical, table_id, schema)
             outputs.append(replace(output, offsets=sink_offsets(facts.stream)))
             touched.append(Touched(write.target, table_id, schema))
-    return _of_stream(_observed(outputs, facts), facts.stream), tuple(touched)
+    return _of_stream(_chosen(_observed(outputs, facts), facts), facts.stream), tuple(touched)
 
 
 def _observed(outputs: list[Output], facts: Facts) -> list[Output]:
@@ -157,6 +158,20 @@ def _observed(outputs: list[Output], facts: Facts) -> list[Output]:
     (at,), (one,) = committed, facts.observed
     summed = replace(outputs[at], observed_rows=one.rows, observed_checksum=one.checksum, observed_classes=one.classes)
     return [*outputs[:at], summed, *outputs[at + 1 :]]
+
+
+def _chosen(outputs: list[Output], facts: Facts) -> list[Output]:
+    """With the columns that rows were given by which a sample knows them: those of its place, or of the one write that there is."""
+    committed = [output for output in outputs if output.delta_version is not None]
+    told = {exact_place(one.path).key: one for one in facts.sample_columns if one.path is not None}
+    alone = facts.sample_columns[0] if len(committed) == len(facts.sample_columns) == 1 else None
+    result = []
+    for output in outputs:
+        one = told.get((output.namespace, output.name), alone) if output.delta_version is not None else None
+        if one is not None:
+            output = replace(output, sample_column=one.name, sample_fraction=one.fraction, sample_key=one.key)
+        result.append(output)
+    return result
 
 
 def _of_stream(outputs: Sequence[Output], stream: Stream | None) -> tuple[Output, ...]:

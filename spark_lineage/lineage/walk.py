@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ..model import Subtype
+from ..model import SampleColumn, Subtype
 from ..plan.document import Commit
 from ..plan.expressions import Expression
 from ..plan.nodes import MissingFieldError, Node, Plan
@@ -73,6 +73,8 @@ class Walk:
     """Names of the user's own functions that mask what they are given."""
     streamed: tuple[str, ...] = ()
     """What the sources of the micro-batch that this plan is call themselves."""
+    keyed: Mapping[DatasetKey, SampleColumn] = field(default_factory=dict)
+    """The columns that rows were given beside those of their plan (`rows.column`), by table."""
 
     def __post_init__(self) -> None:
         self.scope = Scope(self.sources, self.relations, self.plan.attributes, self.masks, self.reasons)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import DocumentError
-from ..model import Observed
+from ..model import Observed, SampleColumn
 from .decode import decode_fields, decode_plan, decode_stated
 from .executable import Executable, Leaf, View
 from .json_text import loads
@@ -214,6 +214,7 @@ class ExecutionDocument:
     writes: tuple[Write, ...] = ()
     commits: tuple[Commit, ...] = ()
     observed: tuple[Observed, ...] = ()
+    sample_columns: tuple[SampleColumn, ...] = ()
     stream: Stream | None = None
     incomplete: tuple[str, ...] = ()
     real_paths: Mapping[str, str] = field(default_factory=dict)
@@ -400,6 +401,7 @@ def _read_execution(reader: _Reader) -> ExecutionDocument:
         writes=tuple(_read_write(_Reader(raw)) for raw in reader.list("writes")),
         commits=tuple(_read_commit(_Reader(raw)) for raw in reader.list("commits")),
         observed=tuple(_read_observed(_Reader(raw)) for raw in reader.list("observed")),
+        sample_columns=tuple(_read_sample_column(_Reader(raw)) for raw in reader.list("sample_columns")),
         stream=None if reader.raw.get("stream") is None else _read_stream(_Reader(reader.raw["stream"])),
         incomplete=reader.texts("incomplete"),
         real_paths=reader.map_or_none("real_paths") or {},
@@ -416,6 +418,10 @@ def _read_nested(reader: _Reader) -> Nested:
 
 def _read_observed(reader: _Reader) -> Observed:
     return Observed(reader.integer("rows"), reader.text("checksum"), reader.text("classes"))
+
+
+def _read_sample_column(reader: _Reader) -> SampleColumn:
+    return SampleColumn(reader.text_or_none("path"), reader.text("column"), float(reader.text("fraction")), reader.texts("key"))
 
 
 def _read_stream(reader: _Reader) -> Stream:

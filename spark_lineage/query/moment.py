@@ -34,6 +34,12 @@ def moment(value: str | date | datetime | None, now: datetime | None = None) -> 
     return _from_text(value.strip().lower(), value, now)
 
 
+def beginning(value: str | date | datetime, now: datetime | None = None) -> datetime:
+    """The same, where a day alone means its beginning: what ran since then. Raises `QueryError`."""
+    found = moment(value, now)
+    return datetime.combine(found.date(), time.min, tzinfo=UTC) if found.timetz().replace(tzinfo=None) == time.max else found
+
+
 def microseconds(value: datetime) -> int:
     """Microseconds since the epoch, exactly."""
     return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

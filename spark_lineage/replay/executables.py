@@ -283,16 +283,16 @@ def _read(
 
 def _of_files(table: DataFrame, leaf: ExecutableLeaf) -> DataFrame:
     """The rows of the files that a micro-batch read. Raises ExecutableError where the version does not have them all."""
-    from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+    from ..snapshot.with_spark import files_of
 
-    names = {path.rsplit("/", 1)[-1] for path in leaf.paths}
-    missing = names - {path.rsplit("/", 1)[-1] for path in table.inputFiles()} if names else set()
-    if missing:
+    paths = {*leaf.paths}
+    rows, there = files_of(table, str(leaf.location), paths)
+    if there < len(paths):
         raise ExecutableError(
-            f"{len(missing)} of {len(names)} files that the stream read of {_what(leaf)} are not in its version {leaf.delta_version}: "
+            f"{len(paths) - there} of {len(paths)} files that the stream read of {_what(leaf)} are not in its version {leaf.delta_version}: "
             "they were written again (OPTIMIZE, UPDATE) or removed before that"
         )
-    return table.where(F.col("_metadata.file_name").isin(sorted(names)))
+    return rows
 
 
 def _what(leaf: ExecutableLeaf) -> str:

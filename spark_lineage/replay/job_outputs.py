@@ -146,7 +146,8 @@ class Comparing:
             expected, now = self._of_delta(one, other, location)
         else:
             expected, now = self._of_files(pair, location)
-        shaped = _misfits(expected.schema, now.schema)
+        keyed = None if one.key_column is None else one.key_column.name
+        shaped = {name: how for name, how in _misfits(expected.schema, now.schema).items() if name != keyed}
         recorded: Sequence[Term] | None = expected.recorded
         replayed = [Term(padded(now, expected.schema))]
         sums = expected.sums

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import Ambiguous, NotFound, QueryError
+from ..model import SampleColumn
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, in_parts, literal, one_of
@@ -18,7 +19,7 @@ _EXECUTION = (
 )  # fmt: skip
 _OUTPUT = (
     "execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "fingerprint", "write_mode", "rows_written",
-    "version_basis",
+    "version_basis", "sample_column", "sample_fraction", "sample_key",
 )  # fmt: skip
 _MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
 """Values of `outputs.write_mode` of what writes rows of a query."""
@@ -41,6 +42,7 @@ class Written:
     exact: bool = True
     part: int | None = None
     command: Mapping[str, Any] | None = None
+    key_column: SampleColumn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,8 @@ def _written(row: Mapping[str, Any]) -> Written:
     return Written(
         namespace=row["namespace"], name=row["name"], alias=row["alias"], table_id=row["table_id"], version=row["delta_version"],
         fingerprint=row["fingerprint"], mode=row["write_mode"], rows=row["rows_written"], exact=row["version_basis"] != "inferred",
+        key_column=None if row["sample_column"] is None
+        else SampleColumn(None, row["sample_column"], row["sample_fraction"], tuple(row["sample_key"] or ())),
     )  # fmt: skip
 
 

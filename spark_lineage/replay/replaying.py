@@ -38,7 +38,7 @@ from .session import session
 from .statement import as_found, rows_of_statement, statement_of
 from .upstream import upstream_of
 from .verdict import Difference, Replayed
-from .written import Expected, expected_of_delta, extra_columns, reading
+from .written import Expected, expected_of_delta, extra_columns, reading, with_key
 from .written_files import expected_of_files
 
 
@@ -215,7 +215,7 @@ class _Replaying:
                     f"its plan runs functions of its users ({', '.join(functions[:3])}), and the tables are not yours: whoever writes to them could have "
                     "code run as you. --trust-store says that you trust them"
                 )
-            return self._compared(answer, one, expected, rows, ready, doubts, location)
+            return self._compared(answer, one, expected, with_key(rows, one.key_column), ready, doubts, location)
 
     def _with_state(self, one: Written, found: Found, location: str) -> Found:
         """Of a stream that keeps a state the plan over all that it has read; of what it wrote, only an overwrite is all that this gives."""

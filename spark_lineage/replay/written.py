@@ -19,6 +19,8 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from ..errors import ExecutableError, SnapshotError
+from ..model import SampleColumn
+from ..sample_marks import bound_of
 from ..snapshot.availability import ENFORCED
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
 from ..snapshot.kinds import Column, columns_of, layout_hash
@@ -93,13 +95,19 @@ def expected_of_state(spark: SparkSession, store: Store, one: Written, location:
     frame = version_frame(spark, location, one.version)
     columns, table = columns_of(frame.schema.jsonValue()), table_of(frame, location)
     return Expected(
-        schema=frame.schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=_numbered(table), table=table,
+        schema=frame.schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=_numbered(table) | _keyed(one), table=table,
         sums=kept_sums(store, one, log, columns),
     )  # fmt: skip
 
 
 def _numbered(table: Table) -> dict[str, str]:
     return dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+
+
+def _keyed(one: Written) -> dict[str, str]:
+    if one.key_column is None:
+        return {}
+    return {one.key_column.name: "the write gave it to the rows (rows.column), of what their key was then"}
 
 
 def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Found, location: str) -> Expected:
@@ -123,6 +131,7 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     schema = frame.schema
     columns = columns_of(schema.jsonValue())
     volatile = _numbered(table)
+    volatile |= _keyed(one)
     plain = Expected(
         schema=schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=volatile, table=table
     )
@@ -268,6 +277,14 @@ def as_written(rows: DataFrame, schema: StructType, table: Table | None) -> Data
         return frame.select(*(F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema))
     except PySparkException as error:
         raise ExecutableError(f"its rows cannot be put into the table's columns: {first_line_of_spark(error)}") from error
+
+
+def with_key(rows: DataFrame, told: SampleColumn | None) -> DataFrame:
+    """A plan's rows with the column that they were given when they were written (`rows.column`)."""
+    if told is None:
+        return rows
+    hashed = F.xxhash64(*(F.col(quoted(name)) for name in told.key))
+    return rows.withColumn(told.name, F.when(hashed < F.lit(bound_of(told.fraction)), hashed))
 
 
 def extra_columns(rows: DataFrame, schema: StructType) -> tuple[str, ...]:

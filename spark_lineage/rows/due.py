@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ..config import Settings, load
 from ..errors import ConfigError
 from ..sample_marks import Sample, sample_of
-from ..store.tables import Store, in_parts, one_of
+from ..store.tables import Store, in_parts, literal, one_of
 
 MODES = ("append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete")
 """Values of `outputs.write_mode` of what writes rows."""
@@ -70,25 +70,35 @@ def _share(text: str) -> tuple[str, float]:
     raise ConfigError(f"rows.datasets has {text!r}; write a glob, = and a share from 0 to 1, as in lake/orders*=0.05")
 
 
-def due(store: Store, settings: Settings, again: bool = False) -> list[Due]:
-    """The versions of which a sample is asked for and not there, the oldest first; `again`: also those of which none could be taken.
+def due(
+    store: Store, settings: Settings, again: bool = False, since: datetime | None = None, limit: int | None = None
+) -> list[Due]:
+    """The versions of which a sample is asked for and not there, the oldest first; `again`: then those of which none could be taken.
 
-    Raises ConfigError and StoreError.
+    `since`: of those that were written then or later; `limit`: so many of them, so that who comes again and again comes to all. Raises ConfigError and
+    StoreError.
     """
     reasons = {(row["table_id"], row["name"], row["delta_version"]): row["reason"] for row in _samples(store)}
     known = {key for key, reason in reasons.items() if not again or reason is None}
-    modes = ", ".join(f"'{mode}'" for mode in MODES)
+    condition = f"delta_version is not null and write_mode in ({', '.join(map(literal, MODES))})"
+    if since is not None:  # of a partition that is a day, what is older is not read
+        condition += f" and event_date >= '{since.astimezone(UTC).date().isoformat()}'"
     rows = [
         row
-        for row in store.arrow("outputs", list(_OUTPUT), f"delta_version is not null and write_mode in ({modes})").to_pylist()
-        if row["table_id"] is not None and (row["table_id"], row["name"], row["delta_version"]) not in known
+        for row in store.arrow("outputs", list(_OUTPUT), condition).to_pylist()
+        if row["table_id"] is not None
+        and (row["table_id"], row["name"], row["delta_version"]) not in known
+        and (since is None or row["event_time"] >= since)
     ]
     marked = _marked(store, {row["execution_id"] for row in rows})
     wishes = _Wishes(store, settings)
     found = []
     for row in rows:
-        sample = marked.get(row["execution_id"]) or wishes.of(row["run_id"]).sample(
-            row["name"], f"{row['namespace']}/{row['name']}", row["alias"]
+        wished = wishes.of(row["run_id"])
+        sample = (
+            marked.get(row["execution_id"])
+            or _told(row, wished.per_row)
+            or wished.sample(row["name"], f"{row['namespace']}/{row['name']}", row["alias"])
         )
         if sample is not None:
             found.append(
@@ -105,12 +115,22 @@ def due(store: Store, settings: Settings, again: bool = False) -> list[Due]:
                     sample,
                 )
             )
-    return sorted(found, key=lambda one: (one.event_date, one.name, one.version))
+    tried = reasons.keys()
+    found.sort(key=lambda one: ((one.table_id, one.name, one.version) in tried, one.event_date, one.name, one.version))
+    return found if limit is None else found[:limit]
 
 
 _OUTPUT = (
     "execution_id", "run_id", "namespace", "name", "alias", "table_id", "delta_version", "write_mode", "rows_written", "event_date",
+    "sample_column", "sample_fraction", "sample_key", "event_time",
 )  # fmt: skip
+
+
+def _told(row: Mapping[str, Any], per_row: int) -> Sample | None:
+    """What the rows themselves tell that were written with a column for it (`rows.column`)."""
+    if row["sample_column"] is None:
+        return None
+    return Sample(row["sample_fraction"], per_row, row["sample_column"], tuple(row["sample_key"] or ()))
 
 
 def _samples(store: Store) -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ from .hops import Options, Told, only_rearranges, text_of, values_of, version_of
 from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
-from .meant import Meant, Sample, in_files, sampled
+from .listings import reads_of
+from .meant import Meant, Sample, sampled
+from .places import in_some
 from .readings import Reading, Written, readings
 from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
 from .witness import ForwardHop, Source, SourceRow, Target
@@ -290,10 +292,10 @@ class _Forward:
             # of a batch it is no sample of the version, which other executions may have read
             self._samples.setdefault((meant.number, None if reading.is_batch else reading.version), ((), hop.source.count))
             if not hop.source.count:
-                unsure = doubts(self._store, reading, found, mine)
+                unsure = doubts(self._store, found, mine)
                 return (replace(hop, ended="; ".join(("no row fits in what is there now", *unsure))), None) if unsure else None
         with contributed(plan) as came:
-            unsure = doubts(self._store, reading, found)
+            unsure = doubts(self._store, found)
             hop = labelled(replace(hop, queries=came.queries), meant, reading, came, unsure, asked.reasons)
             if came.rows is None:
                 return None if asked.gives == "changed" else (hop, None)
@@ -331,8 +333,8 @@ class _Forward:
             )
         lifetime = log.lifetime(written)
         frame, _ = version_of(rows.sparkSession, location, written)
-        new = in_files(f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
-        found = matched(rows, count, frame.where(new))
+        new = in_some(frame, f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
+        found = matched(rows, count, new)
         order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
         shown = found.rows.orderBy(*order).limit(self._options.limit).collect() if found.count else []
         target = replace(
@@ -375,7 +377,7 @@ class _Forward:
         ]
         if not names:
             return None
-        left = newest.where(in_files(f"{_IDENTITY}.file", log.files(log.newest, lifetime.carriers), log.files(log.newest)))
+        left = in_some(newest, f"{_IDENTITY}.file", log.files(log.newest, lifetime.carriers), log.files(log.newest))
         same = F.lit(True)
         for name in names:
             same = same & F.col(f"new.{quoted(name)}").eqNullSafe(F.col(f"old.{quoted(name)}"))
@@ -415,5 +417,7 @@ def _leaves_of(leaves: tuple[ExecutableLeaf, ...], meant: Meant, reading: Readin
         return meant.key in known or of_table or (leaf.name is not None and leaf.name == reading.alias)
 
     found = {first_of(leaf, leaves) for leaf in leaves if reads(leaf)}
+    if not found and reading.is_batch:
+        found = {first_of(leaf, leaves) for leaf in leaves if reads_of(leaf, meant.key)}
     others = {first_of(leaf, leaves) for leaf in leaves if leaf.kind in ("jdbc", "table")}
     return found or (others if len(others) == 1 and reading.table_id is None else set())

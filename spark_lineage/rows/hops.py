@@ -15,18 +15,18 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import LongType, StringType, StructField, StructType, VariantType
 
 from ..errors import ExecutableError, LineageError, NotFound, QueryError, SnapshotError, TraceError
-from ..lineage.naming import DatasetKey, exact_place
+from ..lineage.naming import DatasetKey
 from ..model import ExecutableLeaf
-from ..replay.executables import Found, find, restore
+from ..replay.executables import find, restore
 from ..replay.plans import CHANGES, Plan, plans_of
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
-from ..snapshot.unversioned import recorded_files
 from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from .identity import PREFIX, identified
+from .listings import changed_since
 from .local import local_frame
 from .tracing import TAG, check_identity, has, in_order, product, trace
 from .witness import Hop, Source, Witness
@@ -279,23 +279,6 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
         return one
     rows = _at(spark, frame, [(row[_IDENTITY]["file"], row[_IDENTITY]["position"]) for row in one.rows])
     return replace(one, frame=frame, rows=rows) if len(rows) == len(one.rows) else one
-
-
-def changed_since(store: Store, found: Found) -> tuple[str, ...]:
-    """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
-    told: dict[str, str] = {}
-    of_files = {
-        exact_place(absolute(path)).key for leaf in found.executable.leaves if leaf.kind == "files" for path in leaf.paths
-    }
-    condition = f"execution_id = {literal(found.executable.execution_id)}"
-    columns = ["namespace", "name", "fingerprint"]
-    for row in store.arrow("inputs", columns, condition).to_pylist() if of_files else ():
-        if (row["namespace"], row["name"]) in of_files and row["fingerprint"]:
-            try:
-                recorded_files(row["name"], row["fingerprint"])
-            except SnapshotError as error:
-                told[row["name"]] = f"what is read of {row['name']} may not be what was read then: {error}"
-    return tuple(told.values())
 
 
 def _targets(spark: SparkSession, one: _Rows) -> DataFrame:

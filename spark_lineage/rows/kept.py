@@ -25,10 +25,13 @@ _SCHEMA = TABLES["row_lineage"].arrow
 class Keeping:
     """Takes what was found of rows, by their number, and appends it to the table; what is left when it is closed."""
 
-    def __init__(self, store: Store, one: Due, fraction: float, hashes: Sequence[bytes], keys: Sequence[int]) -> None:
+    def __init__(
+        self, store: Store, one: Due, sample_id: str, fraction: float, hashes: Sequence[bytes], keys: Sequence[int]
+    ) -> None:
         self._store = store
         self._always = {
             "execution_id": one.execution_id, "target_namespace": one.namespace, "target_name": one.name, "target_version": one.version,
+            "table_id": one.table_id, "sample_id": sample_id,
             "sample_fraction": fraction, "event_date": one.event_date,
         }  # fmt: skip
         self._hashes, self._keys = pa.array(hashes, pa.binary()), pa.array(keys, pa.int64())

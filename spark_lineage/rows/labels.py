@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..lineage.naming import exact_place
-from ..model import ExecutableLeaf
 from ..replay.executables import Found
-from ..snapshot.delta import absolute
-from ..store.tables import Store, literal
+from ..store.tables import Store
 from .contributing import Contributed
-from .hops import changed_since
+from .listings import held
 from .meant import Meant
 from .readings import Reading
 from .tracing import first_of, is_fixed, reason_of
@@ -44,27 +41,19 @@ def labelled(
     return replace(hop, reasons=(*more, *missing), completeness=completeness)
 
 
-def doubts(store: Store, reading: Reading, found: Found, only: Collection[int] | None = None) -> list[str]:
+def doubts(store: Store, found: Found, only: Collection[int] | None = None) -> list[str]:
     """What is not known to be read as it was then: by all leaves of a plan, or by those with these numbers."""
     leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
-    changed = changed_since(store, found)
+    listed = held(store, found)
     others = [
         f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
         for number, leaf in leaves.items()
         if (only is None or number in only)
         and not is_fixed(leaf)
         and leaf.kind != "batch"
-        and (changed or not _is_listed(store, reading, leaf))
+        and (listed.changed or number not in listed.known)
     ]
-    return [*changed, *others] if others else []
-
-
-def _is_listed(store: Store, reading: Reading, leaf: ExecutableLeaf) -> bool:
-    """Whether it reads files of which a fingerprint is recorded, against which they are held."""
-    condition = f"execution_id = {literal(reading.execution_id)} and fingerprint is not null"
-    rows = store.arrow("inputs", ["namespace", "name"], condition).to_pylist() if leaf.kind == "files" else ()
-    places = {(row["namespace"], row["name"]) for row in rows}
-    return leaf.kind == "files" and all(exact_place(absolute(path)).key in places for path in leaf.paths)
+    return [*listed.changed, *others] if others else []
 
 
 def not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:

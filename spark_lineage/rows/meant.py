@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
-from urllib.parse import quote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -20,6 +19,7 @@ from ..snapshot.with_spark import first_line_of_spark
 from .identity import MEANT, PREFIX, identified
 from .lifetimes import Lifetime, Log
 from .local import local_frame
+from .places import telling
 from .readings import Reading
 from .tracing import is_comparable, source_row
 from .witness import SourceRow
@@ -69,8 +69,9 @@ class Meant:
         assert version is not None
         known, same = self._known(rows, version)
         files = self.log.files(version, self.lifetime.carriers)
-        there = F.col(f"{_KNOWN}there") & in_files("_metadata.file_path", files, self.log.files(version))
-        return identified(rows.join(F.broadcast(known), same, "left"), number, there).drop(*known.columns)
+        told, in_file, more = telling(rows, "_metadata.file_path", files, self.log.files(version))
+        there = F.col(f"{_KNOWN}there") & in_file
+        return identified(told.join(F.broadcast(known), same, "left"), number, there).drop(*known.columns, *more)
 
     def _known(self, rows: DataFrame, version: int) -> tuple[DataFrame, Column]:
         """The values of the known rows, each once, and that a row is equal to them in the columns that both have."""
@@ -108,11 +109,3 @@ def sampled(said: DataFrame, number: int, limit: int) -> Sample:
     count = len(found) if len(found) <= limit else rows.count()
     shown = (source_row(row[identity], {k: v for k, v in row.asDict().items() if k != identity}) for row in found[:limit])
     return tuple(shown), count
-
-
-def in_files(column: str, some: set[str], among: set[str]) -> Column:
-    """Whether a file is one of some, by its own name, which Spark tells encoded as in a URI."""
-    if some == among:
-        return F.lit(True)
-    names = {place.rsplit("/", 1)[-1] for place in some}
-    return F.substring_index(F.col(column), "/", -1).isin(sorted({*names, *map(quote, names)}))

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, reduce
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import LongType, StructField, StructType
 
@@ -27,27 +28,40 @@ from ..model import ExecutableLeaf, RowSample
 from ..replay.executables import find, restore
 from ..replay.plans import CHANGES, Plan, plans_of
 from ..sample_marks import bound_of, fraction_of, is_hashed
-from ..snapshot.delta import commit_actions
+from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
-from ..snapshot.with_spark import first_line_of_spark
-from ..store.tables import Store, literal
+from ..snapshot.with_spark import first_line_of_spark, frame_of_files
+from ..store.tables import Store
+from .accepted import accept, recorded
 from .bridge_sources import TRACER
 from .due import Due
-from .hops import changed_since
-from .identity import PREFIX, identified
+from .identity import PREFIX, identified, in_session
 from .kept import Keeping
+from .listings import changed_since
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
-from .tracing import GROUPED, HASHES, TAG, Followed, check_identity, first_of, is_fixed, labelled, read_today, source_of
+from .tracing import (
+    GROUPED,
+    HASHES,
+    TAG,
+    Followed,
+    check_identity,
+    first_of,
+    is_fixed,
+    labelled,
+    pairs,
+    read_today,
+    source_of,
+)
 from .witness import Completeness
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 20_000
 """So many rows are followed together: the plan is run for all of them once."""
-_HASH, _ROW = "__lineage_hash", "__lineage_row"
+_HASH, _ROW, _TWICE = "__lineage_hash", "__lineage_row", "__lineage_twice"
 Told = Callable[[str], None]
 
 
@@ -62,7 +76,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Rows of a version without their identity, each with the hash of its key and that of the whole row; and what the choice came to."""
+    """Rows of a version without their identity, each with the hash of its key and that of the whole row; and what the choice came to.
+
+    `twice`: the numbers of those that the version before has, too.
+    """
 
     schema: StructType
     rows: tuple[tuple[Any, ...], ...]
@@ -70,6 +87,7 @@ class _Chosen:
     hashes: tuple[bytes, ...]
     key: tuple[str, ...]
     fraction: float
+    twice: frozenset[int]
 
 
 def take_samples(
@@ -82,9 +100,10 @@ def take_samples(
         started = time.monotonic()
         sample = RowSample(
             namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, execution_id=one.execution_id,
-            fraction=one.sample.fraction, per_row=one.sample.per_row, rows_written=one.rows_written, taken_at=datetime.now(UTC),
-            event_date=one.event_date,
+            fraction=one.sample.fraction, per_row=one.sample.per_row, sample_id=uuid4().hex, rows_written=one.rows_written,
+            taken_at=datetime.now(UTC), event_date=one.event_date,
         )  # fmt: skip
+        before = recorded(store, sample)
         try:
             sample = _taken(spark, store, one, places.get((one.namespace, one.name)), limits, sample)
         except (LineageError, PySparkException, Py4JError) as error:
@@ -92,21 +111,25 @@ def take_samples(
             log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, reason)
             sample = replace(sample, reason=reason)
         sample = replace(sample, seconds=round(time.monotonic() - started, 3))
-        store.append("row_samples", [sample], None)
-        yield sample
+        yield accept(store, sample, before)
 
 
 def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limits: Limits, sample: RowSample) -> RowSample:
     if place is None:
         raise TraceError("it is recorded without a place where it lies")
+    there = identity_of(absolute(place), one.version)
+    if there is not None and there[0] != one.table_id:
+        raise TraceError(
+            f"{place} is another table now ({there[0]}, not {one.table_id}): what was written is gone with the old one"
+        )
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
     plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
-    chosen = _chosen(spark, one, place, plans.grouped(), limits.most)
+    chosen = _chosen(spark, one, place, plans, limits.most)
     if not chosen.rows:
         return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
     if chosen.fraction < one.sample.fraction:
         log.info("of %s a share of %.2g of the rows is sampled: more would be over rows.max", one.name, chosen.fraction)
-    lot = _Traced(store, one, plans, chosen)
+    lot = _Traced(store, one, str(sample.sample_id), plans, chosen)
     lot.follow()
     return replace(
         sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=len(chosen.rows), witness_rows=lot.stored,
@@ -163,31 +186,31 @@ class _Plans:
         return self._of[part].reasons
 
 
-def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...], most: int) -> _Chosen:
+def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans, most: int) -> _Chosen:
     """The rows of the version's own files whose hash is low enough: at most `most`, those with the lowest."""
-    frame = identified(spark.read.format("delta").option("versionAsOf", one.version).load(place), 0)
-    columns = [name for name in frame.columns if name != f"{PREFIX}0"]
+    version = spark.read.format("delta").option("versionAsOf", one.version).load(place)
+    columns = version.columns
     actions = commit_actions(place, one.version)
     if actions is None:
         raise TraceError(f"the log does not tell any more which files version {one.version} added")
     again = {action["remove"]["path"] for action in actions if action.get("remove")}  # with another deletion vector
     added = [action["add"]["path"] for action in actions if action.get("add")]
-    own = [path.rpartition("/")[2] for path in added if path not in again]
-    frame = frame.where(F.element_at(F.split(F.col(f"{PREFIX}0.file"), "/"), -1).isin(own))
+    frame = frame_of_files(version, place, [path for path in added if path not in again])
     marked = one.sample.column if one.sample.column in columns else None
-    key = _key(frame, columns, one.sample.key, grouped, marked)
+    key = _key(version, columns, one.sample.key, () if marked else plans.grouped(), marked)
     hashed = F.col(quoted(marked)) if marked else F.xxhash64(*(F.col(quoted(name)) for name in key))
-    h0, h1 = row_hashes(columns_of(frame.select(*map(quoted, columns)).schema.jsonValue()))
+    h0, h1 = row_hashes(columns_of(version.schema.jsonValue()))
     whole = F.concat(F.unhex(F.lpad(F.hex(h0), 16, "0")), F.unhex(F.lpad(F.hex(h1), 16, "0")))
-    rows = frame.select(*(F.col(quoted(name)) for name in columns), hashed.alias(_HASH), whole.alias(_ROW))
-    if one.write_mode in CHANGES:  # rows that it wrote again as they were are of the version before
-        before = spark.read.format("delta").option("versionAsOf", one.version - 1).load(place)
-        if before.schema == frame.select(*map(quoted, columns)).schema:
-            rows = rows.join(before.select(whole.alias(_ROW)), _ROW, "left_anti").select(*rows.columns)
+    rows = frame.select(
+        *(F.col(quoted(name)) for name in columns), F.lit(False).alias(_TWICE), hashed.alias(_HASH), whole.alias(_ROW)
+    )
     if marked:
         rows = rows.where(F.col(_HASH).isNotNull())
     elif one.sample.fraction < 1:
         rows = rows.where(F.col(_HASH) < F.lit(bound_of(one.sample.fraction)))
+    if one.write_mode in CHANGES:
+        before = spark.read.format("delta").option("versionAsOf", one.version - 1).load(place)
+        rows = _made(rows, before, plans, whole)
     found = rows.orderBy(_HASH, _ROW).limit(most + 1).collect()
     fraction = one.sample.fraction
     if len(found) > most:
@@ -199,9 +222,36 @@ def _chosen(spark: SparkSession, one: Due, place: str, grouped: tuple[str, ...],
             )
     distinct = {bytes(row[_ROW]): row for row in found}
     return _Chosen(
-        schema=rows.drop(_HASH, _ROW).schema, rows=tuple(tuple(row)[:-2] for row in distinct.values()),
+        schema=version.schema, rows=tuple(tuple(row)[:-3] for row in distinct.values()),
         keys=tuple(int(row[_HASH]) for row in distinct.values()), hashes=tuple(distinct), key=key, fraction=fraction,
+        twice=frozenset(number for number, row in enumerate(distinct.values()) if row[_TWICE]),
     )  # fmt: skip
+
+
+def _made(rows: DataFrame, before: DataFrame, plans: _Plans, whole: Column) -> DataFrame:
+    """Of the rows of files that an UPDATE or MERGE wrote those that it made: which the version before has not, or its plan gives. Of the latter
+    it is said that they are there twice; all others it wrote again as they were."""
+    schema = StructType([field for field in rows.schema if field.name not in (_TWICE, _HASH, _ROW)])
+    there = as_columns(before, schema).select(whole.alias(_ROW)).distinct()
+    made = [as_columns(plans.plan(part), schema).select(whole.alias(_ROW)) for part in range(plans.count)]
+    session = made[0].sparkSession  # its settings are those that the command ran under
+    rows, there = in_session(rows, session), in_session(there, session)
+    given = reduce(DataFrame.unionAll, made)
+    twice = rows.join(there, _ROW, "left_semi").join(given, _ROW, "left_semi").withColumn(_TWICE, F.lit(True))
+    return rows.join(there, _ROW, "left_anti").select(rows.columns).unionAll(twice.select(rows.columns))
+
+
+def as_columns(rows: DataFrame, schema: StructType) -> DataFrame:
+    """With the columns of a table: by name, or by position as `pairs` has it; null where it has none."""
+    named = rows.toDF(*(f"c{at}" for at in range(len(rows.columns))))
+    places = {t: c for c, t in pairs(rows.columns, schema.names)}
+    columns = []
+    for at, field in enumerate(schema):
+        value = F.lit(None).cast(field.dataType) if at not in places else F.col(f"c{places[at]}")
+        if at in places and named.schema[places[at]].dataType != field.dataType:
+            value = value.try_cast(field.dataType)
+        columns.append(value.alias(field.name))
+    return named.select(columns)
 
 
 def _key(
@@ -220,8 +270,8 @@ def _key(
 class _Traced:
     """The rows that were chosen, followed through the execution's plan, and what is stored of them."""
 
-    def __init__(self, store: Store, one: Due, plans: _Plans, chosen: _Chosen) -> None:
-        self._store, self._one, self._plans, self._chosen = store, one, plans, chosen
+    def __init__(self, store: Store, one: Due, sample_id: str, plans: _Plans, chosen: _Chosen) -> None:
+        self._store, self._one, self._sample_id, self._plans, self._chosen = store, one, sample_id, plans, chosen
         self._differing = changed_since(store, plans.found)
         self.labels: Counter[str] = Counter()
         self.reasons: dict[str, None] = dict.fromkeys(self._differing)
@@ -229,14 +279,9 @@ class _Traced:
 
     def follow(self) -> None:
         """Some thousands at once: through the plan, or through each where the execution has several, what the earlier ones do not give."""
-        where = (
-            f"execution_id = {literal(self._one.execution_id)} and target_name = {literal(self._one.name)} "
-            f"and target_version = {self._one.version}"
-        )
-        if self._store.arrow("row_lineage", ["target_version"], where).num_rows:  # of one that was cut short
-            self._store.remove("row_lineage", where)
         count = len(self._chosen.rows)
-        with Keeping(self._store, self._one, self._chosen.fraction, self._chosen.hashes, self._chosen.keys) as keeping:
+        chosen = self._chosen
+        with Keeping(self._store, self._one, self._sample_id, chosen.fraction, chosen.hashes, chosen.keys) as keeping:
             for start in range(0, count, AT_ONCE):
                 self._follow(keeping, list(range(start, min(start + AT_ONCE, count))))
         self.stored = keeping.rows
@@ -303,8 +348,14 @@ class _Traced:
             [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
             more,
         )
-        completeness = "superset" if self._differing and witness.completeness == "exact" else witness.completeness
+        more_than_needed = self._differing or tag in self._chosen.twice
+        completeness = "superset" if more_than_needed and witness.completeness == "exact" else witness.completeness
         reasons = list(witness.reasons)
+        if tag in self._chosen.twice:
+            reasons.append(
+                f"version {self._one.version - 1} has rows that are equal to some that {self._one.write_mode.upper()} made: which of the two "
+                "such a row is is not known"
+            )
         for leaf, count in found.items():
             if count.kind == "values":
                 completeness = "partial"

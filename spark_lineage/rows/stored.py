@@ -19,15 +19,38 @@ def samples(store: Store, key: DatasetKey | None = None) -> tuple[RowSample, ...
 def row_lineage(
     store: Store, key: DatasetKey, version: int | None = None, target_key: int | None = None
 ) -> tuple[RowLineage, ...]:
-    """The source rows of the rows of a version that are in its sample, by their key; of the newest version that has one by default."""
-    condition = f"target_namespace = {literal(key[0])} and target_name = {literal(key[1])}"
-    if version is None:
-        version = max((one.delta_version for one in samples(store, key) if one.reason is None), default=-1)
-    condition += f" and target_version = {version}"
+    """The source rows of the rows of a version that are in its sample, by their key; of the newest version that has one by default.
+
+    Of a table that was dropped and made again under its name: of the one whose sample was taken last.
+    """
+    kept = [one for one in samples(store, key) if one.reason is None]
+    if version is not None:
+        kept = [one for one in kept if one.delta_version == version]
+    elif kept:
+        newest = max(one.delta_version for one in kept if one.table_id == kept[-1].table_id)
+        kept = [one for one in kept if one.delta_version == newest and one.table_id == kept[-1].table_id]
+    if not kept:
+        return ()
+    condition = of_sample(kept[-1])
     if target_key is not None:
         condition += f" and target_key = {target_key}"
     rows = records_of(TABLES["row_lineage"], store.arrow("row_lineage", filter=condition))
     return tuple(sorted(rows, key=_order))
+
+
+def of_sample(sample: RowSample) -> str:
+    """The condition on `row_lineage` that a row is of a sample. Rows of others are those of one that is being taken, or was cut short."""
+    taken = "sample_id is null" if sample.sample_id is None else f"sample_id = {literal(sample.sample_id)}"
+    return f"{of_version(sample)} and {taken}"
+
+
+def of_version(sample: RowSample) -> str:
+    """The condition that a row is of any sample of that version. Rows that were stored by schema version 8 tell no table's id."""
+    return (
+        f"execution_id = {literal(sample.execution_id)} and target_namespace = {literal(sample.namespace)} and "
+        f"target_name = {literal(sample.name)} and (table_id is null or table_id = {literal(sample.table_id)}) and "
+        f"target_version = {sample.delta_version}"
+    )
 
 
 def _order(row: RowLineage) -> tuple[int, bytes, str, str, int, bytes]:

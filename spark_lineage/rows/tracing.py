@@ -44,6 +44,7 @@ from .witness import Completeness, Source, SourceRow, Witness
 TAG = "__lineage_tag"
 MOST = 50_000
 """So many rows of a step come to the driver; more stay where they are."""
+_FEW = 1_000
 TOLERANCE = 1e-9
 """Of doubles, relative: a sum is not the same each time."""
 TOLERANCE_OF_FLOATS = 1e-6
@@ -295,6 +296,7 @@ def is_comparable(data_type: DataType) -> bool:
 def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[SourceRow, ...], int]:
     """The first of the distinct rows, and how many there are."""
     if local:
+        frames, more = _shown(frames, limit)
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
         for frame in frames:
             for _, row in frame.collect():
@@ -302,11 +304,29 @@ def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[Sourc
                 identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
         chosen = sorted(known.values(), key=lambda one: tuple(map(_order, one[0])))
-        return tuple(source_row(*one) for one in chosen[:limit]), len(known)
+        return tuple(source_row(*one) for one in chosen[:limit]), len(known) + more
     ids = reduce(DataFrame.union, (frame.select("row.id") for frame in frames)).distinct()
     each = (frame.groupBy(F.col("row.id").alias("id")).agg(F.first("row").alias("row")).limit(limit) for frame in frames)
     shown = {row["id"]: _read(row["row"]) for frame in each for row in frame.collect()}
     return tuple(source_row(*one) for one in list(shown.items())[:limit]), ids.count()
+
+
+def _shown(frames: list[DataFrame], limit: int) -> tuple[list[DataFrame], int]:
+    """Frames that are here already, with no more than the rows that are shown, and how many there are beside these: values come to Python dearly."""
+    if sum(int(frame._jdf.queryExecution().analyzed().data().size()) for frame in frames) <= max(limit, _FEW):
+        return frames, 0
+    found: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    for at, frame in enumerate(frames):
+        table = frame.select(TAG, "row.id.*").toArrow()
+        tags, *parts = (column.to_pylist() for column in table.columns)
+        for tag, *identity in zip(tags, *parts, strict=True):
+            if all(part is None for part in identity):
+                return frames, 0  # these are told apart by their values
+            found.setdefault(tuple(identity), []).append((at, tag))
+    chosen = sorted(found, key=lambda identity: tuple(map(_order, identity)))[:limit]
+    wanted = [[tag for identity in chosen for place, tag in found[identity] if place == at] for at in range(len(frames))]
+    shown = [frame.where(F.col(TAG).isin(tags)) for frame, tags in zip(frames, wanted, strict=True) if tags]
+    return shown, len(found) - len(chosen)
 
 
 def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: int) -> tuple[tuple[SourceRow, ...], int]:

@@ -142,6 +142,20 @@ def recorded_files(location: str, fingerprint: str) -> tuple[ListedFile, ...]:
     return found
 
 
+def check_files(places: Sequence[str], fingerprint: str) -> None:
+    """Raises SnapshotError where some files, as a micro-batch read them, are not those any more that a fingerprint stands for."""
+    paths = [local_path(place) for place in places]
+    local = [path for path in paths if path is not None]
+    if len(local) < len(paths):
+        raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
+    for real in (False, True):  # capture follows links
+        with _told_as(places[0], "cannot be listed"):
+            files = [file for path in local for file in listed(path.resolve() if real else path, False) if file.size]
+        if fingerprint_of(files).partition(":")[2] == fingerprint.partition(":")[2]:
+            return
+    raise SnapshotError(CHANGED)
+
+
 class _Files:
     """Files as they are now, with the fingerprint that capture would give them; None where it cannot be told."""
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructType
@@ -173,20 +176,43 @@ class _Found:
         self.files = int(snapshot.numOfFiles())
         self.bytes = int(snapshot.sizeInBytes())
 
-    def frame_of(self, paths: list[str], frame: DataFrame) -> DataFrame:
-        """The rows that the version has of some of its files. (Delta does not leave files out by a condition on `_metadata`.)"""
+    def frame_of(self, paths: Collection[str], frame: DataFrame) -> tuple[DataFrame, int]:
+        """The rows that the version has of some of its files, and how many of these it has. (Delta does not leave files out by a condition on
+        `_metadata`.)"""
         spark = frame.sparkSession
         jvm = spark._jvm
         assert jvm is not None
-        adds = self._snapshot.allFiles().filter(F.col("path").isin(*paths)._jc).collect()
+        with _among(spark, paths) as named:
+            adds = self._snapshot.allFiles().filter(named._jc).collect()
+        count = len(adds)
         adds = jvm.scala.collection.immutable.ArraySeq.unsafeWrapArray(adds)
-        return DataFrame(
+        rows = DataFrame(
             self._snapshot.deltaLog().createDataFrame(self._snapshot, adds, False, jvm.scala.Option.empty()), spark
         )
+        return rows, count
 
 
-def frame_of_files(frame: DataFrame, location: str, paths: list[str]) -> DataFrame:
-    """Of a frame of a version of a Delta table the rows of some of its files, by their paths in its log."""
+@contextmanager
+def _among(spark: SparkSession, paths: Collection[str]) -> Iterator[SparkColumn]:
+    """That a file is one of these. Many are a table of their own: named one by one they would be a condition of that size."""
+    if len(paths) <= _NAMED:
+        yield F.col("path").isin(*paths)
+        return
+    view = f"spark_lineage_files_{uuid4().hex}"
+    spark.createDataFrame(pa.table({"path": pa.array(sorted(paths), pa.string())})).createGlobalTempView(view)
+    try:
+        yield F.expr(f"path IN (SELECT path FROM global_temp.{view})")  # the table's log has a session of its own
+    finally:
+        spark.catalog.dropGlobalTempView(view)
+
+
+def frame_of_files(frame: DataFrame, location: str, paths: Collection[str]) -> DataFrame:
+    """Of a frame of a version of a Delta table the rows of some of its files, by their paths in its log: of those that it has."""
+    return files_of(frame, location, paths)[0]
+
+
+def files_of(frame: DataFrame, location: str, paths: Collection[str]) -> tuple[DataFrame, int]:
+    """The same, and how many of them it has."""
     return _version_read(frame, location).frame_of(paths, frame)
 
 
@@ -242,7 +268,7 @@ def _sums_by_file(
     if not wanted:
         return {}
     if len(wanted) < len(table.files) and len(wanted) <= _NAMED:
-        frame = found.frame_of([file.path for file in wanted.values()], frame)
+        frame, _ = found.frame_of([file.path for file in wanted.values()], frame)
     place = F.col("_metadata.file_path").alias("place")
     hashed = frame.select(place, *row_hashes(columns)).groupBy("place").agg(*aggregates())
     told = {local_place(row["place"]): sums_from(row) for row in _rows(hashed)}

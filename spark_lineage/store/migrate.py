@@ -117,7 +117,10 @@ def _replays(location: str) -> None:
     create_table(location, TABLES["replays"])
 
 
-def _commands(location: str) -> None:
+def _sampled_tables_and_commands(location: str) -> None:
+    add_columns(location, "outputs", "sample_column", "sample_fraction", "sample_key")
+    add_columns(location, "row_lineage", "table_id", "sample_id")
+    add_columns(location, "row_samples", "sample_id")
     add_columns(location, "runs", "command", "working_directory")
 
 
@@ -138,5 +141,10 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(7, "the tables row_lineage and row_samples", _row_samples),
     Step(8, "the table replays", _replays),
-    Step(9, "runs.command and working_directory", _commands),
+    Step(
+        9,
+        "outputs.sample_column, sample_fraction and sample_key; row_lineage.table_id and sample_id; row_samples.sample_id; "
+        "runs.command and working_directory",
+        _sampled_tables_and_commands,
+    ),
 )

@@ -129,6 +129,29 @@ class Store:
 
         return self._commit(table, transaction, commit)
 
+    def append_unless(
+        self, table: str, rows: Sequence[Any], application: str, there: Callable[[pa.Table], bool], filter: str
+    ) -> int:
+        """Rows written: all, or 0 where `there` says of the rows for which `filter` holds that they need not be. Raises StoreError.
+
+        Of several that do so at once for one `application` Delta lets one commit, and the others look again.
+        """
+
+        def commit(handle: DeltaTable) -> int:
+            if there(scan(handle, TABLES[table], filter=filter)):
+                return 0
+            number = handle.transaction_version(application)
+            write_deltalake(
+                handle,
+                arrow_of(TABLES[table], rows),
+                mode="append",
+                writer_properties=_small_file(TABLES[table]),
+                commit_properties=_commit_properties(Transaction(application, 0 if number is None else number + 1)),
+            )
+            return len(rows)
+
+        return self._commit(table, None, commit)
+
     def remove(self, table: str, predicate: str) -> int:
         """Rows that were taken away: those for which the SQL condition holds. Raises StoreError."""
 

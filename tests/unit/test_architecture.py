@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": FOUNDATION | {"model", "store", "query"},
     "capture": FOUNDATION | {"model_marks", "sample_marks"},
     "snapshot": (CORE - {"ingest"}) | {"capture"},
-    "replay": CORE | {"capture", "snapshot"},
+    "replay": CORE | {"capture", "snapshot", "sample_marks"},
     "rows": CORE | {"capture", "snapshot", "replay", "sample_marks"},
     "doctor": CORE | {"capture"},
     "render": CORE | {"doctor", "snapshot", "rows", "replay"},

@@ -31,6 +31,8 @@ public final class Bridge extends SparkListener {
     private volatile String failure;
     private Inline inline;
     private org.apache.spark.sql.ExperimentalMethods summing;
+    final KeyColumn keys;
+    private org.apache.spark.sql.ExperimentalMethods telling;
 
     /** `options` has text values; the names are in capture/attach.py. Throws when the inbox cannot be written. */
     public Bridge(SparkContext context, Map options) throws Exception {
@@ -41,6 +43,7 @@ public final class Bridge extends SparkListener {
         this.open = new Open(worker);
         this.drops = new BusDrops(context, QUEUE);
         this.streams = new Streams(worker);
+        this.keys = new KeyColumn(context, options, worker.reasons);
     }
 
     /** Starts listening, on a queue of its own. Returns a warning, or null. */
@@ -104,6 +107,7 @@ public final class Bridge extends SparkListener {
             return;
         }
         one.nested = open.takeNested(id);
+        one.keys = keys.take(id.longValue());
         Long named = start.namedRoot();
         one.commits = named == null || named.equals(id) ? commits.take(id.longValue()) : commits.takeEnded(named.longValue(), open);
         if (!streams.takes(one)) {
@@ -154,6 +158,15 @@ public final class Bridge extends SparkListener {
         inline = new Inline(context, reasons());
         inline.into(methods);
         summing = methods;
+    }
+
+    /** From now on the rows that this session writes to Delta tables have the column of `rows.column`, where it is set. */
+    public void tellKeys(org.apache.spark.sql.ExperimentalMethods methods) {
+        if (telling != null) {
+            keys.outOf(telling);
+        }
+        keys.into(methods);
+        telling = methods;
     }
 
     Reasons reasons() {
@@ -223,6 +236,10 @@ public final class Bridge extends SparkListener {
         if (inline != null) {
             inline.outOf(summing);
         }
+        keys.stop();
+        if (telling != null) {
+            keys.outOf(telling);
+        }
         streams.settle(0L);
         drops.count(worker, open);
         worker.end(error, true, timeoutMillis);
@@ -258,6 +275,8 @@ public final class Bridge extends SparkListener {
         final Ended end;
         List nested;
         List commits;
+        /** What became of `rows.column` in its writes; null where nothing did. */
+        List keys;
         /** Of a stream's micro-batch; null for anything else. */
         Batch batch;
 

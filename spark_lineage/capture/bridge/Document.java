@@ -101,6 +101,7 @@ final class Document {
         incomplete.addAll(redaction.cuts);
         partial = !incomplete.isEmpty();
         executable.write(out, one, analyzed, isWrite, header, begun, incomplete);
+        KeyColumn.write(out, one.keys, redaction, incomplete);
         if (redaction.literals.taken() > 0 || one.batch != null && one.batch.redacted) {
             incomplete.add("literals are redacted: it cannot be run again");
         }

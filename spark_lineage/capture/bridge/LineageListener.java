@@ -21,6 +21,8 @@ public final class LineageListener extends SparkListener {
 
     private SparkContext context;
     private Bridge bridge;
+    /** Whether the rows that are written are summed. */
+    boolean sums;
     private String runId;
     private String jobName;
     private String inbox;
@@ -67,7 +69,8 @@ public final class LineageListener extends SparkListener {
         bridge = new Bridge(context, forBridge);
         try {
             bridge.start(start.json());
-            if (options.flag("snapshots.inline")) {
+            sums = options.flag("snapshots.inline");
+            if (sums || bridge.keys.isOn()) {
                 Sessions.extend(context.conf());
             }
             launch.tell(folder, inbox, options.text("store"));

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from captured import documents, executions, versions_read, versions_written
+from deltalake import DeltaTable
 
 import spark_lineage
 from spark_lineage.capture import jar, orchestrators
@@ -97,7 +98,7 @@ def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[s
     assert (recorded.job_name, recorded.status, recorded.executions) == ("ids_by_sql", "succeeded", 3)
 
 
-def test_rows_are_summed_in_every_session(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_rows_are_summed_and_get_their_keys_in_every_session(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
     """Also in those of `newSession()`, and once where Python asks for it, too."""
     program = tmp_path / "job.py"
     program.write_text(
@@ -113,7 +114,8 @@ def test_rows_are_summed_in_every_session(with_jar: Callable[..., list[str]], tm
         "    frame.write.format('delta').save(sys.argv[1] + '/' + name)\n"
         "spark.stop()\n"
     )
-    more = {"spark.lineage.snapshots.inline": "true"}
+    more = {"snapshots.inline": "true", "rows.column": "_key", "rows.sample": "1", "rows.key": "id"}
+    more = {f"spark.lineage.{name}": value for name, value in more.items()}
     run([str(BIN / "spark-submit"), *with_jar(tmp_path / "inbox", **more), str(program), str(tmp_path)], tmp_path)
     ingest(str(tmp_path / "inbox"), str(tmp_path / "store"), snapshots=Policy("outputs", Limits(), 0))
     store = Store.open(tmp_path / "store")
@@ -121,6 +123,14 @@ def test_rows_are_summed_in_every_session(with_jar: Callable[..., list[str]], tm
     assert {name: (one.method, one.row_count) for name, one in taken.items()} == dict.fromkeys(
         ("first", "new", "joined"), ("inline", 8)
     )
+    told = {
+        row["name"].rsplit("/", 1)[1]: row["sample_column"]
+        for row in store.arrow("outputs", ["name", "sample_column"]).to_pylist()
+    }
+    assert told == dict.fromkeys(("first", "new", "joined"), "_key")
+    for name in (*told, "off"):
+        columns = [field.name for field in DeltaTable(str(tmp_path / name)).schema().fields]
+        assert columns == (["id", "r"] if name == "off" else ["id", "r", "_key"]), name
     for name, one in taken.items():
         assert one.checksum == take(Store.open(tmp_path / "other", create=True), str(tmp_path / name)).checksum
 

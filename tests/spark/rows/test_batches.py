@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,3 +155,37 @@ def test_what_batches_made_of_a_row(recorded: Recorded) -> None:
         ("running", 1): [{"id": 6, "k": 0}],
     }
     assert {hop.source.count for hop in found} == {1}
+
+
+def test_what_a_batch_made_of_a_row_of_a_file(recorded: Recorded) -> None:
+    """Each batch is known to have read the file that it reads again; not so once that has changed."""
+    lineage = spark_lineage.open(recorded.root / "store")
+
+    def made() -> dict[int | None, tuple[str | None, tuple[str, ...], list[Any]]]:
+        found: tuple[ForwardHop, ...] = lineage.trace(
+            str(recorded.root / "raw"), where="id IN (20, 77)", forward=True, history=True, spark=recorded.spark
+        )  # type: ignore[assignment]
+        return {
+            hop.target.version: (hop.completeness, hop.reasons, [row.values["more"] for row in hop.target.rows])
+            for hop in found
+            if hop.target is not None and hop.target.rows
+        }
+
+    (version, found) = next(iter(made().items()))
+    assert found == ("exact", (), [21])
+    (hop,) = recorded.trace("read", "more = 21")
+    assert hop.witness is not None
+    assert (hop.witness.completeness, hop.witness.reasons) == ("exact", ())
+    file = recorded.root / "raw" / "2.csv"
+    before, told = file.read_text(), file.stat()
+    try:
+        file.write_text(before + "7,new\n")
+        completeness, reasons, values = made()[version]
+        assert (completeness, values) == ("partial", [21])
+        assert "may not be what was read then" in reasons[0]
+        (hop,) = recorded.trace("read", "more = 21")
+        assert hop.witness is not None
+        assert hop.witness.completeness == "superset"
+    finally:
+        file.write_text(before)
+        os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from spark_lineage.rows.identity import identified
+from spark_lineage.rows.lifetimes import Log
 from spark_lineage.rows.local import local_frame
+from spark_lineage.rows.places import in_some, telling
 from spark_lineage.rows.tracing import MOST, follow
+from spark_lineage.snapshot import with_spark
+from spark_lineage.snapshot.delta import resolved
+from spark_lineage.snapshot.with_spark import files_of, local_place
 
 ODD = ("plain", "a b", "100%", "x/y", "ü", "a#b?c", "a+b&c", "q'r", "%20")
 
@@ -30,3 +35,62 @@ def test_the_files_are_told_by_their_paths(kind: str, most: int, spark: Any, tmp
     assert count == len(ODD)
     assert {row.values["n"]: row.file for row in told} == wanted
     assert {row.position for row in told} == {0}
+
+
+@pytest.fixture(scope="module")
+def alike(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A table in each of whose folders there is a file of the same name, as CONVERT TO DELTA finds them; with a row for each."""
+    place = tmp_path_factory.mktemp("alike") / "odd %41 ü+"
+    values = ", ".join(f"({at}, '{value.replace(chr(39), chr(92) + chr(39))}')" for at, value in enumerate(ODD))
+    made = spark.sql(f"SELECT /*+ COALESCE(1) */ * FROM VALUES {values} AS v(n, p)")
+    made.write.partitionBy("p").parquet(str(place))
+    for file in place.glob("p=*/*.parquet"):
+        file.rename(file.with_name("same a+b.parquet"))
+    for file in place.glob("p=*/.*.crc"):
+        file.unlink()
+    spark.sql(f"CONVERT TO DELTA parquet.`{place}` PARTITIONED BY (p STRING)")
+    return str(place)
+
+
+def test_files_of_one_name_in_several_folders(alike: str, spark: Any) -> None:
+    rows = spark.read.format("delta").load(alike)
+    log = Log(alike)
+    every = log.files(0)
+    assert len({place.rsplit("/", 1)[1] for place in every}) == 1
+    wanted = {local_place(row["file"]): row["n"] for row in rows.selectExpr("n", "_metadata.file_path AS file").collect()}
+    assert wanted.keys() == every
+    told = identified(rows, 0)
+    for place, number in wanted.items():
+        assert [row["n"] for row in in_some(told, "__lineage_leaf_0.file", {place}, every).collect()] == [number]
+        others = in_some(told, "__lineage_leaf_0.file", every - {place}, every)
+        assert {row["n"] for row in others.collect()} == {*wanted.values()} - {number}
+    assert in_some(told, "__lineage_leaf_0.file", every, every).count() == len(ODD)
+    assert in_some(told, "__lineage_leaf_0.file", set(), every).count() == 0
+    some = set(sorted(every)[:3])
+    beside, there, more = telling(rows, "_metadata.file_path", some, every)
+    found = {row["n"]: row["t"] for row in beside.select("n", there.alias("t")).collect()}
+    assert found == {number: place in some for place, number in wanted.items()}
+    assert beside.drop(*more).columns == rows.columns
+
+
+@pytest.mark.parametrize("named", [500, 1])
+def test_the_rows_of_some_files_by_their_paths_in_the_log(
+    named: int, alike: str, spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_spark, "_NAMED", named)
+    rows = spark.newSession().read.format("delta").load(alike)
+    paths = {resolved(alike, held.path): held.path for held in Log(alike).delta.held}
+    wanted = {local_place(row["file"]): row["n"] for row in rows.selectExpr("n", "_metadata.file_path AS file").collect()}
+    some = sorted(paths)[2:5]
+    found, count = files_of(rows, alike, [*(paths[place] for place in some), "p=none/same.parquet"])
+    assert (count, found.columns) == (3, rows.columns)
+    assert {row["n"] for row in found.collect()} == {wanted[place] for place in some}
+    assert not [view for view in spark.catalog.listTables("global_temp") if view.name.startswith("spark_lineage")]
+
+
+def test_many_files_are_no_large_condition(spark: Any, alike: str) -> None:
+    every = {f"/lake/{number}.parquet" for number in range(5_000)}
+    rows = identified(spark.read.format("delta").load(alike), 0)
+    few = in_some(rows, "__lineage_leaf_0.file", set(sorted(every)[:2_000]), every)
+    assert few.count() == 0
+    assert len(few._jdf.queryExecution().optimizedPlan().toString()) < 20_000

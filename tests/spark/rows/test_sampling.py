@@ -86,6 +86,15 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         ).save(str(root / "above"))
         read.where("id < 40").select("id", "amount").coalesce(1).write.format("delta").save(str(root / "moved"))
         spark.sql(f"UPDATE delta.`{root}/moved` SET amount = 0 WHERE id IN (3, 5)")
+        twins = f"delta.`{root}/twins`"
+        spark.sql(
+            f"CREATE TABLE {twins} USING delta AS SELECT /*+ COALESCE(1) */ * FROM VALUES (1, 10), (1, 20), (2, 20), (3, 30), (4, 40) AS t(id, amount)"
+        )
+        spark.sql(f"UPDATE {twins} SET amount = 20 WHERE amount = 10")
+        spark.sql(
+            f"MERGE INTO {twins} t USING (SELECT * FROM VALUES (3, 31), (4, 40) AS s(id, amount)) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET *"
+        )
         spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
         skewed = spark.read.format("delta").load(str(root / "skewed"))
         spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
@@ -96,15 +105,18 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         spark.read.format("delta").load(str(root / "source")).write.format("delta").save(str(root / "of_source"))
         shutil.rmtree(root / "source")
         spark.range(3).withColumn("r", F.rand()).write.format("delta").save(str(root / "chance"))
+        spark.range(5).write.format("delta").save(str(root / "remade"))
         assert attachment.flush(60)
         detach(spark)
+        shutil.rmtree(root / "remade")
+        spark.range(5).write.format("delta").save(str(root / "remade"))
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
         assert report.quarantined == 0
         store = Store.open(str(root / "store"))
         settings = load(
             store=str(root / "store"),
             rows_sample=0.2,
-            rows_datasets="*/moved=1,*/days=1,*/above=1,*/chance=1,*/many=1,*/of_source=1",
+            rows_datasets="*/moved=1,*/twins=1,*/days=1,*/above=1,*/chance=1,*/many=1,*/of_source=1",
         )
         found = due(store, settings)
         list(take_samples(spark, store, found, Limits(key=str(root / "key"))))
@@ -205,12 +217,33 @@ def test_a_source_that_is_gone(taken: Taken) -> None:
     assert taken.rows("of_source", version=0) == ()
 
 
+def test_a_table_that_was_made_again_under_its_name(taken: Taken) -> None:
+    assert "is another table now" in (taken.of("remade").reason or "")
+    assert taken.rows("remade", version=0) == ()
+
+
 def test_of_an_update_the_rows_that_it_changed(taken: Taken) -> None:
     sample = taken.of("moved", 1)
     assert (sample.reason, sample.rows_chosen, sample.rows_exact) == (None, 2, 2), "not those that it wrote again"
     rows = taken.rows("moved", version=1)
     assert {(Path(str(one.source_name)).name, one.source_version) for one in rows} == {("moved", 0)}
     assert len(rows) == 2
+
+
+def test_rows_that_a_command_made_and_that_were_there_before(taken: Taken) -> None:
+    """Which of the two a row is is not known; what was only written again is of the version before."""
+    updated, merged = taken.of("twins", 1), taken.of("twins", 2)
+    assert (updated.reason, updated.rows_chosen, updated.rows_superset) == (None, 1, 1)
+    assert updated.reasons is not None
+    assert "version 0 has rows that are equal to some that UPDATE made" in updated.reasons[0]
+    (row,) = taken.rows("twins", version=1)
+    assert (row.completeness, Path(str(row.source_name)).name, row.source_version) == ("superset", "twins", 0)
+    hops = spark_lineage.open(taken.root / "store").trace(
+        str(taken.root / "twins"), where="id = 1", version=1, spark=taken.spark
+    )
+    made = [hop.witness for hop in hops if hop.witness is not None and hop.written_version == 1]
+    assert {(one.completeness, row.values["amount"]) for one in made for row in one.sources[0].rows} == {("superset", 10)}
+    assert (merged.reason, merged.rows_chosen, merged.rows_exact, merged.rows_superset) == (None, 2, 1, 1)
 
 
 def test_rows_that_a_plan_does_not_give_again_are_not_made_up(taken: Taken) -> None:

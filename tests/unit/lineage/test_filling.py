@@ -56,6 +56,17 @@ def test_a_document_that_tells_nothing_of_the_table_has_edges_for_what_is_given_
     ]
 
 
+def test_the_column_with_the_keys_of_samples_comes_from_the_key() -> None:
+    content = _captured("insert_filled")
+    path = _commit(content)["path"]
+    _commit(content)["columns"].append(["_lineage", "bigint", True])
+    before = _described(content)["edges"]
+    content["sample_columns"] = [{"path": path, "column": "_lineage", "fraction": "0.1", "key": ["order_id"]}]
+    after = _described(content)["edges"]
+    assert set(before) - set(after) == {"_lineage <- literal DIRECT IDENTITY"}, "without it: NULL"
+    assert set(after) - set(before) == {"_lineage <- orders.order_id DIRECT TRANSFORMATION masked"}
+
+
 def _captured(case: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((TESTS / "plans" / case / "plan.json").read_bytes())
     return content

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store.made import execution, output, row_sample
+from store.made import at, execution, output, row_sample
 
 from spark_lineage.config import Settings, load
 from spark_lineage.errors import ConfigError
 from spark_lineage.model import Plan, PlanOperator, Run
+from spark_lineage.query.moment import beginning
 from spark_lineage.rows.due import Wishes, due
 from spark_lineage.sample_marks import Sample, alias_of, bound_of, fraction_of
 from spark_lineage.store.tables import Store
@@ -29,7 +30,7 @@ def settings(tmp_path: Path, **options: Any) -> Settings:
 
 def written(store: Store, execution_id: str, name: str, version: int = 0, **values: Any) -> None:
     made = {"table_id": f"id of {name}", "delta_version": version, "write_mode": "append", **values}
-    store.append("outputs", [output(execution_id, name, **made)], None)
+    store.append("outputs", [output(execution_id, name, made.pop("minutes", 0), **made)], None)
 
 
 def found(store: Store, wanted: Settings, again: bool = False) -> list[tuple[str, int, float]]:
@@ -90,9 +91,26 @@ def test_what_was_taken_is_not_due(store: Store, tmp_path: Path) -> None:
     )
     wanted = settings(tmp_path, rows_sample=1)
     assert found(store, wanted) == [("c", 0, 1.0)]
-    assert found(store, wanted, again=True) == [("b", 0, 1.0), ("c", 0, 1.0)]
+    assert found(store, wanted, again=True) == [("c", 0, 1.0), ("b", 0, 1.0)], "what was tried comes after the others"
     store.append("row_samples", [row_sample("e", 2, table_id="id of b", name="b")], None)
     assert found(store, wanted, again=True) == [("c", 0, 1.0)]
+
+
+def test_the_newer_ones_and_so_many_of_them(store: Store, tmp_path: Path) -> None:
+    for day in range(4):
+        written(store, "e", f"/lake/{day}", minutes=day * 1440)
+    wanted = settings(tmp_path, rows_sample=1)
+    assert [one.name for one in due(store, wanted, limit=2)] == ["/lake/0", "/lake/1"]
+    assert [one.name for one in due(store, wanted, since=at(1440))] == ["/lake/1", "/lake/2", "/lake/3"]
+    assert [one.name for one in due(store, wanted, since=at(1441), limit=1)] == ["/lake/2"]
+    assert beginning("2026-03-02") == at(1440)
+    assert beginning("2026-03-02 12:30") == at(1440 + 750)
+
+
+def test_what_the_rows_themselves_tell_comes_before_the_options(store: Store, tmp_path: Path) -> None:
+    written(store, "e", "/lake/told", sample_column="_lineage", sample_fraction=0.25, sample_key=("id",))
+    (one,) = due(store, settings(tmp_path, rows_sample=0.5, rows_per_row=9, rows_key="other"))
+    assert one.sample == Sample(0.25, 9, "_lineage", ("id",))
 
 
 @pytest.mark.parametrize("text", ["orders", "=0.1", "orders=", "orders=2", "orders=-1", "orders=all"])

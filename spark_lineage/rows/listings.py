@@ -1,0 +1,76 @@
+"""Files without versions that a plan reads, held against the listing that was recorded when they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..errors import SnapshotError
+from ..lineage.naming import DatasetKey, exact_place
+from ..model import ExecutableLeaf
+from ..replay.executables import Found
+from ..snapshot.delta import absolute
+from ..snapshot.unversioned import check_files, recorded_files
+from ..store.tables import Store, literal
+
+
+@dataclass(frozen=True)
+class Held:
+    """`known`: the numbers of the leaves of which a listing is recorded. `changed`: why what they read may not be what was read then."""
+
+    known: frozenset[int]
+    changed: tuple[str, ...]
+
+
+def held(store: Store, found: Found) -> Held:
+    """Of all of a plan's leaves that read files. Those of a micro-batch are some files of the dataset: the listing is of these."""
+    leaves = [leaf for leaf in found.executable.leaves if leaf.kind == "files" and leaf.paths]
+    condition = f"execution_id = {literal(found.executable.execution_id)} and fingerprint is not null"
+    rows = store.arrow("inputs", ["namespace", "name", "fingerprint"], condition).to_pylist() if leaves else []
+    of: dict[DatasetKey, str] = {(row["namespace"], row["name"]): row["fingerprint"] for row in rows}
+    with_state = any((command or {}).get("stateful") for command in found.commands)
+    known, told = set[int](), dict[str, str]()
+    for leaf in leaves:
+        keys = {exact_place(absolute(path)).key for path in leaf.paths}
+        if wholes := keys & of.keys():
+            for key in wholes:
+                _hold(told, key[1], partial(recorded_files, key[1], of[key]))
+            if keys <= of.keys():
+                known.add(leaf.number)
+        elif (
+            not with_state and (folder := _folder(keys, of)) is not None
+        ):  # with a state files of earlier batches are among them
+            places = [absolute(path) for path in leaf.paths]
+            _hold(told, folder[1], partial(check_files, places, of[folder]))
+            known.add(leaf.number)
+    return Held(frozenset(known), tuple(told.values()))
+
+
+def changed_since(store: Store, found: Found) -> tuple[str, ...]:
+    """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
+    return held(store, found).changed
+
+
+def is_within(path: str, folder: DatasetKey) -> bool:
+    namespace, name = exact_place(absolute(path)).key
+    return namespace == folder[0] and name.startswith(f"{folder[1].rstrip('/')}/")
+
+
+def reads_of(leaf: ExecutableLeaf, folder: DatasetKey) -> bool:
+    """Whether a leaf reads some files of a folder, as a micro-batch does."""
+    return leaf.kind == "files" and bool(leaf.paths) and all(is_within(path, folder) for path in leaf.paths)
+
+
+def _folder(keys: set[DatasetKey], of: Mapping[DatasetKey, str]) -> DatasetKey | None:
+    """The one dataset within which all of these files are."""
+    fits = [one for one in of if all(key[0] == one[0] and key[1].startswith(f"{one[1].rstrip('/')}/") for key in keys)]
+    return max(fits, key=lambda one: len(one[1]), default=None)
+
+
+def _hold(told: dict[str, str], name: str, check: Any) -> None:
+    try:
+        check()
+    except SnapshotError as error:
+        told[name] = f"what is read of {name} may not be what was read then: {error}"
