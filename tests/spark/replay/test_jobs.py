@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -204,3 +205,99 @@ def test_what_cannot_be_begun(nightly: str, lake: Lake) -> None:
     replay = Store.open(lake.store).arrow("replays").to_pylist()
     if replay:
         assert "is a replay" in refused(replay[0]["replay_id"], "--job")
+
+
+@pytest.mark.soak
+def test_strict(lake: Lake, nightly: str) -> None:
+    """Files and connections of a job's own are refused, in its workers too, and said even where the job catches that."""
+    run = lake.record("leaking_job.py")
+    for name in ("by_the_driver", "by_a_worker"):
+        (lake.path / name).unlink()
+    code, verdicts, err = lake.replay(run, "--strict")
+    assert code == 0, err[-3000:]  # the table was written before
+    assert told(verdicts) == [("leaked", "identical")]
+    assert f"refused: writing the file {lake.path}/by_the_driver" in err
+    assert f"refused: writing the file {lake.path}/by_a_worker" in err
+    assert "the job ended with exit code 1" in err
+    code, verdicts, err = lake.replay(run, "--strict", "--", *lake.submit("leaking_job.py", "quietly"))
+    assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]
+    assert "refused: a connection to ('192.0.2.1', 80)" in err
+    assert not (lake.path / "by_the_driver").exists()
+
+
+@pytest.mark.soak
+def test_the_code_of_then(lake: Lake, nightly: str, tmp_path: Path) -> None:
+    """The job lies in a repository, and has changed since: it is run as it was."""
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    program = tmp_path / "job.py"
+    text = (PROGRAMS / "nightly_job.py").read_text()
+    program.write_text(text)
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "then")
+    command = lake.submit("nightly_job.py")
+    command[command.index(str(lake.folder / "programs" / "nightly_job.py"))] = str(program)
+    done = lake.cli("run", "--", *command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = str(spark_lineage.open(lake.store).runs()[0].run_id)
+    program.write_text(text.replace("* 2", "* 3"))
+    git("commit", "-qam", "now")
+    code, verdicts, err = lake.replay(run)
+    assert (code, {one["verdict"] for one in verdicts}) == (0, {"identical"}), err[-3000:]
+    code, verdicts, err = lake.replay(run, "--", *command)
+    different = [one for one in verdicts if one["verdict"] == "different"]
+    assert [(one["name"].rsplit("/", 1)[-1], one["columns"]) for one in different] == [("out", ["twice"])], err[-3000:]
+    assert [cause.split(":")[0] for cause in different[0]["causes"]] == ["changed code"]
+
+
+@pytest.mark.soak
+def test_other_settings_are_named(lake: Lake, nightly: str) -> None:
+    command = lake.submit("nightly_job.py", "other", conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
+    _, verdicts, err = lake.replay(nightly, "--", *command)
+    causes = verdicts[0]["causes"]
+    assert any(one.startswith("changed configuration: spark.sql.session.timeZone was") for one in causes), (causes, err[-3000:])
+
+
+@pytest.mark.soak
+def test_tables_by_their_names(spark: Any, spark_settings: dict[str, str], tmp_path: Path) -> None:
+    """In a Hive catalog of its own, which is not touched either, though the job drops a table and makes another of that name."""
+    warehouse = Lake(spark, spark_settings, tmp_path)
+    warehouse.record("warehouse_job.py", "make")
+    run = warehouse.record("warehouse_job.py")
+    _, verdicts, err = warehouse.replay(run)
+    told_here = [(one["label"], one["verdict"]) for one in verdicts]
+    assert ("marts.counts", "identical") in told_here, err[-3000:]
+    assert ("marts.top", "identical") in told_here, err[-3000:]
+
+
+@pytest.mark.soak
+def test_a_full_scratch_place(nightly: str, lake: Lake, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=70m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        (small / "ballast").write_bytes(bytes(10 * 1024 * 1024))
+        done = lake.cli("replay", nightly, "--job", "--scratch", str(small))
+        assert (done.returncode, "is full" in done.stderr) == (2, True), done.stderr
+        (small / "ballast").unlink()
+        before = digest(lake.path)
+        filling = lake.start("replay", nightly, "--job", "--json", "--scratch", str(small))
+        deadline = time.monotonic() + 120
+        while not list(small.glob("*/job.log")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with (small / "ballast").open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1024 * 1024))
+        out, err = filling.communicate(timeout=TIMEOUT)
+        assert filling.returncode == 2, err[-3000:]
+        assert [one["verdict"] for one in json.loads(out)] == ["not_replayable"] * len(WRITTEN) if out else "full" in err
+        assert [path.name for path in small.iterdir()] == ["ballast"]
+        assert digest(lake.path) == before
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
