@@ -1,0 +1,80 @@
+"""The world that a job finds when it is run again, as the overlay is told of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from replay.lakes import NOW, Lake
+from store.made import output
+
+from spark_lineage.errors import ExecutableError
+from spark_lineage.replay.inputs import Missing
+from spark_lineage.replay.world import World, world_of
+
+RUN = "0001-run"
+
+
+@pytest.fixture
+def lake(tmp_path: Path, empty_store: Path) -> Lake:
+    return Lake(tmp_path, empty_store)
+
+
+def world(lake: Lake, **catalog: str) -> World:
+    return world_of(
+        lake.store, [RUN], NOW, lake.root / "copies", {key.replace("_", "."): value for key, value in catalog.items()}
+    )
+
+
+def rules(lake: Lake, found: World) -> list[tuple[str, ...]]:
+    """Of tables, by their names."""
+    words = ("delta", "absent", "asis", "copy")
+    return [(word, place.removeprefix(f"file:{lake.root}/"), *more) for word, place, *more in found.lines if word in words]
+
+
+def test_the_versions_that_it_met_first(lake: Lake) -> None:
+    """What it read as it was read, what it wrote as it was before, what it made not at all; and all that others did later is hidden."""
+    for _ in range(3):
+        lake.table("source")
+    lake.table("target")
+    lake.job("target", "source", run=RUN)
+    lake.job("made", "target", run=RUN)
+    lake.job("target", "made", run=RUN)
+    for name in ("source", "target", "made"):
+        lake.table(name)
+    found = world(lake)
+    assert sorted(rules(lake, found)) == [("absent", "made"), ("delta", "source", "2"), ("delta", "target", "0")]
+    assert found.doubts == []
+    assert {key[1].rsplit("/", 1)[-1]: version for key, version in found.at.items()} == {"source": 2, "target": 0, "made": -1}
+    assert ("moment", str(int(NOW.timestamp() * 1000))) in found.lines
+
+
+def test_what_others_wrote_meanwhile(lake: Lake) -> None:
+    lake.table("source")
+    lake.job("one", "source", run=RUN)
+    lake.table("source")
+    lake.job("two", "source", run=RUN)
+    found = world(lake)
+    assert ("delta", "source", "0") in rules(lake, found)
+    (doubt,) = found.doubts
+    assert "read version 1" in doubt
+    assert "the replay has version 0 there" in doubt
+
+
+def test_what_is_gone(lake: Lake) -> None:
+    lake.table("source")
+    lake.job("one", "source", run=RUN)
+    shutil.rmtree(lake.place("source"))
+    with pytest.raises(Missing, match=r"version 0 of .*source, which it began with, is gone"):
+        world(lake)
+    lake.table("source")  # another one, under its name
+    with pytest.raises(Missing, match=r"version 0 of .*source, which it began with, is gone"):
+        world(lake)
+
+
+def test_what_is_no_file_is_refused(lake: Lake) -> None:
+    name = lake.job("one", run=RUN)
+    lake.store.append("outputs", [output(name, "shop.orders", namespace="postgres://db:5432", run_id=RUN)], None)
+    with pytest.raises(ExecutableError, match=r"it wrote to shop.orders .* would write there again"):
+        world(lake)
