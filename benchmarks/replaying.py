@@ -2,10 +2,13 @@
 
     python benchmarks/replaying.py check [--executions 10000] [--tables 20] [--versions 100]
     python benchmarks/replaying.py plan [--scale 0.1] [--out benchmarks/results/replaying.json]
+    python benchmarks/replaying.py world [--executions 50]
 
 `check`: over so many executions, each of which read one version of one of the tables and wrote another table; nothing is opened but the logs.
 `plan`: queries of TPC-H as CREATE TABLE AS, and each replayed: its time over that of the query with its write, and over that and the checksum of what it
 wrote (taken by Spark in a store of its own). The first query runs twice, the first time for the JVM.
+`world`: what the overlay is told before a job is run again, of a run of so many executions that each read and wrote a table of ten files: of a row each, and of a
+million. No Spark.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What replays take.")
-    parser.add_argument("what", choices=("check", "plan"))
+    parser.add_argument("what", choices=("check", "plan", "world"))
     parser.add_argument("--executions", type=int, default=10_000)
     parser.add_argument("--tables", type=int, default=20)
     parser.add_argument("--versions", type=int, default=100, help="of each table")
@@ -36,7 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lineage-replaying-") as folder:
-        figures = checked(Path(folder), arguments) if arguments.what == "check" else planned(Path(folder), arguments)
+        figures = {"check": checked, "plan": planned, "world": worlds}[arguments.what](Path(folder), arguments)
     figures |= {"cpus": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(figures))
     if arguments.out:
@@ -105,6 +108,75 @@ def checked(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "executions": len(found.executions), "runs": len(found.runs), "versions": found.versions, "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2), "replayable": sum(bool(one.replayable) for one in found.executions),
     }  # fmt: skip
+
+
+def worlds(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    executions = min(arguments.executions, 50)
+    sizes = (1, 1_000_000)
+    recorded = {rows: _recorded(folder / str(rows), rows, executions) for rows in sizes}
+    taken: dict[int, list[float]] = {rows: [] for rows in sizes}
+    for _ in range(5):  # in turns
+        for rows, store in recorded.items():
+            started = time.monotonic()
+            _world(store, folder)
+            taken[rows].append(time.monotonic() - started)
+    seconds = {rows: statistics.median(values) for rows, values in taken.items()}
+    return {
+        "executions": executions,
+        "seconds_by_rows_of_a_file": {str(rows): round(value, 3) for rows, value in seconds.items()},
+        "ratio": round(seconds[sizes[1]] / seconds[sizes[0]], 2),
+    }
+
+
+def _world(store: Any, folder: Path) -> None:
+    from spark_lineage.replay.world import world_of
+
+    found = world_of(store, ["run"], datetime.now(UTC), folder / "copies", {})
+    assert sum(line[0] in ("delta", "absent") for line in found.lines) == len(found.at) > 0
+
+
+def _recorded(folder: Path, rows: int, executions: int) -> Any:
+    """A store with one run: each execution reads a table and appends to another."""
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+
+    from spark_lineage.model import Dataset, Execution, Input, Output
+    from spark_lineage.store.tables import Store
+
+    folder.mkdir()
+    store, now = Store.open(folder / "store", create=True), datetime.now(UTC)
+    tables: list[Any] = []
+    for number in range(10):
+        place = str(folder / f"t{number}")
+        for _ in range(10):
+            write_deltalake(place, pa.table({"id": pa.array(range(rows), pa.int64())}), mode="append")
+        tables.append((place, str(DeltaTable(place).metadata().id)))
+        made = {"namespace": "file", "name": place, "table_id": tables[-1][1], "location": place}
+        store.upsert("datasets", [Dataset(**made, first_seen_at=now, last_seen_at=now)], None)
+    inputs, outputs, runs = [], [], []
+    for number in range(executions):
+        named = {"execution_id": f"run:{number}", "run_id": "run", "job_name": "job", "event_date": now.date()}
+        (read, read_id), (written, written_id) = tables[number % 10], tables[(number + 1) % 10]
+        runs.append(
+            Execution(
+                **named, sequence=number, sql_id=number, operation="append", status="succeeded", started_at=now, ended_at=now
+            )
+        )
+        inputs.append(Input(**named, event_time=now, namespace="file", name=read, table_id=read_id, delta_version=9))
+        outputs.append(
+            Output(
+                **named,
+                event_time=now,
+                namespace="file",
+                name=written,
+                table_id=written_id,
+                delta_version=10 + number // 10,
+                write_mode="append",
+            )
+        )
+    for table, values in (("executions", runs), ("inputs", inputs), ("outputs", outputs)):
+        store.append(table, values, None)
+    return store
 
 
 def planned(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -145,6 +147,34 @@ def test_what_the_jobs_wrote_has_a_checksum(home: Path) -> None:
         taken = kept[Path(table).name, newest.version()]
         assert taken.row_count == newest.to_pyarrow_dataset().count_rows()
         assert verify(store, taken, newest.table_uri).holds
+
+
+@pytest.mark.soak
+def test_the_jobs_are_run_again(home: Path, lineage: Lineage, rounds: int) -> None:
+    """As they are, on what they read then: features, a model with its predictions, and marts come out again, the first round's too, and nothing is touched."""
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file() and "lineage" not in path.parts}
+    found = {}
+    for run in lineage.runs():
+        command = [
+            sys.executable,
+            "-m",
+            "spark_lineage.cli",
+            "--store",
+            str(home / "lineage"),
+            "replay",
+            run.run_id,
+            "--job",
+            "--json",
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=15 * MINUTES, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        found[run.run_id] = [(one["label"], one["verdict"], one["reason"]) for one in json.loads(done.stdout)]
+        assert done.returncode == 0, (found[run.run_id], done.stderr[-3000:])
+    assert len(found) == 3 * rounds
+    assert {verdict for one in found.values() for _, verdict, _ in one} <= {"identical", "equivalent"}, found
+    after = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file() and "lineage" not in path.parts}
+    assert after == before
 
 
 @pytest.mark.soak

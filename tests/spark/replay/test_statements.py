@@ -94,3 +94,4 @@ spark.stop()
     found = list(spark_lineage.open(str(tmp_path / "store")).replay("last", spark=spark))
     assert [one.verdict for one in found[:5]] == ["identical"] * 5, found
     assert "was written by Spark 4.0" in str(found[0].reason)
+    assert any(cause.startswith("changed Spark version: it was written by 4.0") for cause in found[5].causes), found[5].causes
