@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ _NOT_AGAIN = (
     "spark.kubernetes.",
 )
 """Recorded settings that are not for the job of a replay."""
+_COURSE = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d (TRACE|DEBUG|INFO|WARN) ")
 _GRACE_SECONDS = 10.0
 
 
@@ -140,10 +142,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def last_words(log: Path, lines: int = 20) -> list[str]:
-    """The end of a job's output."""
+    """The end of a job's output, without what Spark says of its own course."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 65_536))
-        return file.read().decode("utf-8", "replace").splitlines()[-lines:]
+        file.seek(max(0, log.stat().st_size - 262_144))
+        said = file.read().decode("utf-8", "replace").splitlines()
+    return [line for line in said if not _COURSE.match(line)][-lines:]
 
 
 def _conf_before() -> Path:

@@ -105,7 +105,13 @@ def test_its_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     told: list[str] = []
     code = process.run(
-        Program((sys.executable, "-c", "print('x'); raise SystemExit(3)"), tmp_path), os.environ, log, told.append
+        Program(
+            (sys.executable, "-c", "print('x'); print('26/11/29 18:42:45 INFO SparkContext: stopped'); raise SystemExit(3)"),
+            tmp_path,
+        ),
+        os.environ,
+        log,
+        told.append,
     )
     assert (code, process.last_words(log)) == (3, ["x"])
     assert told[0].startswith("the job ended with exit code 3 after")
