@@ -20,6 +20,7 @@ def written(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wr
     with recorded(spark, tmp_path_factory.mktemp("ways"), _job) as found:
         yield found
     spark.sql("DROP TABLE IF EXISTS column_named")
+    spark.sql("DROP TABLE IF EXISTS column_plain")
 
 
 def _job(spark: Any, root: str) -> None:
@@ -45,6 +46,11 @@ def _job(spark: Any, root: str) -> None:
     spark.conf.set("spark.sql.sources.partitionOverwriteMode", "dynamic")
     spark.sql(f"INSERT OVERWRITE delta.`{root}/parts` BY NAME SELECT id, p, 'sql' AS name FROM delta.`{root}/ids` WHERE p = 2")
     spark.conf.unset("spark.sql.sources.partitionOverwriteMode")
+    spark.sql(f"CREATE TABLE column_plain (id BIGINT) USING delta LOCATION '{root}/plain'")
+    ids.select("id").write.format("delta").mode("overwrite").saveAsTable("column_plain")
+    spark.sql(f"CREATE OR REPLACE TABLE column_plain USING delta LOCATION '{root}/plain' AS SELECT id FROM delta.`{root}/ids`")
+    spark.sql(f"CREATE OR REPLACE TABLE delta.`{root}/replaced` USING delta AS SELECT id FROM delta.`{root}/ids`")
+    ids.select("id").writeTo(f"delta.`{root}/replaced`").using("delta").createOrReplace()
     # without the column
     delta().mode("append").save(f"{root}/there")
     delta().mode("overwrite").save(f"{root}/there")
@@ -72,7 +78,19 @@ def _job(spark: Any, root: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("saved", 0), ("named", 0), ("named", 1), ("named", 2), ("parts", 0), ("there", 5), ("cached", 0), ("batches", 0)],
+    [
+        ("saved", 0),
+        ("named", 0),
+        ("named", 1),
+        ("named", 2),
+        ("parts", 0),
+        ("there", 5),
+        ("cached", 0),
+        ("batches", 0),
+        ("plain", 2),
+        ("replaced", 0),
+        ("replaced", 1),
+    ],
 )
 def test_a_table_that_is_made_has_it(name: str, version: int, written: Written) -> None:
     rows = written.read(name, version)
@@ -119,7 +137,9 @@ def test_a_table_that_is_there_without_it_stays_so(written: Written) -> None:
         assert "the table is there without it, and the write does not replace its columns" in reason
         rows = written.read("there", version)
         assert (rows.columns, rows.count()) == (["id", "p", "name"], count)
-    assert written.outputs["there", 1].version_basis == "exact"
+    assert written.told("plain", 1)[0] is None
+    assert "does not replace its columns" in written.told("plain", 1)[1], "saveAsTable keeps them"
+    assert written.read("plain", 1).columns == ["id"]
 
 
 def test_what_is_left_alone(written: Written) -> None:

@@ -95,6 +95,7 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
             f"MERGE INTO {twins} t USING (SELECT * FROM VALUES (3, 31), (4, 40) AS s(id, amount)) s ON t.id = s.id "
             "WHEN MATCHED THEN UPDATE SET *"
         )
+        spark.sql(f"DELETE FROM {twins} WHERE id = 2")
         spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
         skewed = spark.read.format("delta").load(str(root / "skewed"))
         spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
@@ -244,6 +245,8 @@ def test_rows_that_a_command_made_and_that_were_there_before(taken: Taken) -> No
     made = [hop.witness for hop in hops if hop.witness is not None and hop.written_version == 1]
     assert {(one.completeness, row.values["amount"]) for one in made for row in one.sources[0].rows} == {("superset", 10)}
     assert (merged.reason, merged.rows_chosen, merged.rows_exact, merged.rows_superset) == (None, 2, 1, 1)
+    deleted = taken.of("twins", 3)
+    assert (deleted.reason, deleted.rows_chosen) == (None, 0), "it makes none"
 
 
 def test_rows_that_a_plan_does_not_give_again_are_not_made_up(taken: Taken) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from store.made import at, execution, output, row_sample
 
+from spark_lineage.cli import main
 from spark_lineage.config import Settings, load
 from spark_lineage.errors import ConfigError
 from spark_lineage.model import Plan, PlanOperator, Run
@@ -105,6 +107,17 @@ def test_the_newer_ones_and_so_many_of_them(store: Store, tmp_path: Path) -> Non
     assert [one.name for one in due(store, wanted, since=at(1441), limit=1)] == ["/lake/2"]
     assert beginning("2026-03-02") == at(1440)
     assert beginning("2026-03-02 12:30") == at(1440 + 750)
+
+
+def test_the_command_takes_nothing_that_is_older(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPARK_LINEAGE_ROWS_SAMPLE", "1")
+    written(store, "e", "/lake/old")
+    command = ["--store", store.location, "rows", "take", "--due", "--since"]
+    nothing = CliRunner().invoke(main, [*command, "2026-03-02"])
+    assert (nothing.exit_code, len(nothing.output.splitlines())) == (0, 1), "a header and no sample; no Spark is started"
+    wrong = CliRunner().invoke(main, [*command, "some day"])
+    assert (wrong.exit_code, "is no point in time" in " ".join(wrong.output.split())) == (2, True)
 
 
 def test_what_the_rows_themselves_tell_comes_before_the_options(store: Store, tmp_path: Path) -> None:
