@@ -15,10 +15,10 @@ REFUSED = "refused"
 """The file in the scratch place that says what was refused, a line each."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {
-    "os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 1, "os.truncate": 1, "os.link": 2, "os.symlink": 2, "os.chmod": 1, "os.chown": 1,
-    "os.utime": 1, "shutil.rmtree": 1, "shutil.move": 2,
+    "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.mkdir": ((0, 2),), "os.rename": ((0, 2), (1, 3)), "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),), "os.truncate": ((0, None),), "os.chmod": ((0, 2),), "os.chown": ((0, 3),), "os.utime": ((0, 3),),
 }  # fmt: skip
-"""Events that change files, with how many of their arguments are paths."""
+"""Events that change files: which arguments are paths, and the folders (as descriptors) that these are relative to. What shutil does ends in them."""
 _PROGRAMS = {"spark-submit", "git", "sh", "bash"}
 """Of Spark's own start, and what the recording of lineage asks (git). Shells: of Spark's `bin` alone."""
 _DEVICES = ("/dev/null", "/dev/tty", "/dev/shm/")
@@ -48,8 +48,9 @@ def refused(event: str, arguments: tuple[Any, ...], scratch: str) -> str | None:
         writes = isinstance(flags, int) and flags & _WRITES
         return f"writing the file {_text(path)}" if writes and _is_outside(path, scratch) else None
     if event in _CHANGES:
-        paths = [path for path in arguments[: _CHANGES[event]] if _is_outside(path, scratch)]
-        return f"{event} of {_text(paths[0])}" if paths else None
+        paths = [_placed(arguments, *where) for where in _CHANGES[event]]
+        outside = [path for path in paths if _is_outside(path, scratch)]
+        return f"{event} of {_text(outside[0])}" if outside else None
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1] if len(arguments) > 1 else None
         return f"a connection to {address}" if _is_far(address) else None
@@ -61,6 +62,18 @@ def refused(event: str, arguments: tuple[Any, ...], scratch: str) -> str | None:
     if event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
         return None if _is_of_spark(arguments) else f"the program {_text(arguments[0])}"
     return None
+
+
+def _placed(arguments: tuple[Any, ...], path: int, folder: int | None) -> Any:
+    """A path, in the folder that a descriptor stands for."""
+    given = arguments[path]
+    descriptor = arguments[folder] if folder is not None and folder < len(arguments) else -1
+    if isinstance(given, int) or not isinstance(descriptor, int) or descriptor < 0 or os.path.isabs(_text(given)):  # noqa: PTH117
+        return given
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{descriptor}"), _text(given))  # noqa: PTH115, PTH118
+    except OSError:
+        return given
 
 
 def _is_outside(path: Any, scratch: str) -> bool:

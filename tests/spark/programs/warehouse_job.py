@@ -1,4 +1,4 @@
-"""A job that knows its tables by their names alone, in a Hive catalog; `make` makes them first. The folder to work in is the argument."""
+"""A job that knows its tables by their names alone, in a Hive catalog; `make` makes them first, `drop` drops one. The folder to work in is the argument."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def main(folder: str, *otherwise: str) -> None:
         "INSERT OVERWRITE marts.counts SELECT name, count(*) AS n FROM raw_orders JOIN marts.customers USING (customer) GROUP BY name"
     )
     spark.sql("CREATE OR REPLACE TABLE marts.top USING delta AS SELECT name FROM marts.counts ORDER BY n DESC, name LIMIT 1")
-    spark.sql("DROP TABLE marts.customers")
-    spark.sql("CREATE TABLE marts.customers USING delta AS SELECT 1 AS x")
+    if "drop" in otherwise:
+        spark.sql("DROP TABLE marts.customers")
+        spark.sql("CREATE TABLE marts.customers USING delta AS SELECT 1 AS x")
 
 
 main(*sys.argv[1:])

@@ -34,6 +34,7 @@ SCRATCH = "/scratch/one"
         ("subprocess.Popen", ("/x/bin/spark-submit", ["/x/bin/spark-submit"], None, None)),
         ("subprocess.Popen", ("git", ["git", "status"], None, None)),
         ("os.listdir", ("/data",)),
+        ("os.link", ("/data/x", "/scratch/one/x", -1, -1)),
     ],
 )
 def test_what_is_let_through(event: str, arguments: tuple[Any, ...]) -> None:
@@ -48,7 +49,8 @@ def test_what_is_let_through(event: str, arguments: tuple[Any, ...]) -> None:
         ("open", ("/scratch/one-more", "w", WRITE), "writing the file /scratch/one-more"),
         ("os.remove", ("/data/x", -1), "os.remove of /data/x"),
         ("os.rename", ("/scratch/one/x", "/data/y", -1, -1), "os.rename of /data/y"),
-        ("shutil.rmtree", ("/data", None), "shutil.rmtree of /data"),
+        ("os.chmod", ("/data/x", 0o600, -1), "os.chmod of /data/x"),
+        ("os.symlink", ("/scratch/one/x", "/data/x", -1), "os.symlink of /data/x"),
         ("socket.connect", (None, ("10.0.0.1", 443)), "a connection to ('10.0.0.1', 443)"),
         ("sqlite3.connect", ("/data/x.db",), "the database /data/x.db"),
         ("os.system", (b"rm -r /data",), "the command rm -r /data"),
@@ -66,7 +68,9 @@ def test_in_a_process(tmp_path: Path) -> None:
     scratch, outside = tmp_path / "scratch", tmp_path / "outside"
     scratch.mkdir()
     program = f"""
-import pathlib, subprocess
+import pathlib, shutil, subprocess
+pathlib.Path({str(scratch / "tree" / "below")!r}).mkdir(parents=True)
+shutil.rmtree({str(scratch / "tree")!r})  # by descriptors of folders
 for attempt in (
     lambda: open({str(outside)!r}, "w"),
     lambda: pathlib.Path({str(outside)!r}).mkdir(),
