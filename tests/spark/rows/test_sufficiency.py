@@ -41,6 +41,7 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
 
 NAMED = {
     "projection": "SELECT k + u AS c FROM t0",
+    "maps": "SELECT map('a', k) AS m, 1 AS one FROM t0",
     "filter": "SELECT u FROM t0 WHERE k > 0",
     "inner join": "SELECT a.u, b.u AS v FROM t0 a JOIN t1 b ON a.k = b.k",
     "left join": "SELECT a.u, b.u AS v FROM t0 a LEFT JOIN t1 b ON a.k = b.k",
@@ -122,7 +123,7 @@ def test_rows_that_do_not_come_to_the_driver(name: str, small: Callable[[int], S
 
 
 EXACT = {
-    "projection", "filter", "inner join", "left join", "full join", "self join", "group", "group by maps", "no groups", "having", "rollup", "cube",
+    "projection", "maps", "filter", "inner join", "left join", "full join", "self join", "group", "group by maps", "no groups", "having", "rollup", "cube",
     "groups of groups", "distinct", "union", "union distinct", "intersect all", "except all", "explode", "unpivot", "top", "cte twice", "literals", "nothing counted",
 }  # fmt: skip
 
