@@ -11,6 +11,7 @@ TRACER = JavaSources(
     files=(
         "Trees",
         "Replacing",
+        "Predicates",
         "Normal",
         "Slot",
         "Frames",

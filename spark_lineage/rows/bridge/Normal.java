@@ -25,9 +25,15 @@ final class Normal extends AbstractPartialFunction {
 
     /** Subqueries are put into normal form where CTEs are opened already: theirs may be of the query around them. */
     private static final String BEFORE_SUBQUERIES = "ReplaceExpressions";
+    /** Joins are made of conditions in this form. */
+    private static final String BEFORE_PREDICATES = "RewritePredicateSubquery";
+    private static final String[] OF_PREDICATES = {"BooleanSimplification", "SimplifyConditionals", "SimplifyBinaryComparison", "NotPropagation",
+        "ReplaceNullWithFalseInPredicate"};
 
     private final List rules = new ArrayList();
+    private final List ofPredicates = new ArrayList();
     private int inner;
+    private int predicates;
 
     Normal() throws Exception {
         for (int i = 0; i < RULES.length; i++) {
@@ -35,8 +41,17 @@ final class Normal extends AbstractPartialFunction {
             if (RULES[i].equals(BEFORE_SUBQUERIES)) {
                 inner = rules.size();
             }
+            if (RULES[i].equals(BEFORE_PREDICATES)) {
+                predicates = rules.size();
+            }
             if (rule != null) {
                 rules.add(rule);
+            }
+        }
+        for (int i = 0; i < OF_PREDICATES.length; i++) {
+            Rule rule = rule(OF_PREDICATES[i]);
+            if (rule != null) {
+                ofPredicates.add(rule);
             }
         }
     }
@@ -62,6 +77,9 @@ final class Normal extends AbstractPartialFunction {
         for (int i = 0; i < rules.size(); i++) {
             if (i == inner) {
                 result = (LogicalPlan) result.transformAllExpressions(this);
+            }
+            if (i == predicates) {
+                result = (LogicalPlan) result.transformUp(new Predicates(ofPredicates));
             }
             result = (LogicalPlan) ((Rule) rules.get(i)).apply(result);
         }

@@ -11,6 +11,13 @@ from random import Random
 from typing import Any
 
 from oracle import SETTINGS, stepped
+from pyspark.errors import (
+    ArithmeticException,
+    ArrayIndexOutOfBoundsException,
+    DateTimeException,
+    NumberFormatException,
+    SparkRuntimeException,
+)
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructType
 from query_grammar import Query
@@ -19,6 +26,16 @@ from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, worl
 from spark_lineage.rows.identity import MEANT, PREFIX
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.tracing import MOST, Followed, follow
+
+OF_VALUES = (
+    ArithmeticException,
+    ArrayIndexOutOfBoundsException,
+    DateTimeException,
+    NumberFormatException,
+    SparkRuntimeException,
+)
+"""What is refused, and said so: Spark computes a condition on a column before one that leaves rows out on which it cannot be computed."""
+REFUSED = "refused: an error of values"
 
 
 @dataclass
@@ -34,6 +51,9 @@ class Cases:
     def own(self) -> dict[str, int]:
         """What was counted beside the cases."""
         raise NotImplementedError
+
+    def seldom_refuses(self) -> bool:
+        return self.left_out[REFUSED] <= self.cases / 100
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -134,7 +154,11 @@ class Small:
             wanted = [row, *chance.sample(result, 1)] if chance.random() < 0.2 else [row]
             bound, fixed = most or (2 if chance.random() < 0.2 else MOST), chance.random() < 0.5
             self.bind(rows, identified=True)
-            followed = self.trace(query, wanted, bound, fixed)
+            try:
+                followed = self.trace(query, wanted, bound, fixed)
+            except OF_VALUES:
+                tally.left_out[REFUSED] += 1
+                continue
             tally.rows += len(wanted)
             tally.kinds.update(followed.kinds)
             only = self.found(followed, rows)

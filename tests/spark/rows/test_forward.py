@@ -20,6 +20,8 @@ from test_sufficiency import NAMED, WORLDS
 from turned import Turned
 from worlds import rows_of
 
+from spark_lineage.rows.contributing import contributed
+
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "forward.json"
 
 
@@ -36,6 +38,27 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
     print(json.dumps(turned.figures(), indent=2))
     assert turned.violations == [], "\n\n".join(turned.violations[:3])
     assert turned.rows > turned.cases / 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT u FROM t0 WHERE NOT (u NOT IN (SELECT k FROM t1))",
+        "SELECT u FROM t0 WHERE NOT (u IN (SELECT k FROM t1) OR u = 1)",
+        "SELECT u FROM t0 WHERE (u IN (SELECT k FROM t1)) = false",
+        "SELECT u, NOT (u IN (SELECT k FROM t1) OR u = 1) AS n FROM t0",
+    ],
+)
+def test_a_null_that_in_gives_is_that_of_the_query(sql: str, small: Callable[[int], Small]) -> None:
+    """Where all rows of a table are meant, what they contributed to is all of the result, and no more."""
+    one, chance = small(0), Random(3)
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    rows["t1"][0][0] = None
+    one.bind(rows)
+    wanted = sorted(one.rows(Query(sql, ())))
+    one.bind(rows, identified=True, meant={0: {row[1] for row in rows["t0"]}})
+    with contributed(one.session.sql(sql)) as forward:
+        assert sorted([] if forward.rows is None else forward.rows.collect()) == wanted
 
 
 @pytest.mark.soak
@@ -59,4 +82,5 @@ def test_thousands(small: Callable[[int], Small]) -> None:
     for seed in range(first, first + cases):
         examine(small, seed, turned)
     RESULTS.write_text(json.dumps({"first_seed": first, **turned.figures()}, indent=2) + "\n", encoding="utf-8")
+    assert turned.seldom_refuses()
     assert turned.violations == [], "\n\n".join(turned.violations[:3])

@@ -2,10 +2,13 @@
 
 The tables are small ones that are made so that most queries find rows (`replay/tpcds.py`). What is not plain about a query there (a LIMIT
 whose order is not total) has each row once in the result all the same: the rows that are found are those of all equal ones.
+
+`SPARK_LINEAGE_ROWS_TPCDS` is how many rows of a query are traced at most in the long run.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -16,8 +19,7 @@ import tpc
 import tpcds
 from positions import Count, Tables
 
-ROWS = 3
-"""So many rows of a query are traced at most."""
+ROWS = int(os.environ.get("SPARK_LINEAGE_ROWS_TPCDS", 3))
 QUICK = ("q3", "q22", "q34", "q42", "q61", "q92")
 """Joins and groups, a rollup, a group of groups, a global aggregate twice, a scalar subquery that is correlated."""
 
