@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--trust-store", is_flag=True,
-    help="Run plans that are not signed, and functions of users from tables of somebody else: whoever can write to the tables can then have code run as you.",
+    help="Run plans that are not signed, and functions of users, commands and statements from tables of somebody else: whoever can write to the tables can then have code run as you.",
 )  # fmt: skip
 def replay(
     ctx: click.Context, target: str | None, job_command: tuple[str, ...], job: bool, scratch: str | None, keep: bool, strict: bool,

@@ -30,7 +30,7 @@ from .judging import row_of
 from .outputs import Labels, Past, past, run_of
 from .overlay import write_universe
 from .process import environment, forced_options, hive_settings, last_words, run, settings_of
-from .replaying import Options, check
+from .replaying import Options, check, is_own
 from .scratch import check_place, scratch_place
 from .session import session
 from .verdict import Replayed
@@ -75,6 +75,11 @@ def replay_job(
     mine = past(store, f"run_id = {literal(run_id)}")
     if not mine:
         raise QueryError(f"run {run_id} wrote no rows that are recorded: there is nothing to replay")
+    if not job.command and not options.trusted and not is_own(store, "runs"):
+        raise QueryError(
+            "the tables are not yours, and whoever writes to them could have a command of theirs run as you: --trust-store says that you trust them, "
+            "or name the command after `--`"
+        )
     return _Job(store, run_id, mine, options, job, spark, told).verdicts()
 
 

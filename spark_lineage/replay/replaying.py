@@ -108,7 +108,7 @@ class _Replaying:
         self._store, self._options, self._spark = store, options, spark
         self._labels = Labels(store)
         self._inputs = Inputs(store)
-        self._own = _is_own(store, options.executables)
+        self._own = is_own(store, "plan_executables", options.executables)
 
     def execution(self, past: Past) -> Iterator[Replayed]:
         replay_id = str(uuid.uuid4())
@@ -302,9 +302,9 @@ def _reason(error: LineageError) -> str:
     return str(error)
 
 
-def _is_own(store: Store, executables: str) -> bool:
-    """Whether the tables of plans are this user's: on an object store that cannot be told."""
-    path = local_path(Store.open(store.location, executables=executables or None).place("plan_executables"))
+def is_own(store: Store, table: str, executables: str = "") -> bool:
+    """Whether a lineage table is this user's: on an object store that cannot be told."""
+    path = local_path(Store.open(store.location, executables=executables or None).place(table))
     try:
         return path is not None and path.stat().st_uid == os.getuid()
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from replay.lakes import NOW, Lake
 from store.made import output
 
-from spark_lineage.errors import ExecutableError
+from spark_lineage.errors import ExecutableError, QueryError
+from spark_lineage.model import Run
 from spark_lineage.replay.inputs import Missing
+from spark_lineage.replay.jobs import replay_job
+from spark_lineage.replay.replaying import Options
 from spark_lineage.replay.world import World, world_of
 
 RUN = "0001-run"
@@ -78,3 +82,21 @@ def test_what_is_no_file_is_refused(lake: Lake) -> None:
     lake.store.append("outputs", [output(name, "shop.orders", namespace="postgres://db:5432", run_id=RUN)], None)
     with pytest.raises(ExecutableError, match=r"it wrote to shop.orders .* would write there again"):
         world(lake)
+
+
+def test_a_command_of_tables_of_somebody_else(lake: Lake) -> None:
+    """Whoever can write there could have it run as me."""
+    if os.geteuid():
+        pytest.skip("only root can give a folder away")
+    lake.job("one", run=RUN)
+    lake.store.upsert("runs", [Run(run_id=RUN, status="succeeded", entry_point="/nowhere/job.py")], None)
+    os.chown(lake.root / "store" / "runs", 12345, -1)
+    with pytest.raises(QueryError, match="the tables are not yours"):
+        replay_job(lake.store, RUN)
+    (found,) = replay_job(lake.store, RUN, Options(trusted=True))
+    assert (found.verdict, found.reason) == (
+        "not_replayable",
+        "the folder /nowhere that it ran in is not there any more; name a command after `--`",
+    )
+    (row,) = lake.store.arrow("replays").to_pylist()
+    assert (row["replay_mode"], row["verdict"], row["run_id"]) == ("job", "not_replayable", RUN)
