@@ -21,7 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from ..config import local_path
-from ..errors import ExecutableError, LineageError, QueryError
+from ..errors import ExecutableError, LineageError, NotFound, QueryError
 from ..snapshot.kinds import schema_hash
 from ..snapshot.sums import Sums
 from ..snapshot.with_spark import first_line_of_spark
@@ -108,6 +108,7 @@ class _Replaying:
         self._store, self._options, self._spark = store, options, spark
         self._labels = Labels(store)
         self._inputs = Inputs(store)
+        self._reading = reading(spark)
         self._own = is_own(store, "plan_executables", options.executables)
 
     def execution(self, past: Past) -> Iterator[Replayed]:
@@ -135,11 +136,17 @@ class _Replaying:
                 self._store.location, past.execution_id, executables=self._options.executables, key=self._options.key,
                 trusted=self._options.trusted,
             )  # fmt: skip
-            check_spark(self._spark, found.executable)
+        except NotFound as error:
+            yield from self._by_statements(plain, past, str(error))
+            return
         except LineageError as error:
             for one in past.outputs:
-                began = datetime.now(UTC)
-                yield self._by_statement(self._named(plain, one), past, one, _reason(error)), began
+                yield replace(self._named(plain, one), reason=_reason(error)), began
+            return
+        try:
+            check_spark(self._spark, found.executable)
+        except ExecutableError as error:
+            yield from self._by_statements(plain, past, str(error))
             return
         commands = found.commands or (None,)
         parts = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
@@ -156,22 +163,27 @@ class _Replaying:
                 )
             yield answer, began
 
+    def _by_statements(self, plain: Replayed, past: Past, why: str) -> Iterator[tuple[Replayed, datetime]]:
+        for one in past.outputs:
+            began = datetime.now(UTC)
+            yield self._by_statement(self._named(plain, one), past, one, why), began
+
     def _by_statement(self, answer: Replayed, past: Past, one: Written, why: str) -> Replayed:
         """From the statement that is recorded, where the plan cannot be had."""
         try:
             statement = statement_of(self._store, past.execution_id)
             if not self._own and not self._options.trusted:
                 raise _Cannot("a statement is not signed, and the tables are not yours; --trust-store says that you trust them")
+            if statement.runs_code and not self._options.trusted:
+                raise _Cannot(
+                    "its statement runs code (reflect, java_method, TRANSFORM), and is not signed; --trust-store runs it all the same"
+                )
             found = as_found(self._store, past.run_id, past.execution_id, statement)
             location = self._labels.location(one)
             if location is None:
                 raise _Cannot("where it wrote is not recorded")
             with self._inputs.ready(found) as ready:
-                spark = reading(self._spark)
-                if one.version is not None:
-                    expected = expected_of_delta(spark, self._store, one, found, location)
-                else:
-                    expected = expected_of_files(spark, self._store, one, location)
+                expected = self._expected(one, found, location)
                 leaves = ready.found.executable.leaves
                 rows = rows_of_statement(self._spark, statement, leaves, ready.places, expected.schema.names)
                 doubts = [*doubts_of(rows), *statement.doubts]
@@ -201,12 +213,8 @@ class _Replaying:
             raise _Cannot("what it wrote is recorded without a place where it lies: there is nothing to compare with")
         found = self._with_state(one, found, location)
         with self._inputs.ready(found) as ready:
-            spark = reading(self._spark)
-            if one.version is not None:
-                expected = expected_of_delta(spark, self._store, one, found, location)
-            else:
-                expected = expected_of_files(spark, self._store, one, location)
-            frames = {at: spark.read.format("delta").load(place) for at, place in ready.places.items()}
+            expected = self._expected(one, found, location)
+            frames = {at: self._reading.read.format("delta").load(place) for at, place in ready.places.items()}
             rows = restore(self._spark, ready.found, part=one.part, gives=expected.gives, frames=frames)
             doubts = doubts_of(rows)
             functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION)]
@@ -216,6 +224,11 @@ class _Replaying:
                     "code run as you. --trust-store says that you trust them"
                 )
             return self._compared(answer, one, expected, with_key(rows, one.key_column), ready, doubts, location)
+
+    def _expected(self, one: Written, found: Found, location: str) -> Expected:
+        if one.version is not None:
+            return expected_of_delta(self._reading, self._store, one, found, location)
+        return expected_of_files(self._reading, self._store, one, location)
 
     def _with_state(self, one: Written, found: Found, location: str) -> Found:
         """Of a stream that keeps a state the plan over all that it has read; of what it wrote, only an overwrite is all that this gives."""

@@ -25,6 +25,9 @@ from .executables import Found
 _COLUMNAR = ("parquet", "orc", "avro")
 _NOW = ("current_", "now(", "localtimestamp", "curdate", "unix_timestamp()")
 _NAME = re.compile(r"(`(?:[^`]|``)*`|\w+)(\s*\.\s*(`(?:[^`]|``)*`|\w+))*")
+_CODE = re.compile(
+    r"\b(java_method|try_reflect|reflect)\s*\(|\b(transform|map|reduce)\b.*\busing\s+['\"]", re.IGNORECASE | re.DOTALL
+)
 _MOST = 10_000
 """`Document.java` cuts what is longer."""
 _CREATES = ("CreateTableAsSelect", "ReplaceTableAsSelect")
@@ -38,6 +41,10 @@ class Statement:
     text: str
     read: tuple[Mapping[str, Any], ...]
     confs: Mapping[str, str]
+
+    @property
+    def runs_code(self) -> bool:
+        return _CODE.search(self.text) is not None
 
     @property
     def doubts(self) -> tuple[str, ...]:

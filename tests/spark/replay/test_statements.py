@@ -32,6 +32,7 @@ def statements(spark: Any, root: str) -> None:
     spark.sql(f"INSERT OVERWRITE delta.`{root}/named` SELECT * FROM {orders} WHERE customer = 1")
     spark.sql(f"CREATE TABLE delta.`{root}/now` USING delta AS SELECT id, current_timestamp() AS at FROM {raw}")
     spark.sql(f"UPDATE {orders} SET amount = 0 WHERE id = 1")
+    spark.sql(f"CREATE TABLE delta.`{root}/code` USING delta AS SELECT reflect('java.lang.Math', 'abs', 1) AS x")
     spark.table("named").write.format("delta").save(f"{root}/frame")
 
 
@@ -57,13 +58,14 @@ def test_without_plans(lake: Path, spark: Any) -> None:
     told = [(str(one.name).rsplit("/", 1)[-1], one.verdict) for one in found]
     assert told == [
         ("named", "identical"), ("totals", "identical"), ("totals", "identical"), ("totals", "identical"), ("named", "identical"),
-        ("now", "different"), ("orders", "not_replayable"), ("frame", "not_replayable"),
+        ("now", "different"), ("orders", "not_replayable"), ("code", "not_replayable"), ("frame", "not_replayable"),
     ], [one.reason for one in found]  # fmt: skip
     assert "by its SQL statement, as its plan cannot be had: no plan of" in str(found[0].reason)
     assert any(cause.startswith("non-deterministic: current") for cause in found[5].causes)
     assert found[5].columns == ("at",)
     assert "(UpdateTable) writes more than the rows of a query" in str(found[6].reason)
-    assert "it was no SQL statement" in str(found[7].reason)
+    assert "its statement runs code" in str(found[7].reason)
+    assert "it was no SQL statement" in str(found[8].reason)
 
 
 @pytest.mark.soak
