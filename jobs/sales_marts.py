@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
@@ -37,7 +38,7 @@ def main() -> None:
 
 def load(spark: SparkSession, name: str, *, source: Path, location: Path) -> None:
     """The first time a copy of the source; later the table as it is, under its name."""
-    if (location / "_delta_log").is_dir():
+    if DeltaTable.isDeltaTable(spark, str(location)):
         spark.sql(f"CREATE TABLE IF NOT EXISTS sales.{name} USING delta LOCATION '{location}'")
         return
     source_rows = spark.read.parquet(str(source))
