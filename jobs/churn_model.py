@@ -9,6 +9,7 @@ Saved as `<models>/version=N`, N counting from 1. Four users of five train, the 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyspark.ml import Pipeline, PipelineModel
@@ -30,7 +31,8 @@ def main() -> None:
     arguments = parse_arguments()
     spark = SparkSession.builder.appName("churn_model").getOrCreate()
     features = spark.read.format("delta").load(arguments.features)
-    path, version = next_version(Path(arguments.models))
+    models = Path(arguments.models)
+    path, version = next_version(models, names_in(spark, models))
     train(features.where("NOT " + HELD_BACK)).save(str(path))
     predictions = score(features, PipelineModel.load(str(path)), version)
     predictions.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(arguments.predictions)
@@ -80,9 +82,17 @@ def quality(spark: SparkSession, predictions: str) -> float:
     return evaluator.evaluate(held_back)
 
 
-def next_version(models: Path) -> tuple[Path, int]:
-    """The folder of the version after the highest that is there."""
-    versions = [int(folder.name.removeprefix("version=")) for folder in models.glob("version=*")]
+def names_in(spark: SparkSession, folder: Path) -> list[str]:
+    """What is in a folder, asked of the file system that Spark writes to."""
+    hadoop = spark.sparkContext._jvm.org.apache.hadoop.fs
+    path = hadoop.Path(str(folder))
+    files = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    return [status.getPath().getName() for status in files.listStatus(path)] if files.exists(path) else []
+
+
+def next_version(models: Path, names: Iterable[str]) -> tuple[Path, int]:
+    """The folder of the version after the highest of those that are there."""
+    versions = [int(name.removeprefix("version=")) for name in names if name.startswith("version=")]
     version = max(versions, default=0) + 1
     return models / f"version={version}", version
 

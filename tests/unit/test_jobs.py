@@ -83,10 +83,8 @@ def test_changed_orders_are_the_same_for_the_same_round(tmp_path: Path) -> None:
 
 def test_models_are_numbered_on(tmp_path: Path) -> None:
     next_version = load("churn_model")["next_version"]
-    assert next_version(tmp_path / "none yet") == (tmp_path / "none yet" / "version=1", 1)
-    for number in (1, 2, 10):
-        (tmp_path / f"version={number}").mkdir()
-    assert next_version(tmp_path) == (tmp_path / "version=11", 11)
+    assert next_version(tmp_path, []) == (tmp_path / "version=1", 1)
+    assert next_version(tmp_path, ["version=1", "version=10", "version=2", "_notes"]) == (tmp_path / "version=11", 11)
 
 
 def test_the_demo_counts_rounds_and_makes_only_missing_input(tmp_path: Path) -> None:
