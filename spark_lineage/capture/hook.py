@@ -10,6 +10,7 @@ import functools
 import importlib.abc
 import importlib.machinery
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -75,7 +76,22 @@ def _wrap(module: ModuleType) -> None:
     session_class.__init__ = init
 
 
+def _refuse_unguarded(session: Any) -> None:
+    """In the job of a replay: nothing is begun where the guard of the overlay is not running, whatever the job has done to its settings."""
+    try:
+        running = bool(session._jvm.org.sparklineage.overlay.Guard.isRunning())
+    except Exception:  # its classes are not there
+        running = False
+    if not running:
+        session.sparkContext.stop()
+        raise RuntimeError(
+            "spark-lineage replay: the guard of the replay is not running in this application: leave spark.plugins alone"
+        )
+
+
 def _attach(session: Any) -> None:
+    if os.environ.get("SPARK_LINEAGE_UNIVERSE"):
+        _refuse_unguarded(session)
     try:
         from .attach import attach
 

@@ -19,8 +19,6 @@ _CHANGES = {
     "os.symlink": ((1, 2),), "os.truncate": ((0, None),), "os.chmod": ((0, 2),), "os.chown": ((0, 3),), "os.utime": ((0, 3),),
 }  # fmt: skip
 """Events that change files: which arguments are paths, and the folders (as descriptors) that these are relative to. What shutil does ends in them."""
-_PROGRAMS = {"spark-submit", "git", "sh", "bash"}
-"""Of Spark's own start, and what the recording of lineage asks (git). Shells: of Spark's `bin` alone."""
 _DEVICES = ("/dev/null", "/dev/tty", "/dev/shm/")
 
 
@@ -93,14 +91,18 @@ def _is_far(address: Any) -> bool:
 
 
 def _is_of_spark(arguments: tuple[Any, ...]) -> bool:
+    """Spark's own programs, the shells that run these, and what the recording of lineage asks of git."""
     program = _text(arguments[0])
     called = program.rsplit("/", 1)[-1]
-    if called not in _PROGRAMS:
-        return False
+    words = [_text(word) for word in arguments[1]] if len(arguments) > 1 and isinstance(arguments[1], list | tuple) else []
+    if called == "spark-submit":
+        return True
     if called in ("sh", "bash"):
-        words = [_text(word) for word in arguments[1]] if isinstance(arguments[1], list | tuple) else []
-        return any("/bin/spark-" in word for word in words[:3])
-    return True
+        return len(words) > 1 and "/bin/spark-" in words[1] and not words[1].startswith("-")
+    if called != "git":
+        return False
+    asked = words[3:] if words[1:2] == ["-C"] else words[1:]
+    return asked[:1] == ["status"] or asked[:2] == ["config", "--get"]
 
 
 def _text(value: Any) -> str:

@@ -159,7 +159,8 @@ def _replay_downstream(call: Call, store: Store, wanted: str, options: Options, 
 
 def _end_well() -> None:
     """A scratch place is taken away, and a job ended, however this process is asked to end."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def _told(text: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ..errors import ExecutableError
 from ..model import REDACTED
 
 _SECONDS = 300
+_PROPERTY = re.compile(r"(?P<key>[^\s=:]+)\s*[=:]?\s*(?P<value>.*)")
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,38 @@ class Program:
 
 
 def given(command: Sequence[str]) -> Program:
-    """A command of the caller's, where the caller is."""
+    """A command of the caller's, where the caller is. Raises ExecutableError for one whose driver or executors would be elsewhere."""
+    for name, value in _settings_of(command).items():
+        elsewhere = {"spark.submit.deployMode": value == "cluster", "spark.master": not value.startswith("local")}
+        if elsewhere.get(name, name == "spark.plugins"):
+            raise ExecutableError(
+                f"the command sets {name} to {value}: a replay runs on this machine, under a plugin of its own; leave it out"
+            )
     return Program(tuple(command), Path.cwd())
+
+
+def _settings_of(command: Sequence[str]) -> dict[str, str]:
+    """What the command line of spark-submit sets, by itself and by its properties file."""
+    options = {"--master": "spark.master", "--deploy-mode": "spark.submit.deployMode"}
+    words = [part for word in command for part in (word.split("=", 1) if word.startswith("--") and "=" in word else [word])]
+    found: dict[str, str] = {}
+    for word, value in pairwise(words):
+        if word in options:
+            found[options[word]] = value
+        elif word in ("--conf", "-c") and "=" in value:
+            name, _, told = value.partition("=")
+            found[name] = told
+        elif word == "--properties-file" and Path(value).is_file():
+            found = {**properties_of(Path(value)), **found}
+    return found
+
+
+def properties_of(file: Path) -> dict[str, str]:
+    """A file as java.util.Properties reads it, and Spark its settings."""
+    text = re.sub(r"(?<!\\)((?:\\\\)*)\\\n\s*", r"\1", file.read_text(encoding="utf-8", errors="replace"))  # lines that go on
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (_PROPERTY.match(line) for line in lines if line and not line.startswith(("#", "!")))
+    return {pair["key"]: re.sub(r"\\(.)", r"\1", pair["value"]) for pair in pairs if pair is not None}
 
 
 def recorded(run: Mapping[str, Any], folder: Path) -> Program:
@@ -41,6 +74,8 @@ def recorded(run: Mapping[str, Any], folder: Path) -> Program:
         if not there.is_dir():
             raise ExecutableError(f"the folder {there} that it ran in is not there any more; name a command after `--`")
         return Program(command, there, _changed(run))
+    if not re.fullmatch(r"[0-9a-f]{7,64}", commit):
+        raise ExecutableError(f"{commit!r} is no commit")
     root, source = _sources(run)
     checkout = folder / "code"
     _checked_out(source, commit, checkout)
@@ -116,7 +151,12 @@ def _checked_out(source: str, commit: str, checkout: Path) -> None:
 
 
 def _git(*arguments: str) -> bool:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    environment = {
+        **os.environ,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+    }
     try:
         done = subprocess.run(
             ["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=_SECONDS

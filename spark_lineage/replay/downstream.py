@@ -102,6 +102,8 @@ class _Rebuilding:
         self._reading = reading(spark)
         self._labels, self._inputs = Labels(store), Inputs(store)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
+        self._gaps: set[State] = set()
+        """Versions that follow one that nothing recorded has written, and that follows an affected one."""
         self._affected = self._affected_ones()
         self._made: dict[State, DataFrame | None] = {}
         self._written = 0
@@ -131,14 +133,21 @@ class _Rebuilding:
     def _affected_ones(self) -> set[State]:
         """The versions of tables some row of which may have been made of the dataset: by what was read, in the order in which they were written."""
         found: set[State] = set()
+        tainted: set[tuple[DatasetKey, str | None]] = set()  # tables whose newest version so far is affected
         for row in self._writes.in_order():
             state = _version(row)
             if state is None or state.key == self._key:
                 continue
-            before = self._before(state, row)
+            before, table = self._before(state, row), (state.key, state.table_id)
             read = [_bare(one) for one in self._writes.read_by(row["execution_id"])]
-            if any(one.key == self._key or one in found for one in read) or before in found:
+            lost = before is not None and before not in found and table in tainted and self._writes.write(before) is None
+            if any(one.key == self._key or one in found for one in read) or before in found or lost:
                 found.add(state)
+                tainted.add(table)
+            elif before is None:
+                tainted.discard(table)
+            if lost:
+                self._gaps.add(state)
         return found
 
     def _is_affected(self, state: State) -> bool:
@@ -218,6 +227,10 @@ class _Rebuilding:
         row = self._writes.write(state)
         assert row is not None
         assert state.version is not None
+        if _bare(state) in self._gaps:
+            raise ExecutableError(
+                f"the version before version {state.version} was written by nothing that is recorded, on rows that would be others"
+            )
         one = self._past[row["execution_id"]]
         location = self._location(state.key)
         self._told(

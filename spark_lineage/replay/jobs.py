@@ -151,12 +151,13 @@ class _Job:
         program = given(self._job.command) if self._job.command else recorded(self._program_run, scratch)
         world.doubts += program.doubts
         settings = settings_of(confs, world.doubts)
-        there = self._program_run["working_directory"] or str(program.directory)
+        there = (
+            str(program.directory) if self._job.command else self._program_run["working_directory"] or str(program.directory)
+        )
         warehouse = settings.setdefault("spark.sql.warehouse.dir", f"file:{there}/spark-warehouse")
         forced = {f"spark.lineage.{name}": value for name, value in forced_options(scratch).items()}
         forced |= {"spark.sql.warehouse.dir": warehouse, "spark.eventLog.enabled": "false"}
-        if confs.get("spark.sql.catalogImplementation") == "hive":
-            forced |= {f"spark.hadoop.{name}": value for name, value in hive_settings(scratch).items()}
+        forced |= {f"spark.hadoop.{name}": value for name, value in hive_settings(scratch).items()}
         lines = [
             ("scratch", str(scratch)),
             ("working_directory", there),
@@ -176,7 +177,8 @@ class _Job:
             for line in dict.fromkeys(refused.read_text(encoding="utf-8").splitlines() if refused.is_file() else ()):
                 self._told(f"refused: {line}")
                 world.doubts.append(f"the job was refused {line} (--strict)")
-            if code:
+            if failure:
+                world.doubts.insert(0, failure)
                 for line in last_words(log):
                     self._told(f"| {line[:300]}")
             yield from self._compared(scratch, world, code, failure)
@@ -210,9 +212,10 @@ class _Job:
             )
         for pair in wanted:
             plain = self._plain(pair.past, pair.written)
-            if pair.other is not None:
-                yield comparing.verdict(plain, pair)
-            elif pair.note:
+            if pair.other is not None and not (failure and pair.note):
+                answer = comparing.verdict(plain, pair)
+                yield replace(answer, reason="; ".join(part for part in (answer.reason, failure) if part) or None)
+            elif pair.note and not failure:
                 yield replace(plain, verdict="not_replayable", reason=pair.note)
             elif failure:
                 yield replace(plain, verdict="not_replayable", reason=failure)

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..capture.strict import VARIABLE as STRICT_VARIABLE
 from ..config import FORCED_VARIABLE
 from ..errors import ExecutableError
 from ..model import REDACTED
-from .code import Program
+from .code import Program, properties_of
 from .overlay import PLUGIN, VARIABLE, core_site, jar_path
 from .session import delta_settings, said_by
 
@@ -31,9 +32,13 @@ _NOT_AGAIN = (
     "spark.eventLog.",
     "spark.yarn.",
     "spark.kubernetes.",
+    "spark.extraListeners",
+    "spark.sql.queryExecutionListeners",
+    "spark.sql.streaming.streamingQueryListeners",
 )
 """Recorded settings that are not for the job of a replay."""
 _COURSE = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d (TRACE|DEBUG|INFO|WARN) ")
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 10.0
 
 
@@ -81,6 +86,9 @@ def environment(scratch: Path, settings: Mapping[str, str], strict: bool) -> dic
         "SPARK_DIST_CLASSPATH": os.pathsep.join(classes),
         "SPARK_LOCAL_DIRS": str(scratch / "spill"),
         "TMPDIR": str(scratch / "tmp"),
+        "JAVA_TOOL_OPTIONS": " ".join(
+            part for part in (os.environ.get("JAVA_TOOL_OPTIONS"), f"-Dspark.plugins={PLUGIN}") if part
+        ),
     }
     (scratch / "tmp").mkdir()
     (scratch / "options.json").write_text(json.dumps(forced_options(scratch)), encoding="utf-8")
@@ -126,19 +134,31 @@ def run(program: Program, variables: Mapping[str, str], log: Path, told: Callabl
         except BaseException:
             _end(process)
             raise
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it left running, or a JVM that outlived its Python
     told(f"the job ended with exit code {code} after {time.monotonic() - started:.0f} s")
     return code
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """Asks it to end. That nobody asks twice: the scratch place is taken away afterwards."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDS} if _is_main_thread() else {}
+    try:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_SECONDS)
-            break
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)  # a JVM that outlived its Python
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def last_words(log: Path, lines: int = 20) -> list[str]:
@@ -161,7 +181,7 @@ def _conf_before() -> Path:
 def _copied_conf(conf: Path) -> None:
     before = _conf_before()
     if before.is_dir():
-        shutil.copytree(before, conf)
+        shutil.copytree(before, conf, ignore=shutil.ignore_patterns("spark-env.*"))  # which could name another folder
     else:
         conf.mkdir()
 
@@ -170,9 +190,7 @@ def _defaults_before() -> dict[str, str]:
     file = _conf_before() / "spark-defaults.conf"
     if not file.is_file():
         return {}
-    lines = (line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
-    pairs = (line.replace("=", " ", 1).split(None, 1) for line in lines if line and not line.startswith("#"))
-    return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
+    return properties_of(file)
 
 
 def _hadoop_before(name: str) -> dict[str, str]:

@@ -172,7 +172,7 @@ class _Replaying:
         """From the statement that is recorded, where the plan cannot be had."""
         try:
             statement = statement_of(self._store, past.execution_id)
-            if not self._own and not self._options.trusted:
+            if not is_own(self._store, "executions") and not self._options.trusted:
                 raise _Cannot("a statement is not signed, and the tables are not yours; --trust-store says that you trust them")
             if statement.runs_code and not self._options.trusted:
                 raise _Cannot(

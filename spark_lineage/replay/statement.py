@@ -119,12 +119,16 @@ def rows_of_statement(
     try:
         plan = _parsed(session, statement.text)
         query = _query(plan)
-        text, named = statement.text, []
+        text, named, named_within = statement.text, [], _common(query)
         spans = sorted(set(_relations(query)), key=lambda one: -one[1])
         for parts, start in spans:
-            leaf = _leaf(parts, leaves)
-            if leaf is None:
+            meant = _leaves(parts, leaves)
+            if len(parts) == 1 and parts[0].lower() in named_within:
                 continue
+            if len(meant) != 1:
+                known = f"{len(meant)} of the tables" if meant else "none of the tables"
+                raise ExecutableError(f"{'.'.join(parts)} in its statement is {known} that it is recorded to have read")
+            leaf = meant[0]
             if len(parts) == 1:
                 named.append((parts[0], leaf))
                 continue
@@ -188,8 +192,12 @@ def _relations(plan: Any) -> Iterator[tuple[tuple[str, ...], int]]:
             origin = node.origin()
             if origin.startIndex().isDefined():
                 yield tuple(str(part) for part in _list(node.multipartIdentifier())), int(origin.startIndex().get())
-        for below in (node.children(), node.subqueries(), node.innerChildren()):
-            waiting += [one for one in _list(below) if hasattr(one, "subqueries")]
+        waiting += _below(node)
+
+
+def _below(node: Any) -> list[Any]:
+    groups = (node.children(), node.subqueries(), node.innerChildren())
+    return [one for below in groups for one in _list(below) if hasattr(one, "subqueries")]
 
 
 def _list(values: Any) -> list[Any]:
@@ -199,17 +207,28 @@ def _list(values: Any) -> list[Any]:
     return found
 
 
-def _leaf(parts: tuple[str, ...], leaves: Sequence[ExecutableLeaf]) -> ExecutableLeaf | None:
-    """The one that a name means, by the alias or the place that was recorded of it."""
+def _common(plan: Any) -> set[str]:
+    """The names of common table expressions."""
+    found, waiting = set(), [plan]
+    while waiting:
+        node = waiting.pop()
+        if _class(node) == "UnresolvedWith":
+            found |= {str(one._1()).lower() for one in _list(node.cteRelations())}
+        waiting += _below(node)
+    return found
+
+
+def _leaves(parts: tuple[str, ...], leaves: Sequence[ExecutableLeaf]) -> list[ExecutableLeaf]:
+    """Those that a name may mean, by the aliases or the places that were recorded of them."""
     wanted = [part.lower() for part in parts]
+    found = []
     for leaf in leaves:
         alias = [part.strip("`").lower() for part in (leaf.name or "").split(".")] if "/" not in (leaf.name or "/") else []
-        if alias and alias[-len(wanted) :] == wanted:
-            return leaf
         place = (leaf.location or "").removeprefix("file:").replace("///", "/").rstrip("/")
-        if "/" in parts[-1] and parts[-1].removeprefix("file:").replace("///", "/").rstrip("/") == place:
-            return leaf
-    return None
+        path = parts[-1].removeprefix("file:").replace("///", "/").rstrip("/") if "/" in parts[-1] else None
+        if (alias and alias[-len(wanted) :] == wanted) or path == place:
+            found.append(leaf)
+    return found
 
 
 def _frame(session: SparkSession, leaf: ExecutableLeaf, places: Mapping[int, str]) -> DataFrame:

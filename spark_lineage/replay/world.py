@@ -23,7 +23,17 @@ from ..store.tables import Store, in_parts, literal, one_of
 from .inputs import Missing, preserved
 
 _EXECUTION = ("execution_id", "run_id", "sequence", "started_at", "ended_at", "stream_query_id", "operation", "status")
-_INPUT = ("execution_id", "namespace", "name", "alias", "table_id", "delta_version", "fingerprint", "version_basis")
+_INPUT = (
+    "execution_id",
+    "namespace",
+    "name",
+    "alias",
+    "table_id",
+    "delta_version",
+    "fingerprint",
+    "version_basis",
+    "committed_at",
+)
 _OUTPUT = ("execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "write_mode")
 FILE_SYSTEMS = re.compile(r"file$|(s3|s3a|s3n|hdfs|webhdfs|gs|abfs|abfss|wasb|wasbs|viewfs|oss|cosn|obs)://")
 """Namespaces of datasets that are files, as OpenLineage names them."""
@@ -49,6 +59,7 @@ class _Met:
     written: bool
     stream: bool
     exact: bool
+    committed_at: datetime | None
 
 
 def world_of(store: Store, runs: Sequence[str], began: datetime | None, folder: Path, catalog: Mapping[str, str]) -> World:
@@ -76,6 +87,7 @@ class _Building:
         moment = began or next((row["started_at"] for row in self._executions.values() if row["started_at"]), None)
         if moment is None:
             raise ExecutableError("when the run began is not recorded")
+        self._moment = moment
         self._world.lines.append(("moment", str(int(moment.timestamp() * 1000))))
         for key, met in self._tables().items():
             self._table(key, met)
@@ -112,7 +124,15 @@ class _Building:
                 for row in sorted(mine, key=lambda row: int(row["delta_version"])):
                     key = row["namespace"], row["name"]
                     exact = written or row["version_basis"] == "exact"
-                    met = _Met(execution_id, int(row["delta_version"]), row["table_id"], written, stream, exact)
+                    met = _Met(
+                        execution_id,
+                        int(row["delta_version"]),
+                        row["table_id"],
+                        written,
+                        stream,
+                        exact,
+                        row.get("committed_at"),
+                    )
                     found.setdefault(key, []).append(met)
         return found
 
@@ -120,9 +140,11 @@ class _Building:
         first = met[0]
         at = first.version - 1 if first.written else first.version
         own = next((place for place, one in enumerate(met) if one.written), len(met))
-        if (
-            not first.written and first.stream
-        ):  # its batches follow the versions that come; all of them were there for the last one
+        if not first.written:  # what was there when it began, and is read at an older version, is travelled to
+            there = [one.version for one in met[:own] if one.committed_at is not None and one.committed_at <= self._moment]
+            together = [one.version for one in met[:own] if one.execution_id == first.execution_id]
+            at = max((at, *there, *together))
+        if not first.written and first.stream:  # its batches follow the versions that come
             at = max(one.version for one in met[:own] if one.stream)
         state = at
         label = self._label(key)
@@ -130,7 +152,7 @@ class _Building:
             if one.written:
                 state = one.version
                 continue
-            if one.version != state and not one.stream:
+            if one.version > state and not one.stream:
                 self._doubt(
                     f"another input version: {one.execution_id} read version {one.version} of {label}, which others had written meanwhile; "
                     f"the replay has version {state} there"
@@ -140,6 +162,9 @@ class _Building:
                 self._doubt(f"another input version: that of {label} is not known for sure, version {one.version} is likely")
         location = self._location(key)
         self._world.at[key] = at
+        if at < 0 and "convert" in self._executions[first.execution_id]["operation"]:  # of files that were there
+            self._rule("delta", location, "-1")
+            return
         if at < 0:
             self._rule("absent", location)
             return

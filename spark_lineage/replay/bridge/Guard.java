@@ -1,7 +1,6 @@
 package org.sparklineage.overlay;
 
 import java.io.IOException;
-import java.net.URI;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -25,6 +24,13 @@ public class Guard implements SparkPlugin {
     static final String LOCAL = "org.sparklineage.overlay.LocalOverlay";
     static final String TABLES = "org.sparklineage.overlay.Tables";
     static final String CONTEXT = "org.sparklineage.overlay.OverlayContext";
+
+    private static volatile boolean running;
+
+    /** Whether it has looked at the application of this JVM. */
+    public static boolean isRunning() {
+        return running;
+    }
 
     public DriverPlugin driverPlugin() {
         return new OfDriver();
@@ -64,25 +70,65 @@ public class Guard implements SparkPlugin {
         }
         String extensions = conf.get("spark.sql.extensions", "");
         conf.set("spark.sql.extensions", extensions.length() == 0 ? TABLES : extensions + "," + TABLES);
-        refuse(conf);
-        overlay(conf, context.hadoopConfiguration());
-        check(context.hadoopConfiguration());
-    }
-
-    /** Catalogs that are no folders of tables cannot be put aside. */
-    private static void refuse(SparkConf conf) throws IOException {
         scala.Tuple2[] all = conf.getAll();
         for (int i = 0; i < all.length; i++) {
-            String key = (String) all[i]._1();
-            String value = (String) all[i]._2();
-            boolean catalog = key.startsWith("spark.sql.catalog.") && key.indexOf('.', "spark.sql.catalog.".length()) < 0;
-            if (catalog && !value.equals("org.apache.spark.sql.delta.catalog.DeltaCatalog")) {
-                throw new IOException("the catalog " + key.substring("spark.sql.catalog.".length()) + " (" + value + ") cannot be put aside");
-            }
-            if (key.startsWith("spark.delta.logStore.") && value.indexOf("DynamoDB") >= 0) {
-                conf.remove(key);
+            refuse((String) all[i]._1(), (String) all[i]._2());
+            if (((String) all[i]._1()).startsWith("spark.delta.logStore.") && ((String) all[i]._2()).indexOf("DynamoDB") >= 0) {
+                conf.remove((String) all[i]._1());
             }
         }
+        Configuration hadoop = context.hadoopConfiguration();
+        overlay(conf, hadoop);
+        FileSystem.closeAll(); // those that were made before are forgotten
+        running = true;
+        check(hadoop, "file:///");
+        Iterator places = universe.places().iterator();
+        while (places.hasNext()) {
+            check(hadoop, (String) places.next());
+        }
+    }
+
+    /** Catalogs that are no folders of tables cannot be put aside; nor can a file system that the job names itself, once it runs. */
+    static void refuse(String key, String value) throws IOException {
+        boolean catalog = key.startsWith("spark.sql.catalog.") && key.indexOf('.', "spark.sql.catalog.".length()) < 0;
+        if (catalog && !value.equals("org.apache.spark.sql.delta.catalog.DeltaCatalog")) {
+            throw new IOException("the catalog " + key.substring("spark.sql.catalog.".length()) + " (" + value + ") cannot be put aside");
+        }
+    }
+
+    /** What a running job may have set since: called with each of its plans, before anything of it is written. */
+    static void check(scala.collection.immutable.Map settings, Configuration hadoop) throws IOException {
+        scala.collection.Iterator each = settings.iterator();
+        while (each.hasNext()) {
+            scala.Tuple2 one = (scala.Tuple2) each.next();
+            String key = (String) one._1();
+            String value = (String) one._2();
+            refuse(key, value);
+            if (names(key) && !isOurs(value)) {
+                throw new IOException("the job sets " + key + " to " + value + ", which would go round the overlay");
+            }
+        }
+        Iterator entries = hadoop.iterator();
+        while (entries.hasNext()) {
+            Map.Entry entry = (Map.Entry) entries.next();
+            if (names((String) entry.getKey()) && !isOurs((String) entry.getValue())) {
+                throw new IOException("the job sets " + entry.getKey() + " to " + entry.getValue() + ", which would go round the overlay");
+            }
+        }
+    }
+
+    private static boolean names(String key) {
+        String plain = key.startsWith("spark.hadoop.") ? key.substring("spark.hadoop.".length()) : key;
+        return plain.startsWith("fs.") && plain.endsWith(".impl") && plain.length() > "fs.".length() + ".impl".length() && scheme(plain).indexOf('.') < 0;
+    }
+
+    private static String scheme(String key) {
+        int begin = key.startsWith("fs.AbstractFileSystem.") ? "fs.AbstractFileSystem.".length() : "fs.".length();
+        return key.substring(begin, key.length() - ".impl".length());
+    }
+
+    private static boolean isOurs(String value) {
+        return value.equals(LOCAL) || value.equals(OVERLAY) || value.equals(CONTEXT);
     }
 
     /** Each file system that the configuration names is laid over, too. */
@@ -90,34 +136,50 @@ public class Guard implements SparkPlugin {
         List named = new ArrayList();
         Iterator entries = hadoop.iterator();
         while (entries.hasNext()) {
-            Map.Entry entry = (Map.Entry) entries.next();
-            String key = (String) entry.getKey();
-            if (key.startsWith("fs.") && key.endsWith(".impl") && key.length() > "fs.".length() + ".impl".length()) {
+            String key = (String) ((Map.Entry) entries.next()).getKey();
+            if (names(key)) {
                 named.add(key);
+            }
+        }
+        Iterator services = java.util.ServiceLoader.load(FileSystem.class).iterator();
+        while (services.hasNext()) {
+            try {
+                named.add("fs." + ((FileSystem) services.next()).getScheme() + ".impl");
+            } catch (Throwable error) { // one that cannot be made, or has no name, cannot be used
+                continue;
             }
         }
         for (int i = 0; i < named.size(); i++) {
             String key = (String) named.get(i);
             String value = hadoop.get(key);
             boolean ofContext = key.startsWith("fs.AbstractFileSystem.");
-            String scheme = key.substring(ofContext ? "fs.AbstractFileSystem.".length() : "fs.".length(), key.length() - ".impl".length());
-            String wanted = ofContext ? CONTEXT : scheme.equals("file") ? LOCAL : OVERLAY;
-            if (wanted.equals(value) || scheme.indexOf('.') >= 0) {
+            boolean local = scheme(key).equals("file");
+            String wanted = ofContext ? CONTEXT : local ? LOCAL : OVERLAY;
+            if (wanted.equals(value)) {
                 continue;
             }
             hadoop.set(key, wanted);
             conf.set("spark.hadoop." + key, wanted);
-            if (!ofContext && !scheme.equals("file")) {
-                hadoop.set(Overlay.LOWER + scheme + ".impl", value);
-                conf.set("spark.hadoop." + Overlay.LOWER + scheme + ".impl", value);
+            if (!ofContext && !local && value != null) {
+                hadoop.set(Overlay.LOWER + scheme(key) + ".impl", value);
+                conf.set("spark.hadoop." + Overlay.LOWER + scheme(key) + ".impl", value);
             }
         }
     }
 
-    private static void check(Configuration hadoop) throws IOException {
-        FileSystem local = FileSystem.get(URI.create("file:///"), hadoop);
-        if (!(local instanceof LocalOverlay)) {
-            throw new IOException("the local file system is " + local.getClass().getName() + " and not the overlay: nothing is begun");
+    /** Makes the file system of a place, which stays the one of its scheme and authority in this JVM. */
+    private static void check(Configuration hadoop, String place) throws IOException {
+        FileSystem found;
+        try {
+            found = FileSystem.get(new org.apache.hadoop.fs.Path(place).toUri(), hadoop);
+        } catch (Exception error) {
+            if (place.startsWith("file:")) {
+                throw new IOException("the overlay cannot be made: " + error, error);
+            }
+            return; // one whose classes are not here, such as another spelling of a scheme: the job cannot make it either
+        }
+        if (!(found instanceof LocalOverlay) && !(found instanceof Overlay)) {
+            throw new IOException("the file system of " + place + " is " + found.getClass().getName() + " and not the overlay: nothing is begun");
         }
     }
 }

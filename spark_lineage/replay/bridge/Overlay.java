@@ -34,6 +34,8 @@ public class Overlay extends FileSystem {
     static final String LOWER = "spark.lineage.lower.";
     private static final String MARK = ".gone";
 
+    private static final Object LOCK = new Object();
+    private String id;
     private Universe universe;
     private FileSystem lower;
     private RawLocalFileSystem upper;
@@ -47,7 +49,7 @@ public class Overlay extends FileSystem {
     public void initialize(URI name, Configuration conf) throws IOException {
         super.initialize(name, conf);
         setConf(conf);
-        String id = null;
+        id = null;
         scheme = name.getScheme();
         if (scheme.startsWith(OUTSIDE)) {
             int end = scheme.indexOf('-', OUTSIDE.length());
@@ -77,10 +79,17 @@ public class Overlay extends FileSystem {
     private static FileSystem below(String scheme, String authority, Configuration conf) throws IOException {
         URI real = URI.create(scheme + "://" + (authority == null || authority.length() == 0 ? "/" : authority));
         if (scheme.equals("file")) {
-            return made(LocalFileSystem.class, real, conf);
+            FileSystem local = made(LocalFileSystem.class, real, conf);
+            local.setVerifyChecksum(false); // a file that does not fit its checksum would be moved away
+            return local;
         }
         Configuration plain = new Configuration(conf);
         String own = plain.get(LOWER + scheme + ".impl");
+        if (own == null) { // as Hadoop has it by itself
+            Configuration defaults = new Configuration(false);
+            defaults.addResource("core-default.xml");
+            own = defaults.get("fs." + scheme + ".impl");
+        }
         if (own == null) {
             plain.unset("fs." + scheme + ".impl");
         } else {
@@ -123,9 +132,24 @@ public class Overlay extends FileSystem {
         return above.exists() || !scheme.equals("file") ? above : new File(under(name).toUri().getPath());
     }
 
+    /** The path, without what would lead out of the layer: above the root there is nothing. */
     private String name(Path path) {
         checkPath(path);
-        return makeQualified(path).toUri().getPath();
+        String name = makeQualified(path).toUri().getPath();
+        while (name.equals("/..") || name.startsWith("/../")) {
+            name = name.length() == 3 ? "/" : name.substring(3);
+        }
+        if (name.endsWith("/..") || name.indexOf("/../") >= 0) {
+            throw new IllegalArgumentException("spark-lineage replay: " + path + " is no plain path");
+        }
+        return name;
+    }
+
+    /** Nothing is written for a job that is not guarded. */
+    private void check() throws IOException {
+        if (id == null && !Guard.isRunning()) {
+            throw new IOException("spark-lineage replay: the guard is not running in this application (spark.plugins): nothing is written");
+        }
     }
 
     private Path ours(String name) {
@@ -260,16 +284,20 @@ public class Overlay extends FileSystem {
 
     public FSDataOutputStream create(Path path, FsPermission permission, boolean overwrite, int bufferSize, short replication, long blockSize,
             Progressable progress) throws IOException {
+        check();
         String name = name(path);
-        FileStatus there = statusOrNull(name);
-        if (there != null && (there.isDirectory() || !overwrite)) {
-            throw new FileAlreadyExistsException(ours(name) + (there.isDirectory() ? " is a directory" : " already exists"));
+        synchronized (LOCK) {
+            FileStatus there = statusOrNull(name);
+            if (there != null && (there.isDirectory() || !overwrite)) {
+                throw new FileAlreadyExistsException(ours(name) + (there.isDirectory() ? " is a directory" : " already exists"));
+            }
+            makeParents(name);
+            return upper.create(over(name), permission, overwrite, bufferSize, replication, blockSize, progress);
         }
-        makeParents(name);
-        return upper.create(over(name), permission, overwrite, bufferSize, replication, blockSize, progress);
     }
 
     public FSDataOutputStream append(Path path, int bufferSize, Progressable progress) throws IOException {
+        check();
         String name = name(path);
         copyUp(name);
         return upper.append(over(name), bufferSize, progress);
@@ -294,6 +322,7 @@ public class Overlay extends FileSystem {
     }
 
     public boolean mkdirs(Path path, FsPermission permission) throws IOException {
+        check();
         String name = name(path);
         FileStatus there = statusOrNull(name);
         if (there != null && !there.isDirectory()) {
@@ -307,6 +336,7 @@ public class Overlay extends FileSystem {
     }
 
     public boolean delete(Path path, boolean recursive) throws IOException {
+        check();
         String name = name(path);
         FileStatus there = statusOrNull(name);
         if (there == null) {
@@ -325,6 +355,13 @@ public class Overlay extends FileSystem {
     }
 
     public boolean rename(Path source, Path target) throws IOException {
+        check();
+        synchronized (LOCK) {
+            return renamed(source, target);
+        }
+    }
+
+    private boolean renamed(Path source, Path target) throws IOException {
         String from = name(source);
         String to = name(target);
         FileStatus there = statusOrNull(from);
@@ -342,8 +379,8 @@ public class Overlay extends FileSystem {
         if (to.startsWith(from + "/")) {
             return false;
         }
-        if (before != null && (before.isDirectory() || there.isDirectory())) {
-            return false;
+        if (before != null && (before.isDirectory() || there.isDirectory() || !scheme.equals("file"))) {
+            return false; // of files the local file system alone puts one in the place of another
         }
         makeParents(to);
         copyUp(from);

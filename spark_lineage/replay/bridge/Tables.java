@@ -28,7 +28,7 @@ public class Tables extends AbstractFunction1 {
         return null;
     }
 
-    /** Called with the session before its first plan is analyzed; the rule that it gives does nothing. */
+    /** Called with the session before its first plan is analyzed. */
     static final class Filling extends AbstractFunction1 {
         public Object apply(Object session) {
             try {
@@ -36,25 +36,37 @@ public class Tables extends AbstractFunction1 {
             } catch (Exception error) {
                 throw new IllegalStateException("spark-lineage replay: the catalog cannot be filled: " + error, error);
             }
-            return new Nothing();
+            return new Watching((SparkSession) session);
         }
     }
 
-    static final class Nothing extends org.apache.spark.sql.catalyst.rules.Rule {
+    /** Changes no plan, but looks at what the job has set before anything of a plan is run. */
+    static final class Watching extends org.apache.spark.sql.catalyst.rules.Rule {
+        private final SparkSession session;
+
+        Watching(SparkSession session) {
+            this.session = session;
+        }
+
         public org.apache.spark.sql.catalyst.trees.TreeNode apply(org.apache.spark.sql.catalyst.trees.TreeNode plan) {
+            try {
+                Guard.check(session.conf().getAll(), session.sparkContext().hadoopConfiguration());
+            } catch (IOException error) {
+                throw new IllegalStateException("spark-lineage replay: " + error.getMessage());
+            }
             return plan;
         }
     }
 
     private static synchronized void fill(SparkSession session) throws Exception {
         Universe universe = Universe.of(null, null);
-        if (universe == null || universe.databases.isEmpty() && universe.tables.isEmpty()) {
-            return;
-        }
         org.apache.spark.sql.internal.SharedState shared = ((org.apache.spark.sql.classic.SparkSession) session).sharedState();
         String uris = shared.hadoopConf().get("hive.metastore.uris");
         if (uris != null && uris.trim().length() > 0) {
             throw new IOException("the job names the metastore " + uris + ", which cannot be put aside");
+        }
+        if (universe == null || universe.databases.isEmpty() && universe.tables.isEmpty()) {
+            return;
         }
         ExternalCatalog catalog = shared.externalCatalog();
         Iterator databases = universe.databases.iterator();

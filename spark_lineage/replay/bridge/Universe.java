@@ -146,6 +146,19 @@ final class Universe {
         return false;
     }
 
+    /** Places with a scheme of their own, of all that is told of. */
+    List places() {
+        List found = new ArrayList();
+        java.util.Iterator keys = rules.keySet().iterator();
+        while (keys.hasNext()) {
+            String key = (String) keys.next();
+            if (!key.startsWith("file:")) {
+                found.add(key);
+            }
+        }
+        return found;
+    }
+
     static String parent(String path) {
         if (path.equals("/") || path.length() == 0) {
             return null;

@@ -61,6 +61,21 @@ def main(lake: str) -> None:
         path(f"{lake}/csv"), True
     )
     spark.range(3).write.parquet("relative/folder")
+    files.delete(path("/../../../../../../../../../../.." + lake), True)  # above the root there is nothing
+    for set_real in (
+        lambda: spark.conf.set("spark.sql.catalog.real", "org.apache.iceberg.spark.SparkCatalog"),
+        lambda: spark.conf.set("fs.s3a.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem"),
+        lambda: context._jsc.hadoopConfiguration().set("fs.file.impl", "org.apache.hadoop.fs.LocalFileSystem"),
+    ):
+        set_real()
+        try:
+            spark.range(3).write.mode("overwrite").parquet(f"{lake}/orders")
+        except Exception as error:
+            print("refused:", str(error).splitlines()[0])
+        else:
+            raise AssertionError("it was not refused")
+        for key in ("spark.sql.catalog.real", "fs.s3a.impl"):
+            spark.conf.unset(key)
 
 
 main(sys.argv[1])

@@ -196,7 +196,14 @@ def test_what_cannot_be_begun(nightly: str, lake: Lake) -> None:
         assert done.returncode == 2, done.stderr
         return done.stderr
 
+    def refused_verdict(*flags: str) -> str:
+        done = lake.cli("replay", nightly, "--job", "--json", "--", "spark-submit", *flags, "job.py")
+        assert done.returncode == 2, done.stderr
+        return str(json.loads(done.stdout)[0]["reason"])
+
     assert "name the run" in refused(f"{nightly}:0", "--job")
+    assert "the command sets spark.plugins to x" in refused_verdict("--conf", "spark.plugins=x")
+    assert "the command sets spark.submit.deployMode to cluster" in refused_verdict("--deploy-mode", "cluster")
     assert "no run whose id begins with" in refused("nothing", "--job")
     assert "lies within the data of" in refused(nightly, "--job", "--scratch", f"{lake.path}/orders")
     assert "lies within the lineage tables" in refused(nightly, "--job", "--scratch", lake.store)

@@ -32,7 +32,8 @@ SCRATCH = "/scratch/one"
         ("socket.connect", (None, "/run/a.sock")),
         ("sqlite3.connect", (":memory:",)),
         ("subprocess.Popen", ("/x/bin/spark-submit", ["/x/bin/spark-submit"], None, None)),
-        ("subprocess.Popen", ("git", ["git", "status"], None, None)),
+        ("subprocess.Popen", ("git", ["git", "-C", "/x", "status", "--branch"], None, None)),
+        ("subprocess.Popen", ("bash", ["bash", "/x/bin/spark-class", "y"], None, None)),
         ("os.listdir", ("/data",)),
         ("os.link", ("/data/x", "/scratch/one/x", -1, -1)),
     ],
@@ -56,6 +57,12 @@ def test_what_is_let_through(event: str, arguments: tuple[Any, ...]) -> None:
         ("os.system", (b"rm -r /data",), "the command rm -r /data"),
         ("subprocess.Popen", ("aws", ["aws", "s3", "cp"], None, None), "the program aws"),
         ("subprocess.Popen", ("/bin/sh", ["/bin/sh", "-c", "curl x"], None, None), "the program /bin/sh"),
+        (
+            "subprocess.Popen",
+            ("/bin/sh", ["/bin/sh", "-c", "/x/bin/spark-submit; rm -rf /data"], None, None),
+            "the program /bin/sh",
+        ),
+        ("subprocess.Popen", ("git", ["git", "push", "origin"], None, None), "the program git"),
         ("os.exec", ("/bin/rm", ["rm"], None), "the program /bin/rm"),
     ],
 )

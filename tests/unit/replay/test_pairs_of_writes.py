@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from spark_lineage.replay.job_outputs import pairs_of
@@ -39,6 +40,18 @@ def test_commits_of_others_between() -> None:
     then, now = executions("a", ("x", 5), ("x", 9), ("x", 10)), executions("b", ("x", 5), ("x", 6), ("x", 7))
     assert told(then, now, {"x": 4})[0] == [("x", 5, 5, True), ("x", 9, 6, False), ("x", 10, 7, False)]
     assert told(executions("a", ("x", 6)), executions("b", ("x", 5)), {"x": 4})[0] == [("x", 6, 5, False)]
+
+
+def test_what_is_overwritten_is_compared_whatever_was_there() -> None:
+    then, now = executions("a", ("x", 7), ("x", 8)), executions("b", ("x", 6), ("x", 7))
+    then, now = (
+        [
+            replace(one, outputs=(replace(one.outputs[0], mode=mode),))
+            for one, mode in zip(run, ("overwrite", "append"), strict=True)
+        ]
+        for run in (then, now)
+    )
+    assert told(then, now, {"x": 5})[0] == [("x", 7, 6, True), ("x", 8, 7, True)]
 
 
 def test_another_number_of_commits() -> None:

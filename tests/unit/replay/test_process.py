@@ -28,7 +28,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     conf = tmp_path / "own"
     conf.mkdir()
     (conf / "spark-defaults.conf").write_text(
-        "# mine\nspark.sql.ansi.enabled false\nspark.plugins=my.Plugin\nspark.hadoop.x  a b\n"
+        "# mine\nspark.sql.ansi.enabled false\nspark.plugins=my.Plugin\nspark.hadoop.x  a b\nspark.driver.extraJavaOptions  -Da=b \\\n  -Dc:d\n"
     )
     (conf / "log4j2.properties").write_text("x")
     monkeypatch.setenv("SPARK_CONF_DIR", str(conf))
@@ -60,6 +60,7 @@ def test_the_configuration(scratch: Path, tmp_path: Path, monkeypatch: pytest.Mo
     defaults = dict(line.split(" ", 1) for line in (conf / "spark-defaults.conf").read_text().splitlines())
     assert defaults["spark.sql.ansi.enabled"] == "true"  # the recorded one comes before the caller's
     assert (defaults["spark.hadoop.x"], defaults["spark.a"], defaults["spark.plugins"]) == ("a b", "c:\\\\d", process.PLUGIN)
+    assert defaults["spark.driver.extraJavaOptions"] == "-Da=b -Dc:d"
     assert (defaults["spark.master"], defaults["spark.eventLog.enabled"]) == ("local[*]", "false")
     assert (conf / "log4j2.properties").read_text() == "x"
     core = properties(conf / "core-site.xml")
@@ -136,7 +137,10 @@ def test_nothing_outlives_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         process.run(Program((sys.executable, "-c", program, mark), tmp_path), os.environ, tmp_path / "log", print)
     thread.join()
-    assert mark not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+    deadline = time.monotonic() + 10  # it has been killed; when the system says so is another thing
+    while mark in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_options_of_a_replay_are_options() -> None:

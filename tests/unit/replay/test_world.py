@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from replay.lakes import NOW, Lake
-from store.made import output
+from store.made import input_, output
 
 from spark_lineage.errors import ExecutableError, QueryError
 from spark_lineage.model import Run
@@ -64,6 +65,19 @@ def test_what_others_wrote_meanwhile(lake: Lake) -> None:
     (doubt,) = found.doubts
     assert "read version 1" in doubt
     assert "the replay has version 0 there" in doubt
+
+
+def test_what_is_travelled_to(lake: Lake) -> None:
+    """Yesterday's version beside today's: the universe has both."""
+    for _ in range(5):
+        lake.table("source")
+    name = lake.job("one", "source", run=RUN)
+    table_id = DeltaTable(lake.place("source")).metadata().id
+    old = input_(name, lake.place("source"), run_id=RUN, table_id=table_id, delta_version=1)
+    lake.store.append("inputs", [old], None)
+    found = world(lake)
+    assert ("delta", "source", "4") in rules(lake, found)
+    assert found.doubts == []
 
 
 def test_what_is_gone(lake: Lake) -> None:
