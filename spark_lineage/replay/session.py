@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +38,10 @@ def session() -> SparkSession:
     for name, value in _QUIET.items():
         if name not in said:
             builder = builder.config(name, value)
+    if "spark.sql.warehouse.dir" not in said:  # Spark makes the folder, and nothing is to be left where one asks
+        warehouse = tempfile.mkdtemp(prefix="spark-lineage-warehouse-")
+        atexit.register(shutil.rmtree, warehouse, ignore_errors=True)
+        builder = builder.config("spark.sql.warehouse.dir", f"file:{warehouse}")
     for name, value in delta_settings(said).items():
         builder = builder.config(name, value)
     try:

@@ -61,7 +61,7 @@ def main(lake: str) -> None:
         path(f"{lake}/csv"), True
     )
     spark.range(3).write.parquet("relative/folder")
-    files.delete(path("/../../../../../../../../../../.." + lake), True)  # above the root there is nothing
+    files.delete(path("/../../../../../../../../../../.." + f"{lake}/json"), True)  # above the root there is nothing
     for set_real in (
         lambda: spark.conf.set("spark.sql.catalog.real", "org.apache.iceberg.spark.SparkCatalog"),
         lambda: spark.conf.set("fs.s3a.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem"),
