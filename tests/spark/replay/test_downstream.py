@@ -68,6 +68,7 @@ def ask(root: Path, *arguments: str) -> tuple[int, Any, str]:
     return done.exit_code, json.loads(done.stdout) if done.stdout.startswith("[") else None, done.stderr
 
 
+@pytest.mark.soak
 def test_what_would_change(lake: Path, spark: Any) -> None:
     before = digest(lake / "lake")
     code, found, err = ask(lake, "--downstream-of", "orders", "--keep", "--scratch", str(lake))

@@ -113,6 +113,7 @@ def nightly(lake: Lake) -> str:
     return run
 
 
+@pytest.mark.soak
 def test_identical(nightly: str, lake: Lake) -> None:
     code, verdicts, err = lake.replay(nightly)
     assert (told(verdicts), code) == ([(name, "identical") for name in WRITTEN], 0), err[-3000:]

@@ -53,6 +53,7 @@ def lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     spark.sql("DROP TABLE named")
 
 
+@pytest.mark.soak
 def test_without_plans(lake: Path, spark: Any) -> None:
     found = list(spark_lineage.open(str(lake / "store")).replay("last", spark=spark))
     told = [(str(one.name).rsplit("/", 1)[-1], one.verdict) for one in found]
