@@ -161,6 +161,7 @@ class _Job:
         lines = [
             ("scratch", str(scratch)),
             ("working_directory", there),
+            ("asis", f"file:{scratch}"),  # the code of then is there, as new as it is, and what the job keeps for itself
             *world.lines,
             *(("conf", *pair) for pair in forced.items()),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
@@ -30,6 +31,9 @@ def main(lake: str, *otherwise: str) -> None:
     totals.write.mode("overwrite").option("header", True).csv(f"{lake}/csv")
     stream = spark.readStream.format("delta").load(f"{lake}/events").writeStream.format("delta").trigger(availableNow=True)
     stream.option("checkpointLocation", f"{lake}/checkpoint").start(f"{lake}/streamed").awaitTermination()
+    if "seeds" in otherwise:  # a file beside the program
+        seeds = spark.read.text(str(Path(__file__).parent / "seeds.txt"))
+        seeds.write.format("delta").mode("overwrite").save(f"{lake}/seeds")
     if "more" in otherwise:
         raw.write.format("delta").save(f"{lake}/more")
     if "random" in otherwise:

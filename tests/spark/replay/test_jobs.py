@@ -245,21 +245,24 @@ def test_the_code_of_then(lake: Lake, nightly: str, tmp_path: Path) -> None:
     program = tmp_path / "job.py"
     text = (PROGRAMS / "nightly_job.py").read_text()
     program.write_text(text)
+    (tmp_path / "seeds.txt").write_text("then")
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "then")
-    command = lake.submit("nightly_job.py")
+    command = lake.submit("nightly_job.py", "seeds")
     command[command.index(str(lake.folder / "programs" / "nightly_job.py"))] = str(program)
     done = lake.cli("run", "--", *command)
     assert done.returncode == 0, done.stderr[-3000:]
     run = str(spark_lineage.open(lake.store).runs()[0].run_id)
     program.write_text(text.replace("* 2", "* 3"))
+    (tmp_path / "seeds.txt").write_text("now")
     git("commit", "-qam", "now")
     code, verdicts, err = lake.replay(run)
     assert (code, {one["verdict"] for one in verdicts}) == (0, {"identical"}), err[-3000:]
     code, verdicts, err = lake.replay(run, "--", *command)
     different = [one for one in verdicts if one["verdict"] == "different"]
-    assert [(one["name"].rsplit("/", 1)[-1], one["columns"]) for one in different] == [("out", ["twice"])], err[-3000:]
+    found = [(one["name"].rsplit("/", 1)[-1], one["columns"]) for one in different]
+    assert found == [("out", ["twice"]), ("seeds", ["value"])], err[-3000:]
     assert [cause.split(":")[0] for cause in different[0]["causes"]] == ["changed code"]
 
 
