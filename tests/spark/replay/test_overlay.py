@@ -124,7 +124,7 @@ class Files:
         return sorted(found)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, min_size=1, max_size=12))
 def test_as_a_plain_file_system(operations: list[tuple[str, ...]], spark: Any, tmp_path: Path) -> None:
     as_plain(operations, spark, tmp_path)
