@@ -28,6 +28,13 @@ class Program:
     directory: Path
     doubts: tuple[str, ...] = ()
     checkout: Path | None = None
+    root: Path | None = None
+
+    def has(self, path: str) -> bool:
+        """Whether the checkout has what lies at this path in the work tree."""
+        if self.checkout is None or self.root is None or not _is_below(path, self.root):
+            return False
+        return (self.checkout / Path(path).relative_to(self.root)).exists()
 
 
 def given(command: Sequence[str]) -> Program:
@@ -89,7 +96,7 @@ def recorded(run: Mapping[str, Any], folder: Path) -> Program:
         directory.mkdir(parents=True)  # one that git does not know, as an empty one
     elif not directory.is_dir():
         raise ExecutableError(f"the folder {there} that it ran in is not there any more; name a command after `--`")
-    return Program(moved, directory, tuple(doubts), checkout)
+    return Program(moved, directory, tuple(doubts), checkout, root)
 
 
 def _command(run: Mapping[str, Any]) -> tuple[str, ...]:

@@ -147,8 +147,8 @@ class _Job:
         confs = dict(self._program_run["spark_confs"] or {})
         ids = [row["run_id"] for row in self._runs]
         starts = [row["started_at"] for row in self._runs if row["started_at"]]
-        world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs)
         program = given(self._job.command) if self._job.command else recorded(self._program_run, scratch)
+        world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs, program.has)
         world.doubts += program.doubts
         settings = settings_of(confs, world.doubts)
         there = (

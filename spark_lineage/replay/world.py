@@ -6,7 +6,7 @@ From the lineage tables alone; nothing is copied, so that it takes the same time
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -62,17 +62,25 @@ class _Met:
     committed_at: datetime | None
 
 
-def world_of(store: Store, runs: Sequence[str], began: datetime | None, folder: Path, catalog: Mapping[str, str]) -> World:
-    """Of the runs of one application. `folder`: where copies of files are laid out. `catalog`: the recorded settings.
+def world_of(
+    store: Store,
+    runs: Sequence[str],
+    began: datetime | None,
+    folder: Path,
+    catalog: Mapping[str, str],
+    of_code: Callable[[str], bool] = lambda path: False,
+) -> World:
+    """Of the runs of one application. `folder`: where copies of files are laid out. `catalog`: the recorded settings. `of_code`: whether a file comes
+    with the code of then.
 
     Raises Missing where an input is not there any more, ExecutableError where what was written cannot be put aside.
     """
-    return _Building(store, runs, folder).world(began, catalog)
+    return _Building(store, runs, folder, of_code).world(began, catalog)
 
 
 class _Building:
-    def __init__(self, store: Store, runs: Sequence[str], folder: Path) -> None:
-        self._store, self._folder = store, folder
+    def __init__(self, store: Store, runs: Sequence[str], folder: Path, of_code: Callable[[str], bool]) -> None:
+        self._store, self._folder, self._of_code = store, folder, of_code
         condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
         rows = store.arrow("executions", list(_EXECUTION), condition).to_pylist()
         rows.sort(key=lambda row: (row["started_at"] or row["ended_at"], row["sequence"]))
@@ -194,6 +202,8 @@ class _Building:
 
     def _of_files(self, key: DatasetKey, fingerprint: str | None) -> None:
         label, location = self._label(key), self._location(key)
+        if key[0] == "file" and self._of_code(key[1]):
+            return
         if fingerprint is None or not fingerprint.startswith(WHOLE) or key[0] != "file":
             self._world.locations.append(location)
             self._doubt(
