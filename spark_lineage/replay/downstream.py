@@ -32,14 +32,14 @@ from ..store.views import FULL_OVERWRITES
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .inputs import DELTA, Inputs, Missing
-from .judging import counted, declared_in
+from .judging import declared_in, judged
 from .outputs import Labels, Past, Written, past, with_plans
 from .plans import is_function_of_batch
 from .replaying import Options, check
-from .scratch import scratch_place
+from .scratch import check_place, scratch_place
 from .session import session
 from .upstream import State, Writes
-from .verdict import Difference, Replayed
+from .verdict import Replayed
 from .written import COMMANDS, as_written, padded, reading, replaced, table_of, version_frame
 
 
@@ -58,6 +58,7 @@ def replay_downstream(
     Nothing is recorded of it. Raises NotFound, Ambiguous, QueryError before Spark is started.
     """
     check(options)
+    check_place(store, scratch)
     name, mark, number = wanted.rpartition("@")
     if not mark or not number.isdigit():
         name, number = wanted, ""
@@ -80,7 +81,7 @@ def _answers(
     spark: SparkSession | None,
     told: Callable[[str], None],
 ) -> Iterator[Replayed]:
-    with scratch_place(store, scratch, keep, told) as place, ExitStack() as stack:
+    with scratch_place(scratch, keep, told) as place, ExitStack() as stack:
         yield from _Rebuilding(store, writes, key, version, options, spark or session(), place, stack, told).answers()
 
 
@@ -102,9 +103,7 @@ class _Rebuilding:
         self._reading = reading(spark)
         self._labels, self._inputs = Labels(store), Inputs(store)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
-        self._gaps: set[State] = set()
-        """Versions that follow one that nothing recorded has written, and that follows an affected one."""
-        self._affected = self._affected_ones()
+        self._affected, self._gaps = affected(writes, key)
         self._made: dict[State, DataFrame | None] = {}
         self._written = 0
         location = self._location(key)
@@ -125,49 +124,18 @@ class _Rebuilding:
             yield self._answer(one, state)
 
     def _location(self, key: DatasetKey) -> str:
-        location = self._labels.location(Written(namespace=key[0], name=key[1]))
+        location = self._labels.location(key)
         if location is None:
             raise ExecutableError(f"where {key[1]} lies is not recorded")
         return location
 
-    def _affected_ones(self) -> set[State]:
-        """The versions of tables some row of which may have been made of the dataset: by what was read, in the order in which they were written."""
-        found: set[State] = set()
-        tainted: set[tuple[DatasetKey, str | None]] = set()  # tables whose newest version so far is affected
-        for row in self._writes.in_order():
-            state = _version(row)
-            if state is None or state.key == self._key:
-                continue
-            before, table = self._before(state, row), (state.key, state.table_id)
-            read = [_bare(one) for one in self._writes.read_by(row["execution_id"])]
-            lost = before is not None and before not in found and table in tainted and self._writes.write(before) is None
-            if any(one.key == self._key or one in found for one in read) or before in found or lost:
-                found.add(state)
-                tainted.add(table)
-            elif before is None:
-                tainted.discard(table)
-            if lost:
-                self._gaps.add(state)
-        return found
-
     def _is_affected(self, state: State) -> bool:
         return state.key == self._key or _bare(state) in self._affected
 
-    @staticmethod
-    def _before(state: State, row: Mapping[str, Any]) -> State | None:
-        if state.version in (None, 0) or row["write_mode"] in FULL_OVERWRITES:
-            return None
-        return State(state.key, state.table_id, int(state.version or 0) - 1)
-
     def _answer(self, one: Past, state: State) -> Replayed:
-        output = next(
-            out
-            for out in one.outputs or (Written(namespace=state.key[0], name=state.key[1]),)
-            if (out.namespace, out.name) == state.key
-        )
         plain = Replayed(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="not_replayable",
-            namespace=state.key[0], name=state.key[1], table_id=state.table_id, version=state.version, label=self._labels.label(output),
+            namespace=state.key[0], name=state.key[1], table_id=state.table_id, version=state.version, label=self._labels.label(state.key),
             tolerance=self._options.tolerance, volatile=self._options.volatile, whole=True,
         )  # fmt: skip
         try:
@@ -190,13 +158,8 @@ class _Rebuilding:
             return replace(answer, verdict="identical")
         declared = declared_in(self._options.volatile, old.schema)
         found = difference([Term(old)], [Term(new)], old.schema, declared, self._options.tolerance, self._options.sample)
-        if not found.missing and not found.unexpected:
-            return replace(
-                answer, verdict="equivalent", reason=_alike(found, declared), columns=found.differing, difference=found
-            )
-        return replace(
-            answer, verdict="different", reason=f"it would change: {counted(found)}", columns=found.differing, difference=found
-        )
+        answer = judged(answer, found, {}, declared, (), self._options.tolerance)
+        return answer if answer.holds else replace(answer, reason=f"it would change: {answer.reason}")
 
     def _state(self, state: State) -> DataFrame | None:
         """The rows of a state as they would be; None where it is as it was."""
@@ -207,7 +170,7 @@ class _Rebuilding:
         versions = [state]  # back to the first that has to be made again
         while True:
             row = self._writes.write(versions[-1])
-            before = None if row is None else self._before(versions[-1], row)
+            before = None if row is None else _before(versions[-1], row)
             if before is None or versions[-1] in self._made or not self._is_affected(before):
                 break
             versions.append(before)
@@ -233,9 +196,7 @@ class _Rebuilding:
             )
         one = self._past[row["execution_id"]]
         location = self._location(state.key)
-        self._told(
-            f"{self._labels.label(Written(namespace=state.key[0], name=state.key[1]))}, version {state.version}: {one.operation} ({one.execution_id})"
-        )
+        self._told(f"{self._labels.label(state.key)}, version {state.version}: {one.operation} ({one.execution_id})")
         if one.is_batch:
             raise ExecutableError(f"{one.execution_id} is a micro-batch, whose plan is over the files that it read then")
         found = find(
@@ -253,7 +214,7 @@ class _Rebuilding:
         output, command = mine[0], dict(mine[0].command or {})
         frame = version_frame(self._reading, location, state.version)
         table = table_of(frame, location)
-        before_state = self._before(state, row)
+        before_state = _before(state, row)
         before = None
         if before_state is not None:
             before = self._state(before_state)
@@ -284,6 +245,38 @@ class _Rebuilding:
         return self._state(State(key, leaf.table_id, leaf.delta_version))
 
 
+def affected(writes: Writes, key: DatasetKey) -> tuple[set[State], set[State]]:
+    """The versions of tables some row of which may have been made of the dataset, by what was read, in the order in which they were written.
+
+    And, of them, those whose version before nothing recorded has written, though an earlier one is affected: they cannot be made again.
+    """
+    found: set[State] = set()
+    gaps: set[State] = set()
+    newest: set[tuple[DatasetKey, str | None]] = set()  # tables whose newest version so far is affected
+    for row in writes.in_order():
+        state = _version(row)
+        if state is None or state.key == key:
+            continue
+        before, table = _before(state, row), (state.key, state.table_id)
+        read = [_bare(one) for one in writes.read_by(row["execution_id"])]
+        lost = before is not None and before not in found and table in newest and writes.write(before) is None
+        if any(one.key == key or one in found for one in read) or before in found or lost:
+            found.add(state)
+            newest.add(table)
+        elif before is None:
+            newest.discard(table)
+        if lost:
+            gaps.add(state)
+    return found, gaps
+
+
+def _before(state: State, row: Mapping[str, Any]) -> State | None:
+    """The version that a write left rows of; None where it left none."""
+    if state.version in (None, 0) or row["write_mode"] in FULL_OVERWRITES:
+        return None
+    return State(state.key, state.table_id, int(state.version or 0) - 1)
+
+
 def _version(row: Mapping[str, Any]) -> State | None:
     """The version of a Delta table that a row of `outputs` is of."""
     version = row["delta_version"]
@@ -292,12 +285,6 @@ def _version(row: Mapping[str, Any]) -> State | None:
 
 def _bare(state: State) -> State:
     return replace(state, fingerprint=None)
-
-
-def _alike(found: Difference, declared: tuple[str, ...]) -> str:
-    parts = [f"{found.within:,} rows differ within the tolerance of floats"] if found.within else []
-    parts += [f"{name} is not compared: it was declared volatile" for name in declared]
-    return "; ".join(parts)
 
 
 def _kept_of(

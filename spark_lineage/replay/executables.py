@@ -152,7 +152,7 @@ def restore(
     """
     executable = found.executable
     check_spark(spark, executable)
-    session = _session(spark, found)
+    session = session_of(spark, found)
 
     def rows(leaf: ExecutableLeaf) -> DataFrame:
         given = (frames or {}).get(leaf.number)
@@ -223,7 +223,7 @@ def check_spark(spark: SparkSession, executable: PlanExecutable) -> None:
         )
 
 
-def _session(spark: SparkSession, found: Found) -> SparkSession:
+def session_of(spark: SparkSession, found: Found) -> SparkSession:
     """A session of its own with what is recorded of settings, catalog and schema, as far as this one has them."""
     session = spark.newSession()
     session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default

@@ -137,7 +137,7 @@ class Comparing:
     def _verdict(self, plain: Replayed, pair: Pair) -> Replayed:
         one, other = pair.written, pair.other
         assert other is not None
-        location = self._labels.location(one)
+        location = self._labels.location(one.key)
         if location is None:
             return replace(
                 plain, verdict="not_replayable", reason="where it lies is not recorded: there is nothing to compare with"

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyspark
 from pyspark.sql import SparkSession
 
 from ..capture.strict import REFUSED
 from ..errors import ExecutableError, QueryError
 from ..ingest import ingest
-from ..query.recorded import names as recorded_names
-from ..query.tables import DeltaTables
 from ..store.tables import Store, in_parts, literal, one_of
 from .code import Program, given, recorded
 from .inputs import Missing
@@ -116,7 +115,7 @@ class _Job:
 
     def verdicts(self) -> Iterator[Replayed]:
         replay_id, began = str(uuid.uuid4()), datetime.now(UTC)
-        with scratch_place(self._store, self._job.scratch, self._job.keep, self._told) as scratch:
+        with scratch_place(self._job.scratch, self._job.keep, self._told) as scratch:
             try:
                 prepared = self._prepared(scratch)
             except (Missing, ExecutableError) as error:
@@ -128,8 +127,7 @@ class _Job:
             for replayed in found:
                 ended = datetime.now(UTC)
                 replayed = replace(replayed, seconds=(ended - began).total_seconds())
-                version = _spark_version(self._spark)
-                self._store.append("replays", [row_of("job", replay_id, replayed, version, began, ended)], None)
+                self._store.append("replays", [row_of("job", replay_id, replayed, pyspark.__version__, began, ended)], None)
                 began = ended
                 yield replayed
 
@@ -139,7 +137,7 @@ class _Job:
     def _plain(self, one: Past, output: Any) -> Replayed:
         return Replayed(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="different",
-            namespace=output.namespace, name=output.name, table_id=output.table_id, version=output.version, label=self._labels.label(output),
+            namespace=output.namespace, name=output.name, table_id=output.table_id, version=output.version, label=self._labels.label(output.key),
             tolerance=self._options.tolerance, volatile=self._options.volatile,
         )  # fmt: skip
 
@@ -182,12 +180,12 @@ class _Job:
                 world.doubts.insert(0, failure)
                 for line in last_words(log):
                     self._told(f"| {line[:300]}")
-            yield from self._compared(scratch, world, code, failure)
+            yield from self._compared(scratch, world, failure)
         except (ExecutableError, OSError) as error:
             reason = _of_disk(error, scratch)
             yield from (self._cannot(one, output, reason) for one in self._mine for output in one.outputs)
 
-    def _compared(self, scratch: Path, world: World, code: int, failure: str) -> Iterator[Replayed]:
+    def _compared(self, scratch: Path, world: World, failure: str) -> Iterator[Replayed]:
         lineage = scratch / "lineage"
         if (scratch / "inbox").is_dir():
             ingest(str(scratch / "inbox"), str(lineage), final=True)
@@ -224,12 +222,11 @@ class _Job:
                 yield replace(plain, verdict="not_replayable", reason="the job left no lineage: nothing tells what it wrote")
             else:
                 yield replace(plain, reason="the job did not write it this time", causes=tuple(world.doubts))
+        labels = Labels(replays)
         for one, output in extra:
-            last = self._mine[-1]
-            label = recorded_names(DeltaTables(replays.location)).label((output.namespace, output.name))
+            plain = replace(self._plain(self._mine[-1], output), label=labels.label(output.key), operation=one.operation)
             reason = "the job wrote it in the replay alone"
-            plain = replace(self._plain(last, output), label=label, operation=one.operation, table_id=None, version=None)
-            yield replace(plain, reason=reason, causes=tuple(world.doubts))
+            yield replace(plain, table_id=None, version=None, reason=reason, causes=tuple(world.doubts))
 
 
 def _failure(log: Path, code: int) -> str:
@@ -249,9 +246,3 @@ def _of_disk(error: Exception, scratch: Path) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the scratch place {scratch} is full; name another one with --scratch"
     return str(error)
-
-
-def _spark_version(spark: SparkSession | None) -> str:
-    import pyspark
-
-    return pyspark.__version__ if spark is None else spark.version

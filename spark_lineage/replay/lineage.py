@@ -57,6 +57,46 @@ class Lineage(Snapshots):
 
         return tuple(replay_upstream(self._store(), dataset, self._options(tolerance, volatile, sample, trust_store), spark))
 
+    def replay_job(
+        self,
+        run: str,
+        command: Sequence[str] = (),
+        *,
+        scratch: str = "",
+        keep: bool = False,
+        strict: bool = False,
+        tolerance: float | None = None,
+        volatile: Sequence[str] | None = None,
+        sample: int = 10,
+        trust_store: bool = False,
+        spark: SparkSession | None = None,
+    ) -> tuple[Replayed, ...]:
+        """Runs the job of a run again, or `command` in its place, on what it read then, and holds what it writes against what was written: as
+        `spark-lineage replay --job`. The job has processes of its own; `spark`, a local session, compares. Raises as `replay` does.
+        """
+        from .jobs import JobOptions, replay_job
+
+        job = JobOptions(command=tuple(command), scratch=scratch, keep=keep, strict=strict)
+        return tuple(replay_job(self._store(), run, self._options(tolerance, volatile, sample, trust_store), job, spark))
+
+    def replay_downstream(
+        self,
+        dataset: str,
+        *,
+        scratch: str = "",
+        keep: bool = False,
+        tolerance: float | None = None,
+        volatile: Sequence[str] | None = None,
+        sample: int = 10,
+        trust_store: bool = False,
+        spark: SparkSession | None = None,
+    ) -> tuple[Replayed, ...]:
+        """What would change in the tables that were made of ``dataset`` or ``dataset@version``: as `spark-lineage replay --downstream-of`."""
+        from .downstream import replay_downstream
+
+        options = self._options(tolerance, volatile, sample, trust_store)
+        return tuple(replay_downstream(self._store(), dataset, options, scratch, keep, spark))
+
     def replay_check(self, what: str = "all", *, deep: bool = False) -> Check:
         """What of a run, of a dataset's history, or of all that is recorded can still be replayed, and until when that is sure. Without Spark.
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import Ambiguous, NotFound, QueryError
+from ..lineage.naming import DatasetKey
 from ..model import SampleColumn
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
@@ -43,6 +44,10 @@ class Written:
     part: int | None = None
     command: Mapping[str, Any] | None = None
     key_column: SampleColumn | None = None
+
+    @property
+    def key(self) -> DatasetKey:
+        return self.namespace, self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +175,15 @@ class Labels:
     def __init__(self, store: Store) -> None:
         self._names = recorded_names(DeltaTables(store.location))
 
-    def label(self, one: Written) -> str:
-        return self._names.label((one.namespace, one.name))
+    def label(self, key: DatasetKey) -> str:
+        return self._names.label(key)
 
-    def location(self, one: Written) -> str | None:
-        known = self._names.known.get((one.namespace, one.name))
+    def location(self, key: DatasetKey) -> str | None:
+        known = self._names.known.get(key)
         return None if known is None else known.location
+
+
+def recorded_format(store: Store, key: DatasetKey) -> str | None:
+    condition = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
+    formats = store.arrow("datasets", ["format"], condition).column(0).to_pylist()
+    return next((str(name) for name in formats if name), None)

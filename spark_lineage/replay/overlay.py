@@ -6,10 +6,9 @@ A job under it reads every file and table as it stood when the recorded run bega
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from pyspark.sql import SparkSession
 
@@ -54,7 +53,7 @@ def write_universe(file: Path, lines: Iterable[tuple[str, ...]]) -> None:
     file.write_text("".join(text), encoding="utf-8")
 
 
-def core_site(settings: dict[str, str]) -> str:
+def laid_over(settings: Mapping[str, str]) -> dict[str, str]:
     """Hadoop's configuration with the overlay for every file system: read by all that is Hadoop, before Spark has said anything."""
     laid = {"fs.file.impl": f"{_CLASS}LocalOverlay", "fs.AbstractFileSystem.file.impl": f"{_CLASS}OverlayContext"}
     for scheme in SCHEMES:
@@ -63,11 +62,7 @@ def core_site(settings: dict[str, str]) -> str:
             laid[f"spark.lineage.lower.{scheme}.impl"] = own
         laid[f"fs.{scheme}.impl"] = f"{_CLASS}Overlay"
         laid[f"fs.AbstractFileSystem.{scheme}.impl"] = f"{_CLASS}OverlayContext"
-    properties = "".join(
-        f"<property><name>{escape(name)}</name><value>{escape(value)}</value></property>\n"
-        for name, value in {**settings, **laid}.items()
-    )
-    return f'<?xml version="1.0"?>\n<configuration>\n{properties}</configuration>\n'
+    return {**settings, **laid}
 
 
 class View:

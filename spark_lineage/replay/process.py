@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ..capture.launch import REPORT_VARIABLE
 from ..capture.launch import environment as attaching
 from ..capture.strict import VARIABLE as STRICT_VARIABLE
 from ..config import FORCED_VARIABLE
 from ..errors import ExecutableError
 from ..model import REDACTED
 from .code import Program, properties_of
-from .overlay import PLUGIN, VARIABLE, core_site, jar_path
+from .overlay import PLUGIN, VARIABLE, jar_path, laid_over
 from .session import delta_settings, said_by
 
 _NOT_AGAIN = (
@@ -71,13 +72,12 @@ def environment(scratch: Path, settings: Mapping[str, str], strict: bool) -> dic
     defaults.setdefault("spark.master", "local[*]")
     lines = "".join(f"{key} {_escaped(value)}\n" for key, value in sorted(defaults.items()))
     (conf / "spark-defaults.conf").write_text(lines, encoding="utf-8")
-    (conf / "core-site.xml").write_text(core_site(_hadoop_before("core-site.xml")), encoding="utf-8")
+    (conf / "core-site.xml").write_text(_xml(laid_over(_hadoop_before("core-site.xml"))), encoding="utf-8")
     hive = {**_hadoop_before("hive-site.xml"), **hive_settings(scratch)}
     (conf / "hive-site.xml").write_text(_xml(hive), encoding="utf-8")
-    report = scratch / "report.jsonl"
-    report.touch()
-    result = attaching(os.environ, {}, report)
-    result.pop("SPARK_LINEAGE_RUN_ID", None)
+    result = attaching(os.environ, {}, scratch / "report")
+    for name in (REPORT_VARIABLE, "SPARK_LINEAGE_RUN_ID"):  # of a wrapper, which there is none of
+        del result[name]
     classes = [part for part in (os.environ.get("SPARK_DIST_CLASSPATH"), str(jar_path())) if part]
     result |= {
         VARIABLE: str(scratch / "universe"),

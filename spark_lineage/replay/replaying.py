@@ -179,13 +179,12 @@ class _Replaying:
                     "its statement runs code (reflect, java_method, TRANSFORM), and is not signed; --trust-store runs it all the same"
                 )
             found = as_found(self._store, past.run_id, past.execution_id, statement)
-            location = self._labels.location(one)
+            location = self._labels.location(one.key)
             if location is None:
                 raise _Cannot("where it wrote is not recorded")
             with self._inputs.ready(found) as ready:
                 expected = self._expected(one, found, location)
-                leaves = ready.found.executable.leaves
-                rows = rows_of_statement(self._spark, statement, leaves, ready.places, expected.schema.names)
+                rows = rows_of_statement(self._spark, statement, ready.found, ready.places, expected.schema.names)
                 doubts = [*doubts_of(rows), *statement.doubts]
                 answer = self._compared(answer, one, expected, rows, ready, doubts, location)
         except (_Cannot, Missing, LineageError) as error:
@@ -201,14 +200,14 @@ class _Replaying:
 
     def _named(self, plain: Replayed, one: Written) -> Replayed:
         return replace(
-            plain, namespace=one.namespace, name=one.name, table_id=one.table_id, version=one.version, label=self._labels.label(one),
+            plain, namespace=one.namespace, name=one.name, table_id=one.table_id, version=one.version, label=self._labels.label(one.key),
             tolerance=self._options.tolerance, volatile=self._options.volatile,
         )  # fmt: skip
 
     def _one(self, answer: Replayed, one: Written, found: Found) -> Replayed:
         if one.part is None:
             raise _Cannot("none of the plans that are kept of its execution is known to have given what it wrote there")
-        location = self._labels.location(one)
+        location = self._labels.location(one.key)
         if location is None:
             raise _Cannot("what it wrote is recorded without a place where it lies: there is nothing to compare with")
         found = self._with_state(one, found, location)

@@ -20,9 +20,8 @@ _LEAST_BYTES = 64 * 1024 * 1024
 
 
 @contextmanager
-def scratch_place(store: Store, base: str, keep: bool, told: Callable[[str], None]) -> Iterator[Path]:
-    """In the folder `base`, by default in that for temporary files. Raises QueryError as `check_place` does."""
-    check_place(store, base)
+def scratch_place(base: str, keep: bool, told: Callable[[str], None]) -> Iterator[Path]:
+    """In the folder `base`, by default in that for temporary files; one that `check_place` has looked at."""
     place = Path(tempfile.mkdtemp(prefix="spark-lineage-replay-", dir=base or None)).absolute()
     try:
         yield place

@@ -6,7 +6,7 @@ Only of a statement that writes what a query gives (CREATE TABLE AS, INSERT): wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,10 +17,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from ..errors import ExecutableError
 from ..model import REDACTED, ExecutableLeaf, PlanExecutable
-from ..snapshot.availability import ENFORCED
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
-from .executables import Found
+from .executables import Found, session_of
+from .outputs import Labels, recorded_format
 
 _COLUMNAR = ("parquet", "orc", "avro")
 _NOW = ("current_", "now(", "localtimestamp", "curdate", "unix_timestamp()")
@@ -76,12 +76,10 @@ def statement_of(store: Store, execution_id: str) -> Statement:
 
 def as_found(store: Store, run_id: str, execution_id: str, statement: Statement) -> Found:
     """What it read, as the leaves of a plan, so that it is looked for in the same way. Raises ExecutableError."""
-    leaves = []
+    leaves, labels = [], Labels(store)
     for number, row in enumerate(statement.read):
-        condition = f"namespace = {literal(row['namespace'])} and name = {literal(row['name'])}"
-        known = store.arrow("datasets", ["format", "location"], condition).to_pylist()
-        location = next((one["location"] for one in known if one["location"]), None)
-        source = next((one["format"] for one in known if one["format"]), None)
+        key = row["namespace"], row["name"]
+        location, source = labels.location(key), recorded_format(store, key)
         delta = row["delta_version"] is not None
         if location is None or not (delta or source in _COLUMNAR):
             raise ExecutableError(
@@ -101,29 +99,21 @@ def as_found(store: Store, run_id: str, execution_id: str, statement: Statement)
 
 
 def rows_of_statement(
-    spark: SparkSession,
-    statement: Statement,
-    leaves: Sequence[ExecutableLeaf],
-    places: Mapping[int, str],
-    columns: Sequence[str],
+    spark: SparkSession, statement: Statement, found: Found, places: Mapping[int, str], columns: Sequence[str]
 ) -> DataFrame:
     """The rows that the statement gives to what it writes, whose columns are `columns`. Raises ExecutableError.
 
     Each table that it names stands for what was read of it: by a view where the name has one part, else by one in the place of the name.
     """
-    session = spark.newSession()
-    session.conf.set(ENFORCED, "false")
-    for key, value in statement.confs.items():
-        if key.startswith("spark.sql.") and value != REDACTED and session.conf.isModifiable(key):
-            session.conf.set(key, value)
+    session = session_of(spark, found)
     try:
         plan = _parsed(session, statement.text)
         query = _query(plan)
-        text, named, named_within = statement.text, [], _common(query)
-        spans = sorted(set(_relations(query)), key=lambda one: -one[1])
-        for parts, start in spans:
-            meant = _leaves(parts, leaves)
-            if len(parts) == 1 and parts[0].lower() in named_within:
+        text, named = statement.text, []
+        relations, within = _named(query)
+        for parts, start in sorted(relations, key=lambda one: -one[1]):
+            meant = _leaves(parts, found.executable.leaves)
+            if not meant and len(parts) == 1 and parts[0].lower() in within:
                 continue
             if len(meant) != 1:
                 known = f"{len(meant)} of the tables" if meant else "none of the tables"
@@ -183,38 +173,28 @@ def _names(plan: Any, rows: DataFrame, columns: Sequence[str]) -> Sequence[str]:
     return wanted[: len(rows.columns)]
 
 
-def _relations(plan: Any) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The names of tables in a parsed query, subqueries and common table expressions too, with where they begin in the text."""
+def _named(plan: Any) -> tuple[set[tuple[tuple[str, ...], int]], set[str]]:
+    """The names of tables in a parsed query, subqueries and common table expressions too, with where they begin in the text; and the names of
+    the common table expressions."""
+    relations: set[tuple[tuple[str, ...], int]] = set()
+    within: set[str] = set()
     waiting = [plan]
     while waiting:
         node = waiting.pop()
-        if _class(node) == "UnresolvedRelation":
-            origin = node.origin()
-            if origin.startIndex().isDefined():
-                yield tuple(str(part) for part in _list(node.multipartIdentifier())), int(origin.startIndex().get())
-        waiting += _below(node)
-
-
-def _below(node: Any) -> list[Any]:
-    groups = (node.children(), node.subqueries(), node.innerChildren())
-    return [one for below in groups for one in _list(below) if hasattr(one, "subqueries")]
+        if _class(node) == "UnresolvedRelation" and node.origin().startIndex().isDefined():
+            parts = tuple(str(part) for part in _list(node.multipartIdentifier()))
+            relations.add((parts, int(node.origin().startIndex().get())))
+        if _class(node) == "UnresolvedWith":
+            within |= {str(one._1()).lower() for one in _list(node.cteRelations())}
+        for below in (node.children(), node.subqueries(), node.innerChildren()):
+            waiting += _list(below)
+    return relations, within
 
 
 def _list(values: Any) -> list[Any]:
     iterator, found = values.iterator(), []
     while iterator.hasNext():
         found.append(iterator.next())
-    return found
-
-
-def _common(plan: Any) -> set[str]:
-    """The names of common table expressions."""
-    found, waiting = set(), [plan]
-    while waiting:
-        node = waiting.pop()
-        if _class(node) == "UnresolvedWith":
-            found |= {str(one._1()).lower() for one in _list(node.cteRelations())}
-        waiting += _below(node)
     return found
 
 

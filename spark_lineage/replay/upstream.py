@@ -85,8 +85,12 @@ class Writes:
 
     def __init__(self, store: Store) -> None:
         self._outputs: dict[DatasetKey, list[dict[str, Any]]] = {}
+        self._by_version: dict[tuple[DatasetKey, str | None, int | None], dict[str, Any]] = {}
         for row in store.arrow("outputs", list(_OUTPUT)).to_pylist():
-            self._outputs.setdefault((row["namespace"], row["name"]), []).append(row)
+            key = row["namespace"], row["name"]
+            self._outputs.setdefault(key, []).append(row)
+            if row["delta_version"] is not None:
+                self._by_version.setdefault((key, row["table_id"], row["delta_version"]), row)
         self._inputs: dict[str, list[State]] = {}
         for row in store.arrow("inputs", list(_INPUT)).to_pylist():
             state = State((row["namespace"], row["name"]), row["table_id"], row["delta_version"], row["fingerprint"])
@@ -112,9 +116,7 @@ class Writes:
 
     def write(self, state: State) -> dict[str, Any] | None:
         """The row of `outputs` of the write that made this version of a Delta table."""
-        rows = self._outputs.get(state.key, ())
-        mine = (row for row in rows if row["table_id"] == state.table_id and row["delta_version"] == state.version)
-        return None if state.version is None else next(mine, None)
+        return self._by_version.get((state.key, state.table_id, state.version))
 
     def read_by(self, execution: str) -> list[State]:
         return self._inputs.get(execution, [])

@@ -14,13 +14,12 @@ from typing import Any
 
 from ..errors import ExecutableError, SnapshotError
 from ..lineage.naming import DatasetKey
-from ..query.recorded import names as recorded_names
-from ..query.tables import DeltaTables
 from ..snapshot.availability import availability
 from ..snapshot.unversioned import recorded_files
 from ..store.listing import WHOLE
-from ..store.tables import Store, in_parts, literal, one_of
+from ..store.tables import Store, in_parts, one_of
 from .inputs import Missing, preserved
+from .outputs import Labels, recorded_format
 
 _EXECUTION = ("execution_id", "run_id", "sequence", "started_at", "ended_at", "stream_query_id", "operation", "status")
 _INPUT = (
@@ -87,7 +86,7 @@ class _Building:
         self._executions = {row["execution_id"]: row for row in rows}
         self._inputs = _by_execution(store.arrow("inputs", list(_INPUT), condition).to_pylist())
         self._outputs = _by_execution(store.arrow("outputs", list(_OUTPUT), condition).to_pylist())
-        self._known = recorded_names(DeltaTables(store.location)).known
+        self._labels = Labels(store)
         self._world = World()
 
     def world(self, began: datetime | None, catalog: Mapping[str, str]) -> World:
@@ -155,7 +154,7 @@ class _Building:
         if not first.written and first.stream:  # its batches follow the versions that come
             at = max(one.version for one in met[:own] if one.stream)
         state = at
-        label = self._label(key)
+        label = self._labels.label(key)
         for one in met:
             if one.written:
                 state = one.version
@@ -201,7 +200,7 @@ class _Building:
             written.update((row["namespace"], row["name"]) for row in self._outputs.get(execution_id, ()))
 
     def _of_files(self, key: DatasetKey, fingerprint: str | None) -> None:
-        label, location = self._label(key), self._location(key)
+        label, location = self._labels.label(key), self._location(key)
         if key[0] == "file" and self._of_code(key[1]):
             return
         if fingerprint is None or not fingerprint.startswith(WHOLE) or key[0] != "file":
@@ -237,7 +236,14 @@ class _Building:
             managed = bool(warehouse) and _plain(location).startswith(_plain(warehouse))
             if self._world.at.get(key, 0) >= 0 and (database, table) not in tables and self._was_there(key):
                 kind = "managed" if managed else "external"
-                tables[database, table] = ("table", database, table, location, self._format(key), kind)
+                tables[database, table] = (
+                    "table",
+                    database,
+                    table,
+                    location,
+                    recorded_format(self._store, key) or "parquet",
+                    kind,
+                )
         for database in databases:
             place = warehouse if database == "default" else f"{warehouse.rstrip('/')}/{database}.db"
             self._world.lines.append(("database", database, place or f"file:{self._folder}/{database}"))
@@ -255,18 +261,8 @@ class _Building:
                     return row["write_mode"] not in ("create", "replace")
         return False
 
-    def _format(self, key: DatasetKey) -> str:
-        condition = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
-        formats = self._store.arrow("datasets", ["format"], condition).column(0).to_pylist()
-        return next((str(name) for name in formats if name), "parquet")
-
-    def _label(self, key: DatasetKey) -> str:
-        known = self._known.get(key)
-        return key[1] if known is None else next((alias for alias in known.aliases if "/" not in alias), key[1])
-
     def _location(self, key: DatasetKey) -> str:
-        known = self._known.get(key)
-        location = None if known is None else known.location
+        location = self._labels.location(key)
         if location is None:
             location = f"file:{key[1]}" if key[0] == "file" else f"{key[0]}/{key[1].lstrip('/')}"
         return location if ":" in location else f"file:{location}"

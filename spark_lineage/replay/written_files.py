@@ -19,9 +19,9 @@ from ..snapshot.taking import snapshots
 from ..snapshot.unversioned import recorded_files
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.listing import WHOLE
-from ..store.tables import Store, literal
+from ..store.tables import Store
 from .comparing import Term
-from .outputs import Written
+from .outputs import Written, recorded_format
 from .written import Expected, Table
 
 _COLUMNAR = ("parquet", "orc", "avro")
@@ -139,9 +139,7 @@ def _partitioned(command: Mapping[str, Any]) -> tuple[str, ...]:
 
 def format_of(store: Store, one: Written, location: str) -> str:
     """Raises ExecutableError for one whose rows are not compared."""
-    condition = f"namespace = {literal(one.namespace)} and name = {literal(one.name)}"
-    formats = store.arrow("datasets", ["format"], condition).column(0).to_pylist()
-    source = next((str(name) for name in formats if name), "unknown")
+    source = recorded_format(store, one.key) or "unknown"
     if source not in _COLUMNAR + _TEXTS:
         raise ExecutableError(f"{location} is of format {source}, whose rows are not compared")
     return source

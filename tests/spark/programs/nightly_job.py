@@ -10,7 +10,10 @@ from pyspark.sql import functions as sf
 
 
 def main(lake: str, *otherwise: str) -> None:
-    spark = SparkSession.builder.appName("nightly").getOrCreate()
+    builder = SparkSession.builder.appName("nightly")
+    if "unguarded" in otherwise:
+        builder = builder.config("spark.plugins", "")
+    spark = builder.getOrCreate()
     if "fail" in otherwise:
         raise ValueError("before it wrote anything")
     orders = spark.read.format("delta").load(f"{lake}/orders")

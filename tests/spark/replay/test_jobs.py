@@ -179,9 +179,9 @@ def test_an_end_from_outside(number: signal.Signals, nightly: str, lake: Lake) -
     before = len(Store.open(lake.store).arrow("replays").to_pylist())
     process = lake.start("replay", nightly, "--job", "--scratch", str(lake.scratch))
     deadline = time.monotonic() + 120
-    while not list(lake.scratch.glob("*/job.log")) and time.monotonic() < deadline:
+    while not any(log.stat().st_size for log in lake.scratch.glob("*/job.log")):  # its JVM has said something
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    time.sleep(5)  # the job's JVM has begun, or is about to
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -211,9 +211,8 @@ def test_what_cannot_be_begun(nightly: str, lake: Lake) -> None:
     assert "is no folder that can be written" in refused(nightly, "--job", "--scratch", "/nowhere")
     assert "are for --job" in refused(nightly, "--strict")
     assert "--job takes a run" in refused(nightly, "--job", "--check")
-    replay = Store.open(lake.store).arrow("replays").to_pylist()
-    if replay:
-        assert "is a replay" in refused(replay[0]["replay_id"], "--job")
+    replay = Store.open(lake.store).arrow("replays").to_pylist()[0]  # one of those above
+    assert "is a replay" in refused(replay["replay_id"], "--job")
 
 
 @pytest.mark.soak
@@ -262,6 +261,14 @@ def test_the_code_of_then(lake: Lake, nightly: str, tmp_path: Path) -> None:
     code, verdicts, err = lake.replay(run, "--", *command)
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"}), err[-3000:]
     assert "seeds.txt has no versions and has changed" in verdicts[0]["reason"]  # of today's code, beside which it lies
+
+
+@pytest.mark.soak
+def test_a_job_that_puts_the_guard_away(nightly: str, lake: Lake) -> None:
+    """Nothing of it is begun."""
+    code, verdicts, _ = lake.replay(nightly, "--", *lake.submit("nightly_job.py", "unguarded"))
+    assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"})
+    assert "the guard of the replay is not running in this application" in verdicts[0]["reason"]
 
 
 @pytest.mark.soak

@@ -21,9 +21,9 @@ def statements(spark: Any, root: str) -> None:
     orders, raw = f"delta.`{root}/orders`", f"parquet.`{root}/raw`"
     spark.sql(f"CREATE TABLE named USING delta LOCATION '{root}/named' AS SELECT id, customer, amount FROM {orders}")
     spark.sql(
-        f"CREATE TABLE delta.`{root}/totals` USING delta AS WITH big AS (SELECT * FROM {orders} WHERE amount > 3) "
+        f"CREATE TABLE delta.`{root}/totals` USING delta AS WITH big AS (SELECT * FROM {orders} WHERE amount > 3), named AS (SELECT * FROM named) "
         f"SELECT customer, sum(amount) AS total, (SELECT max(id) FROM {raw}) AS newest FROM big AS b "
-        f"WHERE customer IN (SELECT customer FROM {orders}) GROUP BY customer"
+        f"WHERE EXISTS (SELECT 1 FROM named) AND customer IN (SELECT customer FROM {orders}) GROUP BY customer"
     )
     spark.sql(
         f"INSERT INTO delta.`{root}/totals` SELECT 9 AS total, 8 AS customer, id AS x FROM named n WHERE n.id < 2"

@@ -13,9 +13,11 @@ from store.made import input_, output
 
 from spark_lineage.errors import ExecutableError, QueryError
 from spark_lineage.model import Run
+from spark_lineage.replay.downstream import affected
 from spark_lineage.replay.inputs import Missing
 from spark_lineage.replay.jobs import replay_job
 from spark_lineage.replay.replaying import Options
+from spark_lineage.replay.upstream import Writes
 from spark_lineage.replay.world import World, world_of
 
 RUN = "0001-run"
@@ -114,3 +116,19 @@ def test_a_command_of_tables_of_somebody_else(lake: Lake) -> None:
     )
     (row,) = lake.store.arrow("replays").to_pylist()
     assert (row["replay_mode"], row["verdict"], row["run_id"]) == ("job", "not_replayable", RUN)
+
+
+def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
+    """A version that nothing recorded has written is a gap where the one before it is affected; an overwrite of other rows ends it."""
+    lake.table("source")
+    lake.table("other")
+    lake.job("made", "source", run=RUN)  # version 0
+    lake.table("made")  # 1, by nobody
+    lake.job("made", "other", run=RUN)  # 2
+    lake.job("next", "made", run=RUN)
+    lake.job("made", "other", run=RUN, mode="overwrite")  # 3
+    lake.job("made", "other", run=RUN)  # 4
+    found, gaps = affected(Writes(lake.store), ("file", lake.place("source")))
+    told = sorted((state.key[1].rsplit("/", 1)[-1], state.version) for state in found)
+    assert told == [("made", 0), ("made", 2), ("next", 0)]
+    assert [(state.key[1].rsplit("/", 1)[-1], state.version) for state in gaps] == [("made", 2)]
