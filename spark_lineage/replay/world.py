@@ -20,6 +20,7 @@ from ..store.listing import WHOLE
 from ..store.tables import Store, in_parts, one_of
 from .inputs import Missing, preserved
 from .outputs import Labels, recorded_format
+from .overlay import SCHEMES
 
 _EXECUTION = ("execution_id", "run_id", "sequence", "started_at", "ended_at", "stream_query_id", "operation", "status")
 _INPUT = (
@@ -34,7 +35,7 @@ _INPUT = (
     "committed_at",
 )
 _OUTPUT = ("execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "write_mode")
-FILE_SYSTEMS = re.compile(r"file$|(s3|s3a|s3n|hdfs|webhdfs|gs|abfs|abfss|wasb|wasbs|viewfs|oss|cosn|obs)://")
+FILE_SYSTEMS = re.compile(f"file$|({'|'.join(SCHEMES)})://")
 """Namespaces of datasets that are files, as OpenLineage names them."""
 
 

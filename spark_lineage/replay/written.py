@@ -29,6 +29,7 @@ from ..snapshot.sums import Sums
 from ..snapshot.taking import known_snapshot, known_sums, snapshots
 from ..snapshot.with_spark import first_line_of_spark, frame_of_files
 from ..store.tables import Store
+from ..store.views import FULL_OVERWRITES
 from .comparing import Term
 from .executables import Found, Gives
 from .outputs import Written
@@ -87,27 +88,34 @@ def expected_of_state(spark: SparkSession, store: Store, one: Written, location:
     """All of a version of a Delta table, whoever wrote it, or the checksum that is kept of it. Raises ExecutableError."""
     assert one.version is not None
     try:
-        log = version_of(location, one.version)
-        if one.table_id is not None and log.table_id != one.table_id:
-            raise SnapshotError(f"another table is there now ({log.table_id}, not {one.table_id})")
+        log = _log_of(one, location)
     except SnapshotError as error:
-        return of_checksum(store, replace(one, mode="overwrite"), False, str(error))
+        return of_checksum(store, one, True, str(error))
     frame = version_frame(spark, location, one.version)
     columns, table = columns_of(frame.schema.jsonValue()), table_of(frame, location)
     return Expected(
-        schema=frame.schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=_numbered(table) | _keyed(one), table=table,
+        schema=frame.schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=_volatile(one, table), table=table,
         sums=kept_sums(store, one, log, columns),
     )  # fmt: skip
 
 
-def _numbered(table: Table) -> dict[str, str]:
-    return dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+def _log_of(one: Written, location: str) -> DeltaVersion:
+    """Raises SnapshotError where the version is gone, or of another table."""
+    assert one.version is not None
+    log = version_of(location, one.version)
+    if one.table_id is not None and log.table_id != one.table_id:
+        raise SnapshotError(
+            f"another table is there now ({log.table_id}, not {one.table_id}): it was dropped and created again, or replaced"
+        )
+    return log
 
 
-def _keyed(one: Written) -> dict[str, str]:
-    if one.key_column is None:
-        return {}
-    return {one.key_column.name: "the write gave it to the rows (rows.column), of what their key was then"}
+def _volatile(one: Written, table: Table) -> dict[str, str]:
+    """Columns whose values nobody can give again, with the reason."""
+    told = dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+    if one.key_column is not None:
+        told[one.key_column.name] = "the write gave it to the rows (rows.column), of what their key was then"
+    return told
 
 
 def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Found, location: str) -> Expected:
@@ -119,19 +127,14 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     if one.mode == "replace_where" and condition is None:
         raise ExecutableError("which rows it replaced is not recorded (`replaceOn`, `replaceUsing`)")
     try:
-        log = version_of(location, one.version)
-        if one.table_id is not None and log.table_id != one.table_id:
-            raise SnapshotError(
-                f"another table is there now ({log.table_id}, not {one.table_id}): it was dropped and created again, or replaced"
-            )
+        log = _log_of(one, location)
     except SnapshotError as error:
-        return of_checksum(store, one, in_places or condition is not None, str(error))
+        return of_checksum(store, one, one.mode in FULL_OVERWRITES and not in_places, str(error))
     frame = version_frame(spark, location, one.version)
     table = table_of(frame, location)
     schema = frame.schema
     columns = columns_of(schema.jsonValue())
-    volatile = _numbered(table)
-    volatile |= _keyed(one)
+    volatile = _volatile(one, table)
     plain = Expected(
         schema=schema, columns=columns, gives="rows", whole=True, recorded=(Term(frame),), volatile=volatile, table=table
     )
@@ -157,12 +160,11 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     return replace(plain, whole=whole, recorded=(Term(rows),), sums=sums)
 
 
-def of_checksum(store: Store, one: Written, in_places: bool, gone: str) -> Expected:
-    """Where the version is gone: of a whole write that its checksum is kept of."""
+def of_checksum(store: Store, one: Written, whole: bool, gone: str) -> Expected:
+    """Where the version is gone, and it is meant as a whole: what its checksum says, where that is kept."""
     kept = snapshots(store, table_id=one.table_id, version=one.version, key=(one.namespace, one.name)) if one.table_id else []
-    overwritten = one.mode in ("create", "replace", "overwrite")
     for snapshot in kept:
-        if overwritten and not in_places and snapshot.schema is not None and snapshot.checksum is not None:
+        if whole and snapshot.schema is not None and snapshot.checksum is not None:
             schema = StructType.fromJson(json.loads(snapshot.schema))
             sums = Sums.parse(snapshot.row_count or 0, snapshot.checksum)
             return Expected(

@@ -20,13 +20,13 @@ from ..snapshot.unversioned import recorded_files
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.listing import WHOLE
 from ..store.tables import Store
+from ..store.views import FULL_OVERWRITES
 from .comparing import Term
 from .outputs import Written, recorded_format
 from .written import Expected, Table
 
 _COLUMNAR = ("parquet", "orc", "avro")
 _TEXTS = ("csv", "json", "text")
-_WHOLE_WRITES = ("create", "replace", "overwrite")
 
 
 def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str, folder: bool = False) -> Expected:
@@ -48,7 +48,7 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
     options = _options(one.command or {}, location)
     try:
         frame = rows_of_files(spark, source, location, one.command or {})
-        if not folder and one.mode not in _WHOLE_WRITES and frame.count() != one.rows:
+        if not folder and one.mode not in FULL_OVERWRITES and frame.count() != one.rows:
             raise ExecutableError(
                 f"{location} has files of other writes too, and which of them it wrote is not recorded: write to a Delta table"
             )
@@ -75,7 +75,7 @@ def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapp
 
 def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
     for snapshot in snapshots(store, key=(one.namespace, one.name)):
-        if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in _WHOLE_WRITES:
+        if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in FULL_OVERWRITES:
             import json
 
             return Expected(
