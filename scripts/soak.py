@@ -1,7 +1,7 @@
 """Every test, the long ones included, with new random examples; writes benchmarks/results/soak.json.
 
-    make soak                                   all suites
-    make soak ARGS="--suite unit --suite tpc"   some of them; the others keep the results that they had
+    make soak                                           all suites
+    make soak ARGS="--suite unit --suite 'rows long'"   some of them; the others keep the results that they had
     python scripts/soak.py [--suite NAME ...] [-- pytest arguments]
 
 The exit code is 0 when every suite that was run passed. The summary is written after each suite, so that what takes hours can be
@@ -28,15 +28,29 @@ ROOT = Path(__file__).resolve().parents[1]
 SUMMARY = ROOT / "benchmarks" / "results" / "soak.json"
 OLDEST_SPARK = "4.0"
 SLOWEST = 20
-APART = {"tpc": "tests/spark/replay/test_tpc.py", "ten thousand": "tests/spark/soak/test_exactly_once.py"}
-"""Files that take as long as all others together."""
 TWO = ("--numprocesses=2", "--dist=loadfile")
 """As `make test` has it. What is long has the machine for itself."""
+APART = {
+    "rows": "tests/spark/rows",
+    "replay": "tests/spark/replay",
+    "perturbation": "tests/spark/lineage/test_perturbation.py",
+    "tpc": "tests/spark/replay/test_tpc.py",
+    "ten thousand": "tests/spark/soak/test_exactly_once.py",
+}
+"""What takes hours: its long tests are a suite of their own, and are not run again with the folder around them."""
+
+
+def _long(path: str) -> list[str]:
+    """The long tests of a path but those that are another suite's."""
+    others = [other for other in APART.values() if other.startswith(f"{path}/")]
+    return [path, "-m", "soak", *(f"--ignore={other}" for other in others)]
+
+
 SUITES: dict[str, list[str]] = {
     "unit": ["tests/unit"],
-    "spark": ["tests/spark", "-m", "not soak", *TWO, *(f"--ignore={path}" for path in APART.values())],
-    "spark long": ["tests/spark", "-m", "soak", *(f"--ignore={path}" for path in APART.values())],
-    **{name: [path] for name, path in APART.items()},
+    "spark": ["tests/spark", "-m", "not soak", *TWO],
+    "spark long": _long("tests/spark"),
+    **{f"{name} long": _long(path) for name, path in APART.items()},
     f"spark {OLDEST_SPARK}": ["tests/spark", "-m", "not soak", *TWO],
 }
 
