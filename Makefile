@@ -31,7 +31,7 @@ unit: setup ## only the tests that need no JVM
 	@$(READY) $(PYTEST) --numprocesses=auto --dist=worksteal tests/unit -m "not soak" $(ARGS)
 
 soak: lint ## every test, the long ones and random seeds too, and on Spark 4.0; summary in benchmarks/results/
-	@scripts/setup.sh tests
+	@scripts/setup.sh soak
 	@$(READY) python scripts/soak.py $(ARGS)
 
 lint: setup ## ruff and mypy

@@ -128,10 +128,14 @@ def worlds(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def no_session() -> Any:
+    raise AssertionError("nothing has to be listed by Spark")
+
+
 def _world(store: Any, folder: Path) -> None:
     from spark_lineage.replay.world import world_of
 
-    found = world_of(store, ["run"], datetime.now(UTC), folder / "copies", {})
+    found = world_of(store, ["run"], datetime.now(UTC), folder / "copies", {}, no_session)
     assert sum(line[0] in ("delta", "absent") for line in found.lines) == len(found.at) > 0
 
 

@@ -6,7 +6,7 @@
 #   SPARK=4.0 scripts/setup.sh                      a second one, in .venv-4.0, with that Spark and the Delta that fits it
 #
 # `scripts/setup.sh tests` also gets what only tests need: a PostgreSQL server from Debian's packages, and jars of sources other than
-# Delta. Without them those tests are skipped and say so.
+# Delta. Without them those tests are skipped and say so. `scripts/setup.sh soak` gets the jars of S3 and HDFS as well, for long tests.
 #
 # Writes .venv/environment; `. .venv/environment` puts the virtual environment's programs and Java on the PATH.
 set -eu
@@ -17,7 +17,10 @@ LOG=$VENV/setup.log
 
 main() {
     setup
-    [ "${1:-}" != tests ] || setup_tests
+    case "${1:-}" in
+        tests) setup_tests ;;
+        soak) setup_tests; fetch_store_jars ;;
+    esac
 }
 
 setup() {
@@ -181,7 +184,16 @@ fetch_test_jars() {
     fetch "$wanted_jars" scripts/jars_for_tests.py "$VENV/test-jars"
 }
 
-# The jars of Maven coordinates, copied into a folder by the script that is given.
+fetch_store_jars() {
+    wanted_jars=$("$VENV/bin/python" scripts/jars_of_stores.py --coordinates)
+    [ "$wanted_jars" = "$(cat "$VENV/store-jars/coordinates" 2>/dev/null)" ] && return
+    say "fetching the jars of S3 and HDFS, for long tests (some 60 MB)"
+    rm -rf "$VENV/store-jars"
+    excluded=$(cd scripts && "$VENV/bin/python" -c 'import jars_of_stores; print(",".join(jars_of_stores.EXCLUDED))')
+    fetch "$wanted_jars" scripts/jars_of_stores.py "$VENV/store-jars" "$excluded" || say "they could not be fetched (see $LOG): their tests will be skipped"
+}
+
+# The jars of Maven coordinates, copied into a folder by the script that is given; a fourth argument names what is not wanted.
 fetch() {
     # Spark's own cache, so that what other projects have fetched is not fetched again; here, where there is no home for it.
     cache=${HOME:-/nonexistent}/.ivy2.5.2
@@ -190,7 +202,7 @@ fetch() {
     fetched=0
     (. "$VENV/environment" &&
         PYSPARK_PYTHON="$VENV/bin/python" spark-submit --master local --conf "spark.jars.ivy=$cache" \
-            --exclude-packages org.scala-lang.modules:scala-parallel-collections_2.13 --packages "$1" "$2" --into "$3") >>"$LOG" 2>&1 || fetched=1
+            --exclude-packages "org.scala-lang.modules:scala-parallel-collections_2.13${4:+,$4}" --packages "$1" "$2" --into "$3") >>"$LOG" 2>&1 || fetched=1
     rm -rf "$VENV/ivy"
     return $fetched
 }

@@ -32,7 +32,16 @@ TWO = ("--numprocesses=2", "--dist=loadfile")
 """As `make test` has it. What is long has the machine for itself."""
 APART = {
     "rows": "tests/spark/rows",
+    "sufficiency": "tests/spark/rows/test_sufficiency.py",
+    "forward": "tests/spark/rows/test_forward.py",
+    "lots": "tests/spark/rows/test_lots.py",
+    "rows tpch": "tests/spark/rows/test_tpch.py",
+    "rows tpcds": "tests/spark/rows/test_tpcds.py",
     "replay": "tests/spark/replay",
+    "jobs": "tests/spark/replay/test_jobs.py",
+    "jobs elsewhere": "tests/spark/replay/test_jobs_elsewhere.py",
+    "reenactment": "tests/spark/replay/test_reenactment.py",
+    "replaying tpch": "tests/spark/replay/test_replaying_tpch.py",
     "perturbation": "tests/spark/lineage/test_perturbation.py",
     "tpc": "tests/spark/replay/test_tpc.py",
     "ten thousand": "tests/spark/soak/test_exactly_once.py",

@@ -101,7 +101,7 @@ class _Rebuilding:
         self._store, self._writes, self._key, self._options = store, writes, key, options
         self._spark, self._place, self._stack, self._told = spark, place, stack, told
         self._reading = reading(spark)
-        self._labels, self._inputs = Labels(store), Inputs(store)
+        self._labels, self._inputs = Labels(store), Inputs(store, spark)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
         self._affected, self._gaps = affected(writes, key)
         self._made: dict[State, DataFrame | None] = {}

@@ -13,13 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pyspark.sql import SparkSession
+
+from ..config import local_path
 from ..errors import SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
-from ..snapshot.unversioned import recorded_files
+from ..snapshot.with_spark import Unlisted, hold_files
 from ..store.listing import WHOLE
 from ..store.preserving import PreservedFile, files_of
 from ..store.tables import Store, literal
@@ -46,8 +49,8 @@ class Missing(Exception):
 class Inputs:
     """The inputs of executions. Each version of a table is looked for once."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, spark: SparkSession) -> None:
+        self._store, self._spark = store, spark
         self._known: dict[tuple[str, str | None, int], Availability] = {}
 
     @contextmanager
@@ -123,21 +126,26 @@ class Inputs:
         for at, path in enumerate(paths):
             key = exact_place(absolute(path)).key
             fingerprint = fingerprints.get(key)
-            if fingerprint is None or not fingerprint.startswith(WHOLE) or chosen or key[0] != "file":
+            if fingerprint is None or not fingerprint.startswith(WHOLE) or chosen:
                 doubts.append(
                     f"another input: the files of {path} are not held against those of then, whose listing is not known as a whole"
                 )
                 continue
             try:
-                recorded_files(key[1], fingerprint)
+                hold_files(self._spark, [absolute(path)], fingerprint)
+            except Unlisted as error:
+                doubts.append(f"another input: the files of {path} are not held against those of then: {error}")
             except SnapshotError as error:
                 copied = preserved(self._store, key, fingerprint, folder / str(leaf.number) / str(at))
                 if copied is None:
-                    raise Missing(
-                        f"{path} has no versions and has changed: {error}. The option `snapshots.preserve` would have kept a copy"
-                    ) from error
+                    raise changed(path, error) from error
                 paths[at] = copied
         return replace(leaf, paths=tuple(paths)), doubts
+
+
+def changed(place: str, error: SnapshotError) -> Missing:
+    kept = " The option `snapshots.preserve` would have kept a copy" if local_path(place) is not None else ""
+    return Missing(f"{place} has no versions and has changed: {error}.{kept}")
 
 
 def preserved(store: Store, key: DatasetKey, fingerprint: str, folder: Path) -> str | None:

@@ -27,7 +27,7 @@ from .inputs import Missing
 from .job_outputs import Comparing, pairs_of
 from .judging import row_of
 from .outputs import Labels, Past, past, run_of
-from .overlay import write_universe
+from .overlay import COMMITTER, write_universe
 from .process import environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check, is_own
 from .scratch import check_place, scratch_place
@@ -134,6 +134,10 @@ class _Job:
     def _cannot(self, one: Past, output: Any, reason: str) -> Replayed:
         return replace(self._plain(one, output), verdict="not_replayable", reason=reason)
 
+    def _session(self) -> SparkSession:
+        self._spark = self._spark or session()
+        return self._spark
+
     def _plain(self, one: Past, output: Any) -> Replayed:
         return Replayed(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="different",
@@ -146,7 +150,7 @@ class _Job:
         ids = [row["run_id"] for row in self._runs]
         starts = [row["started_at"] for row in self._runs if row["started_at"]]
         program = given(self._job.command) if self._job.command else recorded(self._program_run, scratch)
-        world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs, program.has)
+        world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs, self._session, program.has)
         world.doubts += program.doubts
         settings = settings_of(confs, world.doubts)
         there = (
@@ -156,6 +160,7 @@ class _Job:
         forced = {f"spark.lineage.{name}": value for name, value in forced_options(scratch).items()}
         forced |= {"spark.sql.warehouse.dir": warehouse, "spark.eventLog.enabled": "false"}
         forced |= {f"spark.hadoop.{name}": value for name, value in hive_settings(scratch).items()}
+        forced |= COMMITTER
         lines = [
             ("scratch", str(scratch)),
             ("working_directory", there),
@@ -198,7 +203,7 @@ class _Job:
         no_lineage = not replays.arrow("runs", ["run_id"]).num_rows
         wanted = [pair for pair in pairs if pair.past.execution_id in mine]
         if any(pair.other is not None for pair in wanted):
-            spark = self._spark = self._spark or session()
+            spark = self._session()
             comparing = Comparing(
                 self._store,
                 replays,

@@ -28,6 +28,11 @@ VARIABLE = "SPARK_LINEAGE_UNIVERSE"
 PLUGIN = "org.sparklineage.overlay.Guard"
 SCHEMES = ("hdfs", "webhdfs", "s3a", "s3n", "s3", "gs", "abfs", "abfss", "wasb", "wasbs", "viewfs", "oss", "cosn", "obs")
 """File systems that are laid over, besides `file` and those that the job's configuration names."""
+COMMITTER = {
+    "spark.hadoop.mapreduce.outputcommitter.factory.class": "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
+}
+"""Files are committed by renaming them: committers of a store's own (`mapreduce.outputcommitter.factory.scheme.s3a` and its like) ask
+for its own client."""
 _SETTING = "spark.lineage.universe"
 _CLASS = "org.sparklineage.overlay."
 

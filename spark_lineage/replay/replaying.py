@@ -107,7 +107,7 @@ class _Replaying:
     def __init__(self, store: Store, options: Options, spark: SparkSession) -> None:
         self._store, self._options, self._spark = store, options, spark
         self._labels = Labels(store)
-        self._inputs = Inputs(store)
+        self._inputs = Inputs(store, spark)
         self._reading = reading(spark)
         self._own = is_own(store, "plan_executables", options.executables)
 

@@ -12,13 +12,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from ..errors import ExecutableError, SnapshotError
 from ..lineage.naming import DatasetKey
 from ..snapshot.availability import availability
 from ..snapshot.unversioned import recorded_files
+from ..snapshot.with_spark import Unlisted, hold_files
 from ..store.listing import WHOLE
 from ..store.tables import Store, in_parts, one_of
-from .inputs import Missing, preserved
+from .inputs import Missing, changed, preserved
 from .outputs import Labels, recorded_format
 from .overlay import SCHEMES
 
@@ -68,19 +71,23 @@ def world_of(
     began: datetime | None,
     folder: Path,
     catalog: Mapping[str, str],
+    spark: Callable[[], SparkSession],
     of_code: Callable[[str], bool] = lambda path: False,
 ) -> World:
-    """Of the runs of one application. `folder`: where copies of files are laid out. `catalog`: the recorded settings. `of_code`: whether a file comes
+    """Of the runs of one application. `folder`: where copies of files are laid out. `catalog`: the recorded settings. `spark`: a session
+    that lists files elsewhere than on a local disk, asked for where there are such. `of_code`: whether a file comes
     with the code of then.
 
     Raises Missing where an input is not there any more, ExecutableError where what was written cannot be put aside.
     """
-    return _Building(store, runs, folder, of_code).world(began, catalog)
+    return _Building(store, runs, folder, spark, of_code).world(began, catalog)
 
 
 class _Building:
-    def __init__(self, store: Store, runs: Sequence[str], folder: Path, of_code: Callable[[str], bool]) -> None:
-        self._store, self._folder, self._of_code = store, folder, of_code
+    def __init__(
+        self, store: Store, runs: Sequence[str], folder: Path, spark: Callable[[], SparkSession], of_code: Callable[[str], bool]
+    ) -> None:
+        self._store, self._folder, self._spark, self._of_code = store, folder, spark, of_code
         condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
         rows = store.arrow("executions", list(_EXECUTION), condition).to_pylist()
         rows.sort(key=lambda row: (row["started_at"] or row["ended_at"], row["sequence"]))
@@ -204,21 +211,25 @@ class _Building:
         label, location = self._labels.label(key), self._location(key)
         if key[0] == "file" and self._of_code(key[1]):
             return
-        if fingerprint is None or not fingerprint.startswith(WHOLE) or key[0] != "file":
+        if fingerprint is None or not fingerprint.startswith(WHOLE):
             self._world.locations.append(location)
             self._doubt(
                 f"another input: the files of {label} are not held against those of then, whose listing is not known as a whole"
             )
             return
         try:
-            recorded_files(key[1], fingerprint)
+            if key[0] == "file":
+                recorded_files(key[1], fingerprint)
+            else:
+                hold_files(self._spark(), [location], fingerprint)
             self._rule("asis", location)
+        except Unlisted as error:
+            self._world.locations.append(location)
+            self._doubt(f"another input: the files of {label} are not held against those of then: {error}")
         except SnapshotError as error:
             copy = preserved(self._store, key, fingerprint, self._folder / str(len(self._world.lines)))
             if copy is None:
-                raise Missing(
-                    f"{label} has no versions and has changed: {error}. The option `snapshots.preserve` would have kept a copy"
-                ) from error
+                raise changed(label if key[0] == "file" else location, error) from error
             self._rule("copy", location, copy)
 
     def _catalog(self, settings: Mapping[str, str]) -> None:

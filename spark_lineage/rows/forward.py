@@ -292,10 +292,10 @@ class _Forward:
             # of a batch it is no sample of the version, which other executions may have read
             self._samples.setdefault((meant.number, None if reading.is_batch else reading.version), ((), hop.source.count))
             if not hop.source.count:
-                unsure = doubts(self._store, found, mine)
+                unsure = doubts(self._spark, self._store, found, mine)
                 return (replace(hop, ended="; ".join(("no row fits in what is there now", *unsure))), None) if unsure else None
         with contributed(plan) as came:
-            unsure = doubts(self._store, found)
+            unsure = doubts(self._spark, self._store, found)
             hop = labelled(replace(hop, queries=came.queries), meant, reading, came, unsure, asked.reasons)
             if came.rows is None:
                 return None if asked.gives == "changed" else (hop, None)

@@ -249,7 +249,7 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
         return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded")
     assert hop.written_version is not None
     likely = plans(hop.execution_id)
-    differs = changed_since(store, likely[0].found)
+    differs = changed_since(spark, store, likely[0].found)
     try:
         witness = _witness(spark, _as_written(spark, one, hop.written_version), likely, options)
     except TraceError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from pyspark.sql import SparkSession
+
 from ..replay.executables import Found
 from ..store.tables import Store
 from .contributing import Contributed
@@ -41,10 +43,10 @@ def labelled(
     return replace(hop, reasons=(*more, *missing), completeness=completeness)
 
 
-def doubts(store: Store, found: Found, only: Collection[int] | None = None) -> list[str]:
+def doubts(spark: SparkSession, store: Store, found: Found, only: Collection[int] | None = None) -> list[str]:
     """What is not known to be read as it was then: by all leaves of a plan, or by those with these numbers."""
     leaves = {first_of(leaf, found.executable.leaves): leaf for leaf in found.executable.leaves}
-    listed = held(store, found)
+    listed = held(spark, store, found)
     others = [
         f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
         for number, leaf in leaves.items()

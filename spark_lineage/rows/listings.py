@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+
+from pyspark.sql import SparkSession
 
 from ..errors import SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found
 from ..snapshot.delta import absolute
-from ..snapshot.unversioned import check_files, recorded_files
+from ..snapshot.with_spark import hold_files
 from ..store.tables import Store, literal
 
 
@@ -24,7 +24,7 @@ class Held:
     changed: tuple[str, ...]
 
 
-def held(store: Store, found: Found) -> Held:
+def held(spark: SparkSession, store: Store, found: Found) -> Held:
     """Of all of a plan's leaves that read files. Those of a micro-batch are some files of the dataset: the listing is of these."""
     leaves = [leaf for leaf in found.executable.leaves if leaf.kind == "files" and leaf.paths]
     condition = f"execution_id = {literal(found.executable.execution_id)} and fingerprint is not null"
@@ -33,24 +33,24 @@ def held(store: Store, found: Found) -> Held:
     with_state = any((command or {}).get("stateful") for command in found.commands)
     known, told = set[int](), dict[str, str]()
     for leaf in leaves:
-        keys = {exact_place(absolute(path)).key for path in leaf.paths}
+        places = [absolute(path) for path in leaf.paths]
+        keys = {exact_place(place).key for place in places}
         if wholes := keys & of.keys():
             for key in wholes:
-                _hold(told, key[1], partial(recorded_files, key[1], of[key]))
+                _hold(spark, told, key[1], [place for place in places if exact_place(place).key == key][:1], of[key])
             if keys <= of.keys():
                 known.add(leaf.number)
         elif (
             not with_state and (folder := _folder(keys, of)) is not None
         ):  # with a state files of earlier batches are among them
-            places = [absolute(path) for path in leaf.paths]
-            _hold(told, folder[1], partial(check_files, places, of[folder]))
+            _hold(spark, told, folder[1], places, of[folder])
             known.add(leaf.number)
     return Held(frozenset(known), tuple(told.values()))
 
 
-def changed_since(store: Store, found: Found) -> tuple[str, ...]:
+def changed_since(spark: SparkSession, store: Store, found: Found) -> tuple[str, ...]:
     """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
-    return held(store, found).changed
+    return held(spark, store, found).changed
 
 
 def is_within(path: str, folder: DatasetKey) -> bool:
@@ -69,8 +69,8 @@ def _folder(keys: set[DatasetKey], of: Mapping[DatasetKey, str]) -> DatasetKey |
     return max(fits, key=lambda one: len(one[1]), default=None)
 
 
-def _hold(told: dict[str, str], name: str, check: Any) -> None:
+def _hold(spark: SparkSession, told: dict[str, str], name: str, places: Sequence[str], fingerprint: str) -> None:
     try:
-        check()
+        hold_files(spark, places, fingerprint)
     except SnapshotError as error:
         told[name] = f"what is read of {name} may not be what was read then: {error}"

@@ -272,7 +272,7 @@ class _Traced:
 
     def __init__(self, store: Store, one: Due, sample_id: str, plans: _Plans, chosen: _Chosen) -> None:
         self._store, self._one, self._sample_id, self._plans, self._chosen = store, one, sample_id, plans, chosen
-        self._differing = changed_since(store, plans.found)
+        self._differing = changed_since(plans.spark, store, plans.found)
         self.labels: Counter[str] = Counter()
         self.reasons: dict[str, None] = dict.fromkeys(self._differing)
         self.stored = 0

@@ -38,11 +38,11 @@ def listing_of(name: str, fingerprint: str) -> tuple[ListedFile, ...] | None:
     return None
 
 
-def fingerprint_of(files: Iterable[ListedFile]) -> str:
-    """As ``Listing.java`` makes it: sorted as Java sorts texts, by the units of UTF-16."""
+def fingerprint_of(files: Iterable[ListedFile], scheme: str = "file:") -> str:
+    """As ``Listing.java`` makes it: sorted as Java sorts texts, by the units of UTF-16. `scheme`: what is before the paths."""
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda file: file.path.encode("utf-16-be", "surrogatepass")):
-        digest.update(f"file:{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
+        digest.update(f"{scheme}{file.path}\t{file.size}\t{file.modified}\n".encode("utf-8", "replace"))
     return f"{WHOLE}{digest.hexdigest()[:32]}"
 
 

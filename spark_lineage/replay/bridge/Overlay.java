@@ -370,8 +370,12 @@ public class Overlay extends FileSystem {
         }
         FileStatus before = statusOrNull(to);
         if (before != null && before.isDirectory()) {
-            to = child(to, source.getName());
-            before = statusOrNull(to);
+            if (scheme.equals("file") && there.isDirectory() && !from.equals(to) && listStatus(ours(to)).length == 0) {
+                before = null; // as POSIX has it: a directory takes the place of an empty one
+            } else {
+                to = child(to, source.getName());
+                before = statusOrNull(to);
+            }
         }
         if (from.equals(to)) {
             return true;

@@ -19,9 +19,8 @@ def main(lake: str, *otherwise: str) -> None:
     orders = spark.read.format("delta").load(f"{lake}/orders")
     totals = orders.groupBy("customer").agg(sf.sum("amount").alias("total"))
     if "other" in otherwise:
-        totals = totals.where("customer < 2").withColumn(
-            "total", sf.col("total") + sf.when(sf.col("customer") == 0, 1).otherwise(0)
-        )
+        more = sf.when(sf.col("customer") == 0, 1).otherwise(0)
+        totals = totals.where("customer < 2").withColumn("total", (sf.col("total") + more).cast("decimal(19,2)"))
     totals.write.format("delta").mode("overwrite").save(f"{lake}/totals")
     spark.read.format("delta").load(f"{lake}/totals").write.format("delta").mode("append").save(f"{lake}/history")
     spark.sql(f"UPDATE delta.`{lake}/orders` SET amount = amount + 1 WHERE id = 1")

@@ -55,13 +55,16 @@ def main(lake: str) -> None:
     files.delete(path(f"{lake}/lines"), True)
     files.rename(path(f"{lake}/raw"), path(f"{lake}/moved"))
     local = jvm.org.apache.hadoop.fs.FileSystem.getLocal(jvm.org.apache.hadoop.conf.Configuration())
-    local.create(path(f"{lake}/stray")).close()
+    if "://" not in lake:
+        local.create(path(f"{lake}/stray")).close()
     jvm.org.apache.hadoop.fs.FileContext.getFileContext().delete(path(f"{lake}/out"), True)
     jvm.org.apache.hadoop.fs.FileSystem.newInstance(path(lake).toUri(), jvm.org.apache.hadoop.conf.Configuration()).delete(
         path(f"{lake}/csv"), True
     )
     spark.range(3).write.parquet("relative/folder")
-    files.delete(path("/../../../../../../../../../../.." + f"{lake}/json"), True)  # above the root there is nothing
+    files.delete(
+        path("/../../../../../../../../../../.." + f"{path(lake).toUri().getPath()}/json"), True
+    )  # above the root there is nothing
     for set_real in (
         lambda: spark.conf.set("spark.sql.catalog.real", "org.apache.iceberg.spark.SparkCatalog"),
         lambda: spark.conf.set("fs.s3a.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem"),

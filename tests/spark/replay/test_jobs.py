@@ -28,8 +28,9 @@ WRITTEN = ["totals", "history", "orders", "orders", "out", "csv", "streamed"]
 class Lake:
     """A folder with tables, and the lineage of the jobs that ran on it."""
 
-    def __init__(self, spark: Any, settings: dict[str, str], folder: Path) -> None:
-        self.spark, self.settings, self.folder, self.path = spark, settings, folder, folder / "lake"
+    def __init__(self, spark: Any, settings: dict[str, str], folder: Path, elsewhere: str | None = None) -> None:
+        self.spark, self.settings, self.folder = spark, settings, folder
+        self.path: Any = elsewhere or folder / "lake"
         (folder / "here").mkdir()
         shutil.copytree(PROGRAMS, folder / "programs")  # not in a work tree, whose commit would be taken
         rows = spark.sql("SELECT id, id % 3 AS customer, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 30, 1, 2)")
@@ -74,11 +75,15 @@ class Lake:
 
     def replay(self, run: str, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
         """The exit code, the verdicts, and what was told. The lake is as it was."""
-        before = digest(self.path)
+        before = self.files()
         done = self.cli("replay", run, "--job", "--json", "--scratch", str(self.scratch), *arguments)
-        assert digest(self.path) == before
+        assert self.files() == before
         assert "--keep" in arguments or not list(self.scratch.iterdir())
         return done.returncode, json.loads(done.stdout) if done.stdout.startswith("[") else [], done.stderr
+
+    def files(self) -> list[tuple[Any, ...]]:
+        """Every file with what would tell that it was touched."""
+        return list(digest(self.path))
 
     @property
     def scratch(self) -> Path:
@@ -254,10 +259,15 @@ def test_the_code_of_then(lake: Lake, nightly: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     run = str(spark_lineage.open(lake.store).runs()[0].run_id)
     program.write_text(text.replace("* 2", "* 3"))
-    (tmp_path / "seeds.txt").write_text("now")
     git("commit", "-qam", "now")
     code, verdicts, err = lake.replay(run)
     assert (code, {one["verdict"] for one in verdicts}) == (0, {"identical"}), err[-3000:]
+    code, verdicts, err = lake.replay(run, "--", *command)
+    found = {one["name"].rsplit("/", 1)[-1]: one for one in verdicts}
+    assert {name for name, one in found.items() if one["verdict"] != "identical"} == {"out"}, err[-3000:]
+    assert (code, found["out"]["columns"]) == (1, ["twice"])
+    assert found["out"]["causes"][0].startswith("changed code: commit ")
+    (tmp_path / "seeds.txt").write_text("now")
     code, verdicts, err = lake.replay(run, "--", *command)
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"}), err[-3000:]
     assert "seeds.txt has no versions and has changed" in verdicts[0]["reason"]  # of today's code, beside which it lies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -29,9 +30,12 @@ def lake(tmp_path: Path, empty_store: Path) -> Lake:
 
 
 def world(lake: Lake, **catalog: str) -> World:
-    return world_of(
-        lake.store, [RUN], NOW, lake.root / "copies", {key.replace("_", "."): value for key, value in catalog.items()}
-    )
+    confs = {key.replace("_", "."): value for key, value in catalog.items()}
+    return world_of(lake.store, [RUN], NOW, lake.root / "copies", confs, no_session)
+
+
+def no_session() -> Any:
+    raise AssertionError("nothing has to be listed by Spark")
 
 
 def rules(lake: Lake, found: World) -> list[tuple[str, ...]]:
