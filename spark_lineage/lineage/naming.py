@@ -25,6 +25,15 @@ _GLOB: Final = re.compile(r"(?<!\\)[*?\[{]")
 """Behind a backslash it is a letter of the name."""
 
 
+_ALIKE: Final = (("s3", "s3a", "s3n"), ("abfss", "abfs"), ("wasbs", "wasb"))
+
+
+def spellings(scheme: str) -> tuple[str, ...]:
+    """The schemes under which the same file has the same path but for the scheme, this one first."""
+    alike = next((group for group in _ALIKE if scheme in group), ())
+    return scheme, *(other for other in alike if other != scheme)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A dataset's name, and what its path said beyond it: `partition` is the folded tail, such as ``version=2``."""

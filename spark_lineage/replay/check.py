@@ -127,6 +127,8 @@ class _Checking:
             changed = self._changed(one)
             if changed is not None:
                 replayable, reason = False, changed
+            elif replayable and (elsewhere := self._elsewhere(one)) is not None:
+                replayable, reason = None, f"{elsewhere} has no versions: only a replay, with Spark, can list its files"
         return Checked(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, ended_at=one.ended_at,
             replayable=replayable, until=until if replayable is not False else None, reason=reason,
@@ -181,6 +183,13 @@ class _Checking:
                 reason = self._file(key, fingerprint)
                 if reason is not None:
                     return reason
+        return None
+
+    def _elsewhere(self, one: Past) -> str | None:
+        """Files without versions that are on no local disk."""
+        for key, _, version, fingerprint in self._inputs.get(one.execution_id, ()):
+            if version is None and fingerprint is not None and fingerprint.startswith(WHOLE) and key[0] != "file":
+                return f"{key[0]}/{key[1].lstrip('/')}"
         return None
 
     def _file(self, key: DatasetKey, fingerprint: str) -> str | None:

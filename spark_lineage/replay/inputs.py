@@ -21,8 +21,8 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
+from ..snapshot.held import Unlisted, hold_files
 from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
-from ..snapshot.with_spark import Unlisted, hold_files
 from ..store.listing import WHOLE
 from ..store.preserving import PreservedFile, files_of
 from ..store.tables import Store, literal
@@ -132,7 +132,7 @@ class Inputs:
                 )
                 continue
             try:
-                hold_files(self._spark, [absolute(path)], fingerprint)
+                hold_files(self._spark, absolute(path), fingerprint)
             except Unlisted as error:
                 doubts.append(f"another input: the files of {path} are not held against those of then: {error}")
             except SnapshotError as error:

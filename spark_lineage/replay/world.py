@@ -15,10 +15,10 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from ..errors import ExecutableError, SnapshotError
-from ..lineage.naming import DatasetKey
+from ..lineage.naming import DatasetKey, spellings
 from ..snapshot.availability import availability
+from ..snapshot.held import Unlisted, hold_files
 from ..snapshot.unversioned import recorded_files
-from ..snapshot.with_spark import Unlisted, hold_files
 from ..store.listing import WHOLE
 from ..store.tables import Store, in_parts, one_of
 from .inputs import Missing, changed, preserved
@@ -191,7 +191,7 @@ class _Building:
     def _rule(self, word: str, location: str, *more: str) -> None:
         self._world.locations.append(location)
         scheme, mark, rest = location.partition("://")
-        spelled = [f"{one}://{rest}" for one in ("s3", "s3a", "s3n")] if mark and scheme in ("s3", "s3a", "s3n") else [location]
+        spelled = [f"{one}://{rest}" for one in spellings(scheme)] if mark else [location]
         self._world.lines += [(word, one, *more) for one in spelled]
 
     def _files(self) -> None:
@@ -204,10 +204,12 @@ class _Building:
                 is_file = row["delta_version"] is None and FILE_SYSTEMS.match(key[0])
                 if is_file and key not in done and not any(_meet(key, other) for other in written):
                     done.add(key)
-                    self._of_files(key, row["fingerprint"])
+                    of_stream = self._executions[execution_id]["stream_query_id"] is not None
+                    self._of_files(key, row["fingerprint"], of_stream)
             written.update((row["namespace"], row["name"]) for row in self._outputs.get(execution_id, ()))
 
-    def _of_files(self, key: DatasetKey, fingerprint: str | None) -> None:
+    def _of_files(self, key: DatasetKey, fingerprint: str | None, of_stream: bool) -> None:
+        """`of_stream`: the listing may be that of one batch, of some of the files."""
         label, location = self._labels.label(key), self._location(key)
         if key[0] == "file" and self._of_code(key[1]):
             return
@@ -221,15 +223,19 @@ class _Building:
             if key[0] == "file":
                 recorded_files(key[1], fingerprint)
             else:
-                hold_files(self._spark(), [location], fingerprint)
+                hold_files(self._spark(), location, fingerprint)
             self._rule("asis", location)
         except Unlisted as error:
             self._world.locations.append(location)
             self._doubt(f"another input: the files of {label} are not held against those of then: {error}")
         except SnapshotError as error:
             copy = preserved(self._store, key, fingerprint, self._folder / str(len(self._world.lines)))
-            if copy is None:
+            if copy is None and not of_stream:
                 raise changed(label if key[0] == "file" else location, error) from error
+            if copy is None:
+                self._world.locations.append(location)
+                self._doubt(f"another input: which files of {label} its stream read is not known: {error}")
+                return
             self._rule("copy", location, copy)
 
     def _catalog(self, settings: Mapping[str, str]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -12,7 +13,7 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import Found
 from ..snapshot.delta import absolute
-from ..snapshot.with_spark import hold_files
+from ..snapshot.held import hold_batch, hold_files
 from ..store.tables import Store, literal
 
 
@@ -37,13 +38,14 @@ def held(spark: SparkSession, store: Store, found: Found) -> Held:
         keys = {exact_place(place).key for place in places}
         if wholes := keys & of.keys():
             for key in wholes:
-                _hold(spark, told, key[1], [place for place in places if exact_place(place).key == key][:1], of[key])
+                place = next(one for one in places if exact_place(one).key == key)
+                _hold(told, key[1], partial(hold_files, spark, place, of[key]))
             if keys <= of.keys():
                 known.add(leaf.number)
         elif (
             not with_state and (folder := _folder(keys, of)) is not None
         ):  # with a state files of earlier batches are among them
-            _hold(spark, told, folder[1], places, of[folder])
+            _hold(told, folder[1], partial(hold_batch, spark, places, of[folder]))
             known.add(leaf.number)
     return Held(frozenset(known), tuple(told.values()))
 
@@ -69,8 +71,8 @@ def _folder(keys: set[DatasetKey], of: Mapping[DatasetKey, str]) -> DatasetKey |
     return max(fits, key=lambda one: len(one[1]), default=None)
 
 
-def _hold(spark: SparkSession, told: dict[str, str], name: str, places: Sequence[str], fingerprint: str) -> None:
+def _hold(told: dict[str, str], name: str, check: Callable[[], None]) -> None:
     try:
-        hold_files(spark, places, fingerprint)
+        check()
     except SnapshotError as error:
         told[name] = f"what is read of {name} may not be what was read then: {error}"

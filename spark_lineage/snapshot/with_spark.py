@@ -6,7 +6,7 @@ The same bits as without it, and the sums of a table's data files are shared bot
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,11 +23,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructType
 
-from ..config import local_path
 from ..errors import SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import REDACTED, Snapshot
-from ..store.listing import MOST_FILES, WHOLE, ListedFile, fingerprint_of
 from ..store.tables import Store, literal
 from .delta import DeltaVersion, absolute, resolved, version_of
 from .footers import may_have_more
@@ -35,7 +33,7 @@ from .kinds import ALGORITHM, Column, columns_of, schema_hash
 from .spark import aggregates, row_hashes, sums_from, sums_of_frame
 from .sums import Sums
 from .taking import file_row, keep, known_snapshot, known_sums
-from .unversioned import CHANGED, check_files, recorded_files
+from .unversioned import recorded_files
 
 FileKey = tuple[str, str | None]
 _NAMED = 500
@@ -127,43 +125,6 @@ def take_files_with_spark(
     recorded_files(location, fingerprint)
     frame = _as_recorded(spark, store, location, key, fingerprint)
     return take_frame(store, frame, key, fingerprint, execution_id, lambda: recorded_files(location, fingerprint))
-
-
-class Unlisted(SnapshotError):
-    """Nothing here can list the files: whether they have changed is not known."""
-
-
-def hold_files(spark: SparkSession, places: Sequence[str], fingerprint: str) -> None:
-    """Raises SnapshotError where the files of these places, as Spark chooses them, are not those any more that a fingerprint stands
-    for: of a whole dataset, or of the files of a micro-batch. On a local disk Python lists them, elsewhere Spark."""
-    if any(local_path(place) is not None for place in places):
-        if fingerprint.startswith(WHOLE) and len(places) == 1:
-            recorded_files(exact_place(places[0]).key[1], fingerprint)
-        else:
-            check_files(places, fingerprint)
-        return
-    for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
-        files = _listed(spark, places, everything)
-        for scheme in _spelled(places[0]):  # of the same place
-            if files and fingerprint_of(files, scheme).partition(":")[2] == fingerprint.partition(":")[2]:
-                return
-    raise SnapshotError(CHANGED)
-
-
-def _listed(spark: SparkSession, places: Sequence[str], everything: bool) -> tuple[ListedFile, ...]:
-    """As a scan has them, without what is before the colon; no content is read. Raises Unlisted."""
-    told = F.col("_metadata.file_path"), F.col("_metadata.file_size"), F.unix_millis("_metadata.file_modification_time")
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", everything)
-    try:
-        rows = reader.load(list(places)).select(*told).where("file_size > 0").limit(MOST_FILES + 1).collect()
-    except (PySparkException, Py4JJavaError) as error:
-        raise Unlisted(f"{places[0]} cannot be listed: {first_line_of_spark(error)}") from error
-    return tuple(ListedFile(unquote(path).partition(":")[2], size, modified) for path, size, modified in rows)
-
-
-def _spelled(place: str) -> Sequence[str]:
-    scheme = place.partition(":")[0]
-    return ("s3a:", "s3:", "s3n:") if scheme in ("s3", "s3a", "s3n") else (f"{scheme}:",)
 
 
 def _as_recorded(spark: SparkSession, store: Store, location: str, key: DatasetKey, fingerprint: str) -> DataFrame:

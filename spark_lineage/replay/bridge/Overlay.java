@@ -370,8 +370,11 @@ public class Overlay extends FileSystem {
         }
         FileStatus before = statusOrNull(to);
         if (before != null && before.isDirectory()) {
-            if (scheme.equals("file") && there.isDirectory() && !from.equals(to) && listStatus(ours(to)).length == 0) {
-                before = null; // as POSIX has it: a directory takes the place of an empty one
+            boolean ofFolder = there.isDirectory() && !from.equals(to) && (scheme.equals("file") || scheme.startsWith("s3"));
+            if (ofFolder && listStatus(ours(to)).length == 0) {
+                before = null; // as POSIX and S3A have it: a directory takes the place of an empty one
+            } else if (ofFolder && !scheme.equals("file")) {
+                return false; // S3A puts none within another
             } else {
                 to = child(to, source.getName());
                 before = statusOrNull(to);

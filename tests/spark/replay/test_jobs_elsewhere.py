@@ -12,8 +12,9 @@ import pytest
 from stores import bring, hdfs, needs_jars, s3
 from test_jobs import WRITTEN, Lake, told
 
+import spark_lineage
 from spark_lineage.errors import SnapshotError
-from spark_lineage.snapshot.with_spark import hold_files
+from spark_lineage.snapshot.held import hold_files
 from spark_lineage.store.tables import Store
 
 pytestmark = [pytest.mark.soak, needs_jars]
@@ -52,7 +53,7 @@ def lake(request: Any, spark: Any, spark_settings: dict[str, str], tmp_path_fact
 
 @pytest.fixture(scope="module")
 def nightly(lake: Lake) -> str:
-    run = lake.record("nightly_job.py")
+    run = lake.record("nightly_job.py", "more")
     lake.moves_on()
     return run
 
@@ -60,7 +61,7 @@ def nightly(lake: Lake) -> str:
 def test_identical(nightly: str, lake: Lake) -> None:
     """What files without versions were after a write is not known there: capture lists only local folders."""
     code, verdicts, err = lake.replay(nightly)
-    wanted = [(name, "not_replayable" if name in ("out", "csv") else "identical") for name in WRITTEN]
+    wanted = [(name, "not_replayable" if name in ("out", "csv") else "identical") for name in (*WRITTEN, "more")]
     assert (told(verdicts), code) == (wanted, 2), (err[-3000:], verdicts)
     assert {"no fingerprint of its files is recorded" in one["reason"] for one in verdicts if one["reason"]} == {True}
 
@@ -71,19 +72,26 @@ def test_nothing_real_is_touched(nightly: str, lake: Lake) -> None:
     assert (code, ("totals", "identical") in told(verdicts)) == (1, True), (err[-3000:], told(verdicts))
 
 
-def test_files_that_have_changed(nightly: str, lake: Lake) -> None:
+def test_files_that_have_changed(nightly: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are held against the listing that was recorded when they were read, there too. The last test: they are overwritten."""
     raw = f"{lake.path}/raw"
     store = Store.open(lake.store)
     (fingerprint,) = {
         row["fingerprint"] for row in store.arrow("inputs", ["name", "fingerprint"]).to_pylist() if row["name"].endswith("/raw")
     }
-    hold_files(lake.spark, [raw], fingerprint)
+    hold_files(lake.spark, raw, fingerprint)
+    monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(lake.folder / "key"))
+    (hop,) = spark_lineage.open(lake.store).trace(f"{lake.path}/more", where="id = 3", spark=lake.spark)
+    assert hop.witness is not None
+    assert (hop.witness.completeness, [one.count for one in hop.witness.sources]) == ("exact", [1])
     lake.spark.range(5).selectExpr("id", "id AS customer", "CAST(1 AS DECIMAL(9,2)) AS amount").write.mode("overwrite").parquet(
         raw
     )
     with pytest.raises(SnapshotError, match="not those any more"):
-        hold_files(lake.spark, [raw], fingerprint)
+        hold_files(lake.spark, raw, fingerprint)
+    (hop,) = spark_lineage.open(lake.store).trace(f"{lake.path}/more", where="id = 3", spark=lake.spark)
+    assert hop.witness is not None
+    assert "may not be what was read then" in " ".join(hop.witness.reasons)
     code, verdicts, err = lake.replay(nightly)
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"}), err[-3000:]
     assert f"{raw} has no versions and has changed" in verdicts[0]["reason"]

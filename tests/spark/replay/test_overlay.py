@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
@@ -126,6 +126,7 @@ class Files:
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, min_size=1, max_size=12))
+@example(operations=[("mkdirs", "b/a"), ("rename", "a/b", "b/a"), ("read", "b/a/a")])  # in the place of an empty one
 def test_as_a_plain_file_system(operations: list[tuple[str, ...]], spark: Any, tmp_path: Path) -> None:
     as_plain(operations, spark, tmp_path)
 

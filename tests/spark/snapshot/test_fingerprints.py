@@ -16,10 +16,12 @@ from spark_lineage.lineage.limits import Limits
 from spark_lineage.model import Snapshot
 from spark_lineage.snapshot.deferred import due
 from spark_lineage.snapshot.delta import commit_actions
+from spark_lineage.snapshot.held import Unlisted, listed_by_spark
 from spark_lineage.snapshot.policy import Policy
 from spark_lineage.snapshot.spark import sums_of_frame
 from spark_lineage.snapshot.taking import snapshots
 from spark_lineage.snapshot.with_spark import take_with_spark
+from spark_lineage.store.listing import listed
 from spark_lineage.store.tables import Store
 
 ALL = Policy("all", Limits(), 2**30)
@@ -122,3 +124,40 @@ def test_files_that_only_spark_can_read(
         more.write("3;c\n")
     assert run_job(monkeypatch, spark, "--store", store.location, "--due") == 1
     assert f"{source}" not in capsys.readouterr().out, "it is known as it was read"
+
+
+def test_spark_lists_as_python_does(spark: Any, told: Callable[[], Store], tmp_path: Path) -> None:
+    """Which is how files elsewhere are held against what was recorded. It is no execution."""
+    folder = tmp_path / "some [files] of 100% + ü"
+    for name in (
+        "a b.csv",
+        "%41.csv",
+        "_hidden",
+        ".hidden",
+        "p=1/x[1].csv",
+        "p=2/y{2}.csv",
+        "empty.csv",
+        "plain/c.csv",
+        "plain/within/z.csv",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("" if name == "empty.csv" else name)
+    (tmp_path / "some f of 100% + ü").mkdir()  # which a glob would mean, too
+    (tmp_path / "some f of 100% + ü" / "other.csv").write_text("other")
+    for place, everything in ((folder, True), (folder / "plain", False), (folder / "plain", True), (folder / "p=1", False)):
+        found = listed_by_spark(spark, [f"file:{place}"], everything)
+        assert sorted(found, key=str) == sorted(listed(place, everything), key=str)
+        assert found
+    assert listed_by_spark(spark, [f"file:{folder}"], False) == ()  # Spark reads no partitions beside other folders
+    (folder / "plain" / "c.csv").unlink()
+    (folder / "plain" / "within" / "z.csv").unlink()
+    (folder / "plain" / "within").rmdir()
+    (folder / "plain").rmdir()
+    assert {*listed_by_spark(spark, [f"file:{folder}"], False)} == {*listed(folder, False)}
+    some = [folder / "p=1/x[1].csv", folder / "a b.csv"]
+    found = listed_by_spark(spark, [f"file:{path}" for path in some], False)
+    assert {file.path for file in found} == {str(path) for path in some}
+    assert listed_by_spark(spark, [f"file:{folder}/gone"], False) == ()
+    with pytest.raises(Unlisted, match="cannot be listed"):
+        listed_by_spark(spark, ["nowhere://x/y"], False)
+    assert told().arrow("executions").num_rows == 0

@@ -13,6 +13,7 @@ from spark_lineage.lineage.naming import (
     place_asked,
     place_of,
     places_of,
+    spellings,
     table_parts,
 )
 
@@ -176,3 +177,9 @@ def test_every_spelling_of_a_path_is_one_dataset(parts: list[str], prefix: str, 
 def test_naming_a_named_dataset_changes_nothing(parts: list[str], day: int) -> None:
     place = place_of("/" + "/".join(parts) + f"/dt={day}")
     assert place_of(place.name).key == place.key
+
+
+def test_spellings_of_a_scheme() -> None:
+    assert spellings("s3a") == ("s3a", "s3", "s3n")
+    assert spellings("abfs") == ("abfs", "abfss")
+    assert spellings("hdfs") == ("hdfs",)  # webhdfs has another port

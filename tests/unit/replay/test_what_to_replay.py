@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from replay.lakes import NOW, Lake
+from store.made import input_
 
 from spark_lineage.cli import main
 from spark_lineage.errors import Ambiguous, NotFound, QueryError
@@ -102,6 +103,15 @@ def test_what_can_be_replayed(lake: Lake) -> None:
     assert check(lake.store, fine).holds
     with pytest.raises(NotFound, match="is no run and no dataset"):
         check(lake.store, "nothing")
+
+
+def test_files_elsewhere(lake: Lake) -> None:
+    """Nothing but Spark can list them."""
+    name = lake.job("made")
+    read = replace(input_(name, "raw", fingerprint="listing:" + 32 * "0"), namespace="s3://bucket")
+    lake.store.append("inputs", [read], None)
+    (one,) = check(lake.store, "all").executions
+    assert (one.replayable, "s3://bucket/raw has no versions" in str(one.reason)) == (None, True)
 
 
 def test_until_when_it_can_be(lake: Lake) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from spark_lineage.replay.jobs import replay_job
 from spark_lineage.replay.replaying import Options
 from spark_lineage.replay.upstream import Writes
 from spark_lineage.replay.world import World, world_of
+from spark_lineage.snapshot.held import Unlisted
+from spark_lineage.store.listing import fingerprint_of, listed
 
 RUN = "0001-run"
 
@@ -35,7 +38,7 @@ def world(lake: Lake, **catalog: str) -> World:
 
 
 def no_session() -> Any:
-    raise AssertionError("nothing has to be listed by Spark")
+    raise Unlisted("no session is here")
 
 
 def rules(lake: Lake, found: World) -> list[tuple[str, ...]]:
@@ -136,3 +139,32 @@ def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
     told = sorted((state.key[1].rsplit("/", 1)[-1], state.version) for state in found)
     assert told == [("made", 0), ("made", 2), ("next", 0)]
     assert [(state.key[1].rsplit("/", 1)[-1], state.version) for state in gaps] == [("made", 2)]
+
+
+@pytest.mark.parametrize("stream", [None, "q"])
+def test_files_without_versions(stream: str | None, lake: Lake) -> None:
+    """As they are while their listing is the recorded one. A stream's batch may have read some of them."""
+    raw = Path(lake.place("raw"))
+    raw.mkdir()
+    (raw / "a.csv").write_text("1")
+    name = lake.job("made", run=RUN, stream_query_id=stream)
+    read = input_(name, str(raw), run_id=RUN, fingerprint=fingerprint_of(listed(raw, False)))
+    lake.store.append("inputs", [read], None)
+    found = world(lake)
+    assert ("asis", "raw") in rules(lake, found)
+    assert found.doubts == []
+    (raw / "b.csv").write_text("2")
+    if stream is None:
+        with pytest.raises(Missing, match="has no versions and has changed"):
+            world(lake)
+    else:
+        (doubt,) = world(lake).doubts
+        assert "which files of" in doubt
+
+
+def test_files_that_nothing_can_list(lake: Lake) -> None:
+    name = lake.job("made", run=RUN)
+    read = replace(input_(name, "raw", run_id=RUN, fingerprint="listing:" + 32 * "0"), namespace="s3://bucket")
+    lake.store.append("inputs", [read], None)
+    (doubt,) = world(lake).doubts
+    assert "are not held against those of then: no session is here" in doubt
