@@ -81,17 +81,23 @@ def test_files_that_have_changed(nightly: str, lake: Lake, monkeypatch: pytest.M
     }
     hold_files(lake.spark, raw, fingerprint)
     monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(lake.folder / "key"))
-    (hop,) = spark_lineage.open(lake.store).trace(f"{lake.path}/more", where="id = 3", spark=lake.spark)
-    assert hop.witness is not None
-    assert (hop.witness.completeness, [one.count for one in hop.witness.sources]) == ("exact", [1])
+    if lake.path.startswith("s3a:"):  # logs in HDFS are read with libhdfs, which is not here
+        (hop,) = traced(lake)
+        assert hop.witness is not None
+        assert (hop.witness.completeness, [one.count for one in hop.witness.sources]) == ("exact", [1])
     lake.spark.range(5).selectExpr("id", "id AS customer", "CAST(1 AS DECIMAL(9,2)) AS amount").write.mode("overwrite").parquet(
         raw
     )
     with pytest.raises(SnapshotError, match="not those any more"):
         hold_files(lake.spark, raw, fingerprint)
-    (hop,) = spark_lineage.open(lake.store).trace(f"{lake.path}/more", where="id = 3", spark=lake.spark)
-    assert hop.witness is not None
-    assert "may not be what was read then" in " ".join(hop.witness.reasons)
+    if lake.path.startswith("s3a:"):
+        (hop,) = traced(lake)
+        assert hop.witness is None
+        assert "not those any more" in str(hop.ended)
     code, verdicts, err = lake.replay(nightly)
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"}), err[-3000:]
     assert f"{raw} has no versions and has changed" in verdicts[0]["reason"]
+
+
+def traced(lake: Lake) -> Any:
+    return spark_lineage.open(lake.store).trace(f"{lake.path}/more", where="id = 3", spark=lake.spark)
