@@ -73,7 +73,9 @@ def main() -> int:
     for name in arguments.suite or SUITES:
         variables = environment(OLDEST_SPARK) if name.endswith(OLDEST_SPARK) else dict(os.environ)
         started = datetime.now(UTC)
-        print(f"soak: {name}, from {started:%H:%M} UTC", flush=True)
+        failures = Path(tempfile.gettempdir()) / f"soak-{name.replace(' ', '-')}-{started:%Y%m%dT%H%M%S}.txt"
+        print(f"soak: {name}, from {started:%H:%M} UTC; failures go to {failures} at once", flush=True)
+        variables["SPARK_LINEAGE_FAILURES"] = str(failures)
         code, found = run([*SUITES[name], *arguments.pytest], variables)
         codes.append(code)
         keep(name, {"started_at": started.isoformat(timespec="seconds"), **where(), **found})
