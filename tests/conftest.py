@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -25,6 +26,6 @@ settings.load_profile("seeded")
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Where `SPARK_LINEAGE_FAILURES` names a file, what fails is there at once, with what it printed (its seed): a suite takes hours to end."""
     place = os.environ.get("SPARK_LINEAGE_FAILURES")
-    if place and report.failed:
-        with open(place, "a", encoding="utf-8") as file:
+    if place and report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(place).open("a", encoding="utf-8") as file:
             file.write(f"{report.nodeid}\n{report.longreprtext}\n{report.capstdout}\n")
