@@ -33,9 +33,8 @@ def hold_files(spark: SparkSession, place: str, fingerprint: str) -> None:
     if local_path(place) is not None:
         recorded_files(exact_place(place).key[1], fingerprint)
     else:
-        _hold(
-            spark, [place], fingerprint, (False, True)
-        )  # folders that are no partitions are read with recursiveFileLookup alone
+        # folders that are no partitions are read with recursiveFileLookup alone
+        _hold(spark, [place], fingerprint, (False, True))
 
 
 def hold_batch(spark: SparkSession, places: Sequence[str], fingerprint: str) -> None:

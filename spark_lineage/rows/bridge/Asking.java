@@ -67,6 +67,10 @@ final class Asking {
 
     Object frame(LogicalPlan plan) throws Exception {
         plan.setAnalyzed();
+        if (Trees.has(plan, "Generate")) {
+            // pruning nested columns reorders what is below a Generate, which then leaves out what it was told by position: the wrong columns
+            ((org.apache.spark.sql.SparkSession) session).conf().set("spark.sql.optimizer.nestedSchemaPruning.enabled", "false");
+        }
         Class type = Class.forName("org.apache.spark.sql.classic.Dataset$");
         Method make = type.getMethod("ofRows", new Class[] {Class.forName("org.apache.spark.sql.classic.SparkSession"), LogicalPlan.class});
         return make.invoke(type.getField("MODULE$").get(null), new Object[] {session, plan});

@@ -88,6 +88,20 @@ final class Trees {
         return found;
     }
 
+    /** Whether an operator of this name is in a plan, its subqueries among it. */
+    static boolean has(LogicalPlan plan, String name) {
+        if (plan.nodeName().equals(name)) {
+            return true;
+        }
+        List below = with(list(plan.children()), subqueries(plan));
+        for (int i = 0; i < below.size(); i++) {
+            if (has((LogicalPlan) below.get(i), name)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static void collect(Expression expression, List found) {
         if (expression instanceof SubqueryExpression) {
             found.add(((SubqueryExpression) expression).plan());

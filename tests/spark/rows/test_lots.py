@@ -106,6 +106,20 @@ def test_a_selection(small: Callable[[int], Small]) -> None:
     assert tally.rows > tally.cases / 2
 
 
+def test_nested_columns_below_a_generator(small: Callable[[int], Small]) -> None:
+    """Spark's pruning of nested columns moves the columns below it, some of which it leaves out by their position."""
+    tally = Tally()
+    for seed in range(3):
+        query = Query(
+            "SELECT get(r2.items2.price, 0) AS c0, stack(2, greatest(r2.k, r1.u), CASE WHEN r1.st0.n.q >= 1D THEN r1.st0.y END, "
+            "greatest(r2.b2, r2.k), to_json(named_struct('v', r1.k, 'w', r1.s0))) AS (c1, c2) FROM t0 r1 CROSS JOIN t2 r2",
+            (),
+        )
+        compare(small(3), query, Random(seed), tally)
+    assert tally.violations == [], "\n\n".join(tally.violations[:2])
+    assert tally.rows, tally.left_out
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("bound", [MOST, 1], ids=["here", "in Spark"])
 @pytest.mark.parametrize("name", NAMED)
