@@ -22,6 +22,7 @@ TRACER = JavaSources(
         "Reads",
         "Determinism",
         "Leaves",
+        "Flat",
         "Asking",
         "Deep",
         "Finding",

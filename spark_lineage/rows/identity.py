@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -17,6 +18,10 @@ PREFIX = "__lineage_leaf_"
 _METADATA = {"file": "file_path", "position": "row_index", "row_id": "row_id"}
 _TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "bigint", "h1": "bigint"}
 """The parts of an identity."""
+PARTS = tuple(_TYPES)
+"""Their names, in the order in which rows are shown."""
+MAX_LONG = (1 << 63) - 1
+_SPARE = 64
 MEANT = "meant"
 """Of the field that says of a row whether it is one of those that are followed to what was made of them. Forward.java knows it, too."""
 
@@ -36,6 +41,26 @@ def identified(frame: DataFrame, number: int, meant: Column | None = None) -> Da
     if meant is not None:
         named.append(meant.cast("boolean").alias(MEANT))
     return told.select("*", F.struct(*named).alias(f"{PREFIX}{number}"))
+
+
+def known_by(parts: Callable[[str], Column]) -> tuple[Column, Column]:
+    """Two integers that are the same of two rows of a leaf where their identities are: of less room than these. `parts`: by name those of an identity.
+
+    Of files their 64-bit hash: two that share it would be one row where their positions are equal, too.
+    """
+    by_id, by_file = parts("row_id").isNotNull(), parts("position").isNotNull()
+    one = F.coalesce(parts("row_id"), parts("position"), parts("h0"))
+    return one, F.when(by_id, F.lit(0)).when(by_file, F.xxhash64(parts("file"))).otherwise(parts("h1")).cast("bigint")
+
+
+def order_of(parts: Callable[[str], Column]) -> Column:
+    """By which the first of many rows are told: no file's come before another's."""
+    return F.xxhash64(*map(parts, PARTS))
+
+
+def highest(rows: int, wanted: int) -> int:
+    """Up to where in `order_of` the first rows are looked for, of so many: rather twice as many, so that as good as never one is missed."""
+    return MAX_LONG if 2 * wanted + _SPARE >= rows else (2 * wanted + _SPARE) * (1 << 64) // rows - (1 << 63)
 
 
 def _part(name: str, parts: dict[str, Column]) -> Column:

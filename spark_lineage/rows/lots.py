@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import LongType, StructField, StructType
+from pyspark.storagelevel import StorageLevel
 
 from .bridge_sources import TRACER
+from .identity import PARTS, highest, known_by, order_of
+from .local import local_frame
 from .tracing import MOST, TAG, product
-
-PARTS = ("file", "position", "row_id", "h0", "h1")
-"""Of an identity, as `identified` tells it."""
 
 
 class Count(NamedTuple):
@@ -49,12 +50,12 @@ class Here:
 
 @dataclass(frozen=True)
 class InSpark:
-    """The same as a frame. What `counts` asks for is computed once, until `close`."""
+    """The same as a frame. What `counts` asks for is computed once, until `close`, and kept on disk: see Asking.java."""
 
     frame: DataFrame
 
     def counts(self) -> dict[int, Count]:
-        by = self.frame.persist().groupBy("tag")
+        by = self.frame.persist(StorageLevel.DISK_ONLY).groupBy("tag")
         found = by.agg(F.max("n").alias("n"), F.count(F.lit(1)).alias("told"), F.min("kind").alias("kind"))
         return {row["tag"]: Count(row["n"], row["told"], row["kind"]) for row in found.collect()}
 
@@ -151,11 +152,20 @@ def _told(frames: list[DataFrame], local: bool, per_row: int) -> Here | InSpark:
     return InSpark(_bounded(found.distinct(), per_row))
 
 
-def _bounded(distinct: DataFrame, per_row: int) -> DataFrame:
-    counts = distinct.groupBy("tag").agg(F.count(F.lit(1)).alias("n"))
-    order = Window.partitionBy("tag").orderBy(F.xxhash64(*PARTS), *PARTS)
-    first = distinct.withColumn("place", F.row_number().over(order)).where(F.col("place") <= per_row).drop("place")
-    return first.join(counts, "tag").withColumn("kind", _kind())
+def _bounded(found: DataFrame, per_row: int) -> DataFrame:
+    """Counted by integers that rows are known by, of which many need little room; only rows that may be told are then told apart by all that is known."""
+    one, two = known_by(F.col)
+    distinct = found.select("tag", one.alias("one"), two.alias("two")).distinct()
+    counts = [(row["tag"], row["count"]) for row in distinct.groupBy("tag").count().collect()]
+    bounds = local_frame(found.sparkSession, [(tag, n, highest(n, per_row)) for tag, n in counts], _BOUNDS)
+    near = found.join(F.broadcast(bounds), "tag").where(order_of(F.col) <= F.col("highest")).drop("highest").distinct()
+    if any(n > per_row for _, n in counts):
+        order = Window.partitionBy("tag").orderBy(order_of(F.col), *PARTS)
+        near = near.withColumn("place", F.row_number().over(order)).where(F.col("place") <= per_row).drop("place")
+    return near.withColumn("kind", _kind())
+
+
+_BOUNDS = StructType([StructField(name, LongType()) for name in ("tag", "n", "highest")])
 
 
 def _kind() -> Column:

@@ -37,7 +37,7 @@ from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
-from .identity import PREFIX, identified
+from .identity import PREFIX, highest, identified, known_by, order_of
 from .local import local_frame
 from .witness import Completeness, Source, SourceRow, Witness
 
@@ -303,12 +303,22 @@ def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[Sourc
                 values = _read(row)
                 identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
-        chosen = sorted(known.values(), key=lambda one: tuple(map(_order, one[0])))
+        chosen = sorted(known.values(), key=lambda one: _in_order(one[0]))
         return tuple(source_row(*one) for one in chosen[:limit]), len(known) + more
-    ids = reduce(DataFrame.union, (frame.select("row.id") for frame in frames)).distinct()
-    each = (frame.groupBy(F.col("row.id").alias("id")).agg(F.first("row").alias("row")).limit(limit) for frame in frames)
-    shown = {row["id"]: _read(row["row"]) for frame in each for row in frame.collect()}
-    return tuple(source_row(*one) for one in list(shown.items())[:limit]), ids.count()
+    one, two = known_by(_part)
+    ids = reduce(DataFrame.union, (frame.select(one.alias("one"), two.alias("two")) for frame in frames)).distinct()
+    count, order = ids.count(), order_of(_part)
+    shown: dict[Row, tuple[int, dict[str, Any]]] = {}
+    for frame in frames:
+        near = frame.where(order <= highest(count, limit)).groupBy(F.col("row.id").alias("id"), order.alias("place"))
+        for row in near.agg(F.first("row").alias("row")).orderBy("place").limit(limit).collect():
+            shown.setdefault(row["id"], (row["place"], {}))[1].update(_read(row["row"]))
+    first = sorted(shown, key=lambda one: shown[one][0])[:limit]
+    return tuple(source_row(one, shown[one][1]) for one in sorted(first, key=_in_order)), count
+
+
+def _part(name: str) -> Column:
+    return F.col(f"row.id.{name}")
 
 
 def _shown(frames: list[DataFrame], limit: int) -> tuple[list[DataFrame], int]:
@@ -323,7 +333,7 @@ def _shown(frames: list[DataFrame], limit: int) -> tuple[list[DataFrame], int]:
             if all(part is None for part in identity):
                 return frames, 0  # these are told apart by their values
             found.setdefault(tuple(identity), []).append((at, tag))
-    chosen = sorted(found, key=lambda identity: tuple(map(_order, identity)))[:limit]
+    chosen = sorted(found, key=_in_order)[:limit]
     wanted = [[tag for identity in chosen for place, tag in found[identity] if place == at] for at in range(len(frames))]
     shown = [frame.where(F.col(TAG).isin(tags)) for frame, tags in zip(frames, wanted, strict=True) if tags]
     return shown, len(found) - len(chosen)
@@ -357,8 +367,9 @@ def _read(row: Row) -> dict[str, Any]:
     return dict(row["read"].asDict()) if "read" in row else {}
 
 
-def _order(value: Any) -> tuple[bool, Any]:
-    return value is not None, value
+def _in_order(identity: Iterable[Any]) -> list[tuple[bool, Any]]:
+    """Its parts, those that it has not before others."""
+    return [(part is not None, part) for part in identity]
 
 
 def source_row(identity: Row, values: dict[str, Any]) -> SourceRow:

@@ -6,6 +6,7 @@ import java.util.List;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.SparkPlan;
+import org.apache.spark.storage.StorageLevel;
 
 /** Asks a session for the rows of plans. These are no executions of the session: nobody is told of them. */
 final class Asking {
@@ -76,11 +77,17 @@ final class Asking {
         return make.invoke(type.getField("MODULE$").get(null), new Object[] {session, plan});
     }
 
-    /** What is asked several times is computed once, in memory and on disk, until `close`. */
-    void keep(LogicalPlan plan) throws Exception {
-        Object frame = frame(plan);
-        frame.getClass().getMethod("persist", new Class[0]).invoke(frame, new Object[0]);
+    /**
+     * What is asked several times is computed once, until `close`. On disk: while rows are put into memory, theirs is not given back to the query that
+     * reads them (`unroll memory`, org.apache.spark.storage.memory.MemoryStore), which fails where it needs some. Returns what is to be asked instead.
+     */
+    LogicalPlan keep(LogicalPlan plan) throws Exception {
+        Flat flat = new Flat(plan);
+        Object frame = frame(flat.kept);
+        Class[] types = {StorageLevel.class};
+        frame.getClass().getMethod("persist", types).invoke(frame, new Object[] {StorageLevel.DISK_ONLY()});
         kept.add(frame);
+        return flat.plan;
     }
 
     /** The physical plans of which the rows were collected. */

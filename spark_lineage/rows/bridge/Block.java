@@ -500,6 +500,11 @@ final class Block {
         return (AttributeReference) Trees.named(Trees.none(type), name).toAttribute().withNullability(nullable);
     }
 
+    /** Whether its rows come of one leaf and no more: reading that again takes less than keeping what was read. */
+    static boolean isOfOneLeaf(List slots) {
+        return slots.size() == 1 && ((Slot) slots.get(0)).isLeaf();
+    }
+
     /** Of attributes or other expressions; never without a field: a struct with none cannot be told from none. */
     static Expression struct(List values) {
         ArrayList parts = new ArrayList();

@@ -76,7 +76,7 @@ public final class Forward extends Deep {
         InternalRow[] some = rows == null ? new InternalRow[0] : first(rows, most + 1);
         isLocal = some.length <= most;
         if (!isLocal) {
-            asking.keep(rows);
+            rows = asking.keep(rows);
         }
         found = some.length == 0 ? null : isLocal ? local(rows, copies(some)) : rows;
     }

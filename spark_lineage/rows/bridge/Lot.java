@@ -133,13 +133,13 @@ public final class Lot extends Finding {
     }
 
     /** Of the rows of a block: for which numbers they are, and where they come from. */
-    private void step(Slot link, Block block, LogicalPlan carried) throws Exception {
+    private void step(Slot link, Block block, LogicalPlan found) throws Exception {
         boolean isTarget = link.kind.equals(TARGET);
-        if (block.slots.size() == 1 && ((Slot) block.slots.get(0)).isLeaf() && !isTarget) {
-            keep(((Slot) block.slots.get(0)).leaf, several(carried, (Slot) block.slots.get(0)));
+        if (!isTarget && Block.isOfOneLeaf(block.slots)) {
+            keep(((Slot) block.slots.get(0)).leaf, several(found, (Slot) block.slots.get(0)));
             return;
         }
-        asking.keep(carried);
+        LogicalPlan carried = deterministic && Block.isOfOneLeaf(block.slots) ? found : asking.keep(found);
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
         InternalRow[] rows = asking.collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
         boolean many = rows.length > most;

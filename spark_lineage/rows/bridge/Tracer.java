@@ -139,8 +139,8 @@ public final class Tracer extends Finding {
         for (int i = 0; i < rows.length; i++) {
             tags.add(Long.valueOf(rows[i].getLong(0)));
         }
-        if (many) {
-            asking.keep(carried);
+        if (many && !(deterministic && Block.isOfOneLeaf(block.slots))) {
+            carried = asking.keep(carried);
         }
         for (int i = 0; i < block.slots.size(); i++) {
             Slot slot = (Slot) block.slots.get(i);

@@ -1,0 +1,60 @@
+"""What is told of many rows of a leaf: how many they are, and the first of them, however they are known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+from typing import Any
+
+import pytest
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+
+from spark_lineage.rows.lots import PARTS, _told
+from spark_lineage.rows.tracing import _rows
+
+SCHEMA = "__lineage_tag BIGINT, row STRUCT<id: STRUCT<file: STRING, position: BIGINT, row_id: BIGINT, h0: BIGINT, h1: BIGINT>>"
+KINDS = {
+    "row_id": lambda n: (f"file:/t/part-{n % 7}.parquet", n // 7, n, None, None),
+    "file_row": lambda n: (f"file:/t/part-{n % 7}.parquet", n // 7, None, None, None),
+    "fingerprint": lambda n: (None, None, None, n % 11, n // 11),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("per_row", [1, 40, 500])
+def test_as_if_all_were_told_apart(spark: Any, kind: str, per_row: int) -> None:
+    chance = Random(f"{kind} {per_row}")
+    sizes = {0: 3000, 1: 1, 2: 40, 3: 41, 7: 700}
+    rows = [(tag, (KINDS[kind](chance.randrange(size)),)) for tag, size in sizes.items() for _ in range(2 * size)]
+    halves = [spark.createDataFrame(half, SCHEMA) for half in (rows[::2], rows[1::2])]
+    distinct: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    for tag, (identity,) in rows:
+        distinct[tag].add(identity)
+    told = _told(halves, False, per_row)
+    try:
+        counts = told.counts()
+        assert {tag: tuple(one) for tag, one in counts.items()} == {
+            tag: (len(each), min(per_row, len(each)), kind) for tag, each in distinct.items()
+        }
+        found = told.between(0, max(sizes)).to_pylist()
+    finally:
+        told.close()
+    first: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    for row in found:
+        first[row["tag"]].add(tuple(row[name] for name in PARTS))
+    ordered = halves[0].unionAll(halves[1]).select("__lineage_tag", "row.id.*").distinct()
+    ordered = ordered.withColumn("place", F.xxhash64(*PARTS)).orderBy("place")
+    wanted: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in ordered.collect():
+        wanted[row["__lineage_tag"]].append(tuple(row[name] for name in PARTS))
+    assert first == {tag: set(each[:per_row]) for tag, each in wanted.items()}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_is_shown_of_many(spark: Any, kind: str) -> None:
+    rows = [(0, (KINDS[kind](n % 1000),)) for n in range(3000)]
+    frame = spark.createDataFrame(rows, SCHEMA)
+    shown, count = _rows([frame, frame], False, 30)
+    assert (count, len(shown), {one.kind for one in shown}) == (1000, 30, {kind})
+    known = {(one.file, one.position, one.row_id, one.fingerprint) for one in shown}
+    assert len(known) == 30, "each once"
