@@ -20,8 +20,6 @@ _TYPES = {"file": "string", "position": "bigint", "row_id": "bigint", "h0": "big
 """The parts of an identity."""
 PARTS = tuple(_TYPES)
 """Their names, in the order in which rows are shown."""
-MAX_LONG = (1 << 63) - 1
-_SPARE = 64
 MEANT = "meant"
 """Of the field that says of a row whether it is one of those that are followed to what was made of them. Forward.java knows it, too."""
 
@@ -35,7 +33,8 @@ def identified(frame: DataFrame, number: int, meant: Column | None = None) -> Da
     for name, metadata in _METADATA.items():
         if metadata in fields:
             parts[name] = F.col(f"_metadata.{metadata}")
-    if "position" not in parts:
+    if "position" not in parts:  # equal rows are one then, in whatever files they are
+        parts.pop("file", None)
         parts |= _hashes(frame)
     named = [_part(name, parts) for name in _TYPES]
     if meant is not None:
@@ -44,9 +43,9 @@ def identified(frame: DataFrame, number: int, meant: Column | None = None) -> Da
 
 
 def known_by(parts: Callable[[str], Column]) -> tuple[Column, Column]:
-    """Two integers that are the same of two rows of a leaf where their identities are: of less room than these. `parts`: by name those of an identity.
+    """Two integers by which rows of one leaf are told apart, which need less room than their identities. `parts`: by name those of an identity.
 
-    Of files their 64-bit hash: two that share it would be one row where their positions are equal, too.
+    A file is its 64-bit hash: rows of two files that share it would be one where their positions are equal, too.
     """
     by_id, by_file = parts("row_id").isNotNull(), parts("position").isNotNull()
     one = F.coalesce(parts("row_id"), parts("position"), parts("h0"))
@@ -56,6 +55,11 @@ def known_by(parts: Callable[[str], Column]) -> tuple[Column, Column]:
 def order_of(parts: Callable[[str], Column]) -> Column:
     """By which the first of many rows are told: no file's come before another's."""
     return F.xxhash64(*map(parts, PARTS))
+
+
+MAX_LONG = (1 << 63) - 1
+_SPARE = 64
+"""So many rows more are looked at, so that of few, too, none is missed."""
 
 
 def highest(rows: int, wanted: int) -> int:

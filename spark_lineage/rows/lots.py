@@ -50,7 +50,7 @@ class Here:
 
 @dataclass(frozen=True)
 class InSpark:
-    """The same as a frame. What `counts` asks for is computed once, until `close`, and kept on disk: see Asking.java."""
+    """The same as a frame, which is computed once, until `close`, and kept on disk: see Asking.java."""
 
     frame: DataFrame
 
@@ -84,7 +84,7 @@ class Apart:
     lot: Any = field(repr=False)
 
     def close(self) -> None:
-        """Lets go of what is kept in memory and on disk: `rows` are of no use afterwards."""
+        """Lets go of what is kept on disk: `rows` are of no use afterwards."""
         for one in self.rows.values():
             one.close()
         self.lot.close()
@@ -149,7 +149,7 @@ def _told(frames: list[DataFrame], local: bool, per_row: int) -> Here | InSpark:
         if max(counts.values(), default=0) <= per_row:
             n = pa.array([counts[tag] for tag in distinct.column("tag").to_pylist()], pa.int64())
             return Here(distinct.append_column("n", n).sort_by([(name, "ascending") for name in names]))
-    return InSpark(_bounded(found.distinct(), per_row))
+    return InSpark(_bounded(found, per_row))
 
 
 def _bounded(found: DataFrame, per_row: int) -> DataFrame:

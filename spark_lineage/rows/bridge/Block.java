@@ -500,9 +500,9 @@ final class Block {
         return (AttributeReference) Trees.named(Trees.none(type), name).toAttribute().withNullability(nullable);
     }
 
-    /** Whether its rows come of one leaf and no more: reading that again takes less than keeping what was read. */
-    static boolean isOfOneLeaf(List slots) {
-        return slots.size() == 1 && ((Slot) slots.get(0)).isLeaf();
+    /** Whether a plan does no more than to read one leaf: doing that again takes less than keeping what was read. */
+    static boolean isScan(List slots, LogicalPlan plan) {
+        return slots.size() == 1 && ((Slot) slots.get(0)).isLeaf() && !Trees.has(plan, "Join") && !Trees.has(plan, "Generate");
     }
 
     /** Of attributes or other expressions; never without a field: a struct with none cannot be told from none. */

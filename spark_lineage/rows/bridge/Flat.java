@@ -48,8 +48,7 @@ final class Flat {
     }
 
     private static boolean isOfLeaf(Attribute column) {
-        StructType type = column.dataType() instanceof StructType ? (StructType) column.dataType() : new StructType();
-        return Arrays.asList(type.fieldNames()).contains(IDENTITY) && type.apply(IDENTITY).dataType() instanceof StructType;
+        return column.name().startsWith(Block.LEAF) && Arrays.asList(((StructType) column.dataType()).fieldNames()).contains(IDENTITY);
     }
 
     /** Adds the fields to the columns. Returns the struct made of these again. */

@@ -39,7 +39,7 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * Follows many rows of a plan at once to rows of its leaves, each to its own: what {@link Tracer} does of rows together. Every row that is meant has a
- * number, and all that is found carries the numbers of the rows that it was found for. A block is asked once for all of them.
+ * number, and all that is found carries the numbers of the rows that it was found for. A block is asked for all of them at once.
  */
 public final class Lot extends Finding {
     private static final String TARGET = "target";
@@ -56,6 +56,8 @@ public final class Lot extends Finding {
     private final LinkedHashSet lost = new LinkedHashSet();
     private boolean trusted;
     private boolean deterministic;
+    /** Whether the plan, read again, gives the very same rows. */
+    private boolean repeats;
     private LogicalPlan wanted;
 
     /** `most`, `fixed`: as the Tracer has them. */
@@ -76,6 +78,7 @@ public final class Lot extends Finding {
         LogicalPlan normal = new Normal().of(product.left());
         deterministic = Determinism.of(normal);
         trusted = fixed && deterministic;
+        repeats = fixed && Determinism.ofAll(normal);
         List columns = Trees.list(product.right().output());
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "row");
@@ -135,11 +138,8 @@ public final class Lot extends Finding {
     /** Of the rows of a block: for which numbers they are, and where they come from. */
     private void step(Slot link, Block block, LogicalPlan found) throws Exception {
         boolean isTarget = link.kind.equals(TARGET);
-        if (!isTarget && Block.isOfOneLeaf(block.slots)) {
-            keep(((Slot) block.slots.get(0)).leaf, several(found, (Slot) block.slots.get(0)));
-            return;
-        }
-        LogicalPlan carried = deterministic && Block.isOfOneLeaf(block.slots) ? found : asking.keep(found);
+        boolean isScan = Block.isScan(block.slots, block.plan) && (link.condition == null || hasEquality(link));
+        LogicalPlan carried = repeats && isScan ? found : asking.keep(found);
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
         InternalRow[] rows = asking.collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
         boolean many = rows.length > most;
@@ -280,6 +280,16 @@ public final class Lot extends Finding {
         boolean right = Trees.referred((Expression) sides.get(1), fields).isEmpty();
         Expression key = (Expression) sides.get(left ? 1 : 0);
         return left != right && Trees.list(key.references()).size() == Trees.referred(key, fields).size();
+    }
+
+    private static boolean hasEquality(Slot link) {
+        List parts = Tracer.conjuncts(link.condition);
+        for (int i = 0; i < parts.size(); i++) {
+            if (isEquality((Expression) parts.get(i), link.fields)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static Expression all(List parts) {

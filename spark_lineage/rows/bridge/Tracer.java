@@ -53,6 +53,8 @@ public final class Tracer extends Finding {
     private final boolean deciding;
     private boolean trusted;
     private boolean deterministic;
+    /** Whether the plan, read again, gives the very same rows. */
+    private boolean repeats;
     private int targets;
     private int missing;
     private int lost;
@@ -85,6 +87,7 @@ public final class Tracer extends Finding {
         look(normal);
         deterministic = Determinism.of(normal);
         trusted = fixed && deterministic;
+        repeats = fixed && Determinism.ofAll(normal);
         List columns = Trees.list(product.right().output());
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "__lineage_target");
@@ -139,7 +142,7 @@ public final class Tracer extends Finding {
         for (int i = 0; i < rows.length; i++) {
             tags.add(Long.valueOf(rows[i].getLong(0)));
         }
-        if (many && !(deterministic && Block.isOfOneLeaf(block.slots))) {
+        if (many && !(repeats && Block.isScan(block.slots, plan))) {
             carried = asking.keep(carried);
         }
         for (int i = 0; i < block.slots.size(); i++) {

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from random import Random
+from pathlib import Path
+from random import Random, random
 from typing import Any
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
-from spark_lineage.rows.lots import PARTS, _told
-from spark_lineage.rows.tracing import _rows
+from spark_lineage.rows.contributing import contributed
+from spark_lineage.rows.identity import identified
+from spark_lineage.rows.local import local_frame
+from spark_lineage.rows.lots import PARTS, _told, follow_apart
+from spark_lineage.rows.tracing import TAG, _rows
 
 SCHEMA = "__lineage_tag BIGINT, row STRUCT<id: STRUCT<file: STRING, position: BIGINT, row_id: BIGINT, h0: BIGINT, h1: BIGINT>>"
 KINDS = {
@@ -58,3 +62,36 @@ def test_what_is_shown_of_many(spark: Any, kind: str) -> None:
     assert (count, len(shown), {one.kind for one in shown}) == (1000, 30, {kind})
     known = {(one.file, one.position, one.row_id, one.fingerprint) for one in shown}
     assert len(known) == 30, "each once"
+
+
+def test_what_is_not_the_same_each_time_is_asked_once(spark: Any, tmp_path: Path) -> None:
+    spark.range(3000).selectExpr("id", "id % 3 AS k").write.parquet(str(tmp_path / "t"))
+    some = F.udf(lambda value: random() < 0.5, "boolean").asNondeterministic()
+    plan = (
+        identified(spark.read.parquet(str(tmp_path / "t")), 0)
+        .select("id", "k")
+        .where(some("id"))
+        .groupBy("k")
+        .agg(F.max("k").alias("top"))
+    )
+    groups = spark.createDataFrame([], f"{TAG} BIGINT, k BIGINT, top BIGINT").schema
+    for fixed in (False, True):
+        told = follow_apart(
+            plan, local_frame(spark, [(k, k, k) for k in range(3)], groups), per_row=5000, fixed=fixed, most=100
+        )
+        try:
+            counts = told.rows[0].counts()
+        finally:
+            told.close()
+        assert [300 < one.rows < 700 and one.rows == one.told for one in counts.values()] == [True] * 3, counts
+
+
+def test_columns_of_the_user_stay_as_they_are(spark: Any, tmp_path: Path) -> None:
+    """Also a struct that looks like an identity, with nothing in it."""
+    spark.sql(
+        "SELECT named_struct('id', IF(id = 1, NULL, named_struct('no', id)), 'name', 'n') AS customer FROM range(4)"
+    ).write.parquet(str(tmp_path / "t"))
+    read = spark.read.parquet(str(tmp_path / "t"))
+    with contributed(identified(read, 0, F.lit(True)).select("customer"), most=1) as found:
+        assert found.rows is not None
+        assert sorted(map(str, found.rows.collect())) == sorted(map(str, read.collect()))

@@ -200,18 +200,20 @@ def test_a_table_in_the_place_of_another(recorded: Recorded, tmp_path: Path) -> 
 
 def test_equal_rows_of_files_without_positions_are_counted(recorded: Recorded, tmp_path: Path) -> None:
     spark, root = recorded.spark, recorded.root
-    (tmp_path / "twice.csv").write_text("5\n5\n7\n")
+    (tmp_path / "twice").mkdir()
+    (tmp_path / "twice" / "one.csv").write_text("5\n5\n7\n")
+    (tmp_path / "twice" / "two.csv").write_text("5\n7\n")
     attachment = attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True)
     assert attachment is not None
-    spark.read.schema("v INT").csv(str(tmp_path / "twice.csv")).groupBy("v").sum("v").toDF("v", "s").write.format("delta").save(
+    spark.read.schema("v INT").csv(str(tmp_path / "twice")).groupBy("v").sum("v").toDF("v", "s").write.format("delta").save(
         str(tmp_path / "s")
     )
     assert attachment.flush(60)
     detach(spark)
     ingest(str(tmp_path / "inbox"), str(tmp_path / "store"), executables_key=str(root / "key"))
     (hop,) = spark_lineage.open(tmp_path / "store").trace(str(tmp_path / "s"), where="v = 5", spark=spark)
-    source = from_(hop, "twice.csv")
-    assert (source.count, [(row.kind, row.multiplicity) for row in source.rows]) == (2, [("fingerprint", 2)])
+    source = from_(hop, "twice")
+    assert (source.count, [(row.kind, row.multiplicity) for row in source.rows]) == (3, [("fingerprint", 3)])
 
 
 def test_several_rows_at_once_and_how_many_there_are(recorded: Recorded) -> None:

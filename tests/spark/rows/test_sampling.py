@@ -63,6 +63,8 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         )
         orders.write.format("delta").save(str(root / "orders"))
         orders.where("id < 50").write.option("header", True).csv(str(root / "raw"))
+        for one in sorted((root / "raw").glob("part-*.csv")):
+            shutil.copy(one, one.with_name(f"again-{one.name}"))
         attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="shop")
         assert attachment is not None
         read = spark.read.format("delta").load(str(root / "orders"))
@@ -183,7 +185,7 @@ def test_a_column_that_tells_the_key_of_a_row_that_was_chosen(taken: Taken) -> N
 def test_rows_without_a_place_are_known_by_their_content(taken: Taken) -> None:
     rows = taken.rows("days")
     assert len(rows) == 50
-    assert {(one.source_row_kind, one.multiplicity) for one in rows} == {("fingerprint", 1)}
+    assert {(one.source_row_kind, one.multiplicity) for one in rows} == {("fingerprint", 2)}, "each is in two files"
     assert all(one.source_fingerprint is not None and len(one.source_fingerprint) == 16 for one in rows)
 
 
