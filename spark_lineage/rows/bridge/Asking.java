@@ -10,6 +10,9 @@ import org.apache.spark.storage.StorageLevel;
 
 /** Asks a session for the rows of plans. These are no executions of the session: nobody is told of them. */
 final class Asking {
+    /** Either of them is enough for Spark to do so below a Generate (GeneratorNestedColumnAliasing). */
+    private static final String[] PRUNING = {"spark.sql.optimizer.nestedSchemaPruning.enabled", "spark.sql.optimizer.expression.nestedPruning.enabled"};
+
     private final Object session;
     private final List kept = new ArrayList();
     private final List executed = new ArrayList();
@@ -70,7 +73,9 @@ final class Asking {
         plan.setAnalyzed();
         if (Trees.has(plan, "Generate")) {
             // pruning nested columns reorders what is below a Generate, which then leaves out what it was told by position: the wrong columns
-            ((org.apache.spark.sql.SparkSession) session).conf().set("spark.sql.optimizer.nestedSchemaPruning.enabled", "false");
+            for (int i = 0; i < PRUNING.length; i++) {
+                ((org.apache.spark.sql.SparkSession) session).conf().set(PRUNING[i], "false");
+            }
         }
         Class type = Class.forName("org.apache.spark.sql.classic.Dataset$");
         Method make = type.getMethod("ofRows", new Class[] {Class.forName("org.apache.spark.sql.classic.SparkSession"), LogicalPlan.class});
