@@ -75,6 +75,7 @@ def test_plans_of_another_spark(tmp_path: Path, spark: Any, monkeypatch: pytest.
     if not OLD.is_file():
         pytest.skip("there is no second environment: make setup SPARK=4.0")
     program = f"""
+import sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
 from pyspark.sql import SparkSession
 from test_statements import statements
