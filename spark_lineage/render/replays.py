@@ -23,7 +23,8 @@ HEADER = ("execution", "operation", "dataset", "version", "verdict", "rows", "se
 
 def facts(one: Replayed) -> Iterator[str]:
     version = "" if one.version is None else f", version {one.version}"
-    yield f"{one.verdict:<15}{one.label or one.operation}{version} ({one.execution_id})"
+    by = f" ({one.execution_id})" if one.execution_id else ""
+    yield f"{one.verdict:<15}{one.label or one.operation}{version}{by}"
     if one.reason:
         yield _fact("reason", one.reason)
     for number, cause in enumerate(one.causes):

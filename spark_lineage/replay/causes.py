@@ -62,7 +62,7 @@ def random_cause(doubt: str) -> str:
 
 def _code(store: Store, found: Found, function: str) -> str:
     """A function is stored as it was; what it calls of other modules is not."""
-    rows = store.arrow("runs", ["code_commit", "code_sha256"], f"run_id = {literal(found.executable.run_id)}").to_pylist()
+    rows = store.arrow("runs", ["code_commit"], f"run_id = {literal(found.executable.run_id)}").to_pylist()
     commit = next((row["code_commit"] for row in rows if row["code_commit"]), None)
     of = "" if commit is None else f" (the job was at commit {commit[:12]})"
     return f"changed code: {function} is stored as it was, but what it imports is that of this session{of}, and it need not give the same each time"
@@ -102,18 +102,29 @@ def _setting(rows: DataFrame, key: str) -> str | None:
 
 
 def versions_differing(spark: SparkSession, location: str | None, version: int | None) -> list[str]:
-    """The log of a Delta table says which Spark and Delta wrote a version."""
-    actions = commit_actions(location, version) if location is not None and version is not None else None
+    """Of what is computed in this session."""
+    then = engine_of(location, version) if location is not None and version is not None else (None, None)
+    return differing_engines(then, (spark.version, _delta(spark)))
+
+
+Engine = tuple[str | None, str | None]
+"""The versions of Spark and of Delta, as far as they are known."""
+
+
+def engine_of(location: str, version: int) -> Engine:
+    """The log of a Delta table says which wrote a version."""
+    actions = commit_actions(location, version)
     engine = next((str(one["commitInfo"].get("engineInfo", "")) for one in actions or () if one.get("commitInfo")), "")
-    then = _ENGINE.match(engine)
-    if then is None:
-        return []
-    told, now = [], _delta(spark)
-    if then["spark"] != spark.version:
-        told.append(f"changed Spark version: it was written by {then['spark']}, this is {spark.version}")
-    if then["delta"] and now and then["delta"] != now:
-        told.append(f"changed Delta version: it was written by {then['delta']}, this is {now}")
-    return told
+    found = _ENGINE.match(engine)
+    return (None, None) if found is None else (found["spark"], found["delta"])
+
+
+def differing_engines(then: Engine, now: Engine) -> list[str]:
+    return [
+        f"changed {what} version: it was written by {before}, this is {after}"
+        for what, before, after in zip(("Spark", "Delta"), then, now, strict=True)
+        if before and after and before != after
+    ]
 
 
 def _delta(spark: SparkSession) -> str | None:

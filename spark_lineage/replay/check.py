@@ -5,27 +5,34 @@ Each dataset version is looked for once, however many executions read it.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import NotFound, SnapshotError
-from ..lineage.naming import DatasetKey
+from ..lineage.naming import DatasetKey, exact_place
 from ..snapshot.availability import Availability, availability
+from ..snapshot.delta import absolute
 from ..snapshot.recorded_versions import key_of, locations
-from ..snapshot.unversioned import recorded_files
-from ..store.listing import WHOLE
+from ..snapshot.unversioned import CHANGED, grown_files
+from ..store.listing import WHOLE, fingerprint_of, listed
 from ..store.tables import Store, in_parts, literal, one_of
+from .inputs import archive_of, milliseconds
 from .outputs import Past, Written, executions_of, past
 
 _IN_PLACES = {"update", "delete", "merge", "replace_where"}
 """Values of `outputs.write_mode` of writes into what was there before."""
 _WHOLE_WRITES = {"create", "replace", "overwrite"}
 _DRIVER = ("rows", "unknown")
+_LOOKED_AT = 500
+"""So many listings are looked for in folders that have grown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +112,14 @@ class _Checking:
         self._inputs = _inputs(store, None if every else ids)
         self._plans, self._driver = _plans(store, None if every else ids)
         self._places = locations(store)
+        plans_of_all = all(one.execution_id in self._plans for one in executions)
+        self._statements = set() if plans_of_all else _statements(store, None if every else ids)
         self._kept = _kept(store)
+        self._preserved = _pairs(store, "preserved", "name", "fingerprint", "manifest is not null")
+        self._archived = _pairs(store, "archives", "table_id", "delta_version")
+        self._copies: dict[tuple[str | None, int], bool] = {}
+        self._today: dict[str, frozenset[str]] = {}
+        self._looked = 0
         self._known: dict[tuple[DatasetKey, str | None], dict[int, Availability]] = {}
         self._files: dict[tuple[str, str], str | None] = {}
         self._look(executions)
@@ -115,9 +129,13 @@ class _Checking:
         reason, until = self._plan(one), None
         if reason is not None:
             replayable = False
+            if one.execution_id in self._statements and one.execution_id not in self._plans:
+                replayable, reason = None, f"{reason}; whether its SQL statement gives it again only a replay tells"
         else:
             for told in self._needs(one):
-                if told.readable is False and told.archive is None:
+                if told.readable is False and self._in_an_archive(one, told):
+                    continue
+                if told.readable is False:
                     replayable, reason = False, f"{told.location}@{told.version}: {told.reason}"
                     break
                 if told.readable is None and replayable:
@@ -127,12 +145,31 @@ class _Checking:
             changed = self._changed(one)
             if changed is not None:
                 replayable, reason = False, changed
+            elif replayable and any(output.version is None and output.mode not in _WHOLE_WRITES for output in one.outputs):
+                replayable, reason = (
+                    None,
+                    "it added files to a folder without versions: whether these can be told from others only a replay tells",
+                )
             elif replayable and (elsewhere := self._elsewhere(one)) is not None:
                 replayable, reason = None, f"{elsewhere} has no versions: only a replay, with Spark, can list its files"
         return Checked(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, ended_at=one.ended_at,
             replayable=replayable, until=until if replayable is not False else None, reason=reason,
         )  # fmt: skip
+
+    def _in_an_archive(self, one: Past, told: Availability) -> bool:
+        """Of what the plan reads alone: a replay reads that from there."""
+        pair = told.table_id, told.version
+        before = {
+            (output.table_id, output.version - 1) for output in one.outputs if output.version and output.mode == "replace_where"
+        }
+        read = {read[1:3] for read in self._inputs.get(one.execution_id, ())}
+        if pair not in self._archived or pair not in read or pair in before or one.is_batch:
+            return False
+        if pair not in self._copies:
+            key = exact_place(absolute(told.location)).key
+            self._copies[pair] = archive_of(self._store, key, told.table_id, told.version, told.location) is not None
+        return self._copies[pair]
 
     def _plan(self, one: Past) -> str | None:
         if one.execution_id not in self._plans:
@@ -177,13 +214,46 @@ class _Checking:
             )
 
     def _changed(self, one: Past) -> str | None:
-        """Of files without versions whether they are those of then."""
+        """Of files without versions whether they are those of then, and of those that it wrote whether these are known, or a checksum of them."""
         for key, _, version, fingerprint in self._inputs.get(one.execution_id, ()):
             if version is None and fingerprint is not None and fingerprint.startswith(WHOLE) and key[0] == "file":
-                reason = self._file(key, fingerprint)
+                reason = self._file(key, fingerprint, one.ended_at)
+                if reason is not None:
+                    return reason
+        for output in one.outputs:
+            if output.version is None and output.mode in _WHOLE_WRITES:
+                reason = self._changed_output(output)
                 if reason is not None:
                     return reason
         return None
+
+    def _changed_output(self, output: Written) -> str | None:
+        if output.fingerprint is None or not output.fingerprint.startswith(WHOLE):
+            return f"{output.name} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
+        if (None, output.fingerprint) in self._kept:
+            return None
+        if output.fingerprint in self._now(output.name):
+            return None
+        return f"what it wrote to {output.name} is not there any more, and no checksum of it is kept"
+
+    def _now(self, name: str) -> frozenset[str]:
+        """The fingerprints that the files of a folder have today."""
+        if name not in self._today:
+            self.versions += 1
+            with contextlib.suppress(OSError):
+                listings = (listed(Path(name), everything) for everything in (False, True))
+                self._today[name] = frozenset(fingerprint_of(files) for files in listings if files)
+        return self._today.setdefault(name, frozenset())
+
+    def _has_grown(self, name: str, fingerprint: str, ended: datetime) -> bool:
+        """Whether the files of then are all there, beside others that came since. Looked for of so many that it takes seconds."""
+        self._looked += 1
+        if not self._now(name) or self._looked > _LOOKED_AT:
+            return False
+        try:
+            return bool(grown_files(name, fingerprint, milliseconds(ended)))
+        except SnapshotError:
+            return False
 
     def _elsewhere(self, one: Past) -> str | None:
         """Files without versions that are on no local disk."""
@@ -192,17 +262,11 @@ class _Checking:
                 return f"{key[0]}/{key[1].lstrip('/')}"
         return None
 
-    def _file(self, key: DatasetKey, fingerprint: str) -> str | None:
+    def _file(self, key: DatasetKey, fingerprint: str, ended: datetime) -> str | None:
         known = key[1], fingerprint
         if known not in self._files:
-            try:
-                recorded_files(*known)
-                self._files[known] = None
-            except SnapshotError as error:
-                condition = f"name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
-                copied = self._store.arrow("preserved", ["manifest"], condition).num_rows
-                self._files[known] = None if copied else f"{key[1]}: {error}"
-            self.versions += 1
+            there = fingerprint in self._now(key[1]) or known in self._preserved or self._has_grown(*known, ended)
+            self._files[known] = None if there else f"{key[1]}: {CHANGED}"
         return self._files[known]
 
 
@@ -240,9 +304,27 @@ def _tables(store: Store, table: str, columns: list[str], ids: set[str] | None) 
     return [store.arrow(table, columns, one_of("execution_id", part)) for part in in_parts(ids)]
 
 
-def _kept(store: Store) -> set[tuple[str | None, int | None]]:
-    table = store.arrow("snapshots", ["table_id", "delta_version"], "checksum is not null and delta_version is not null")
-    return set(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+def _statements(store: Store, ids: set[str] | None) -> set[str]:
+    """The executions whose SQL statement is recorded."""
+    found: set[str] = set()
+    for some in [None] if ids is None else in_parts(ids):
+        condition = "statement is not null" if some is None else f"statement is not null and {one_of('execution_id', some)}"
+        found |= set(store.arrow("executions", ["execution_id"], condition).column(0).to_pylist())
+    return found
+
+
+def _pairs(store: Store, table: str, one: str, other: str, condition: str | None = None) -> set[tuple[Any, Any]]:
+    columns = store.arrow(table, [one, other], condition).columns
+    return set(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+def _kept(store: Store) -> set[tuple[str | None, int | str | None]]:
+    """Of what a checksum is kept: the table's id and the version, or of files none and the fingerprint of their listing."""
+    columns = ["table_id", "delta_version", "fingerprint"]
+    rows = zip(
+        *(column.to_pylist() for column in store.arrow("snapshots", columns, "checksum is not null").columns), strict=True
+    )
+    return {(None, listing) if version is None else (table, version) for table, version, listing in rows}
 
 
 def _nowhere(key: DatasetKey, table_id: str | None, version: int) -> Availability:

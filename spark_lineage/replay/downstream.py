@@ -29,13 +29,14 @@ from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
+from .causes import doubts_of
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .inputs import DELTA, Inputs, Missing
 from .judging import declared_in, judged
 from .outputs import Labels, Past, Written, past, with_plans
 from .plans import is_function_of_batch
-from .replaying import Options, check
+from .replaying import Options, check, check_functions, is_own
 from .scratch import check_place, scratch_place
 from .session import session
 from .upstream import State, Writes
@@ -101,6 +102,7 @@ class _Rebuilding:
         self._store, self._writes, self._key, self._options = store, writes, key, options
         self._spark, self._place, self._stack, self._told = spark, place, stack, told
         self._reading = reading(spark)
+        self._own = is_own(store, "plan_executables", options.executables)
         self._labels, self._inputs = Labels(store), Inputs(store, spark)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
         self._affected, self._gaps = affected(writes, key)
@@ -228,6 +230,7 @@ class _Rebuilding:
             if given is not None:
                 frames[leaf.number] = given
         rows = restore(self._spark, ready.found, part=output.part or 0, gives="table" if in_places else "rows", frames=frames)
+        check_functions(doubts_of(rows), self._own or self._options.trusted)
         if in_places or before is None:
             return as_written(rows, frame.schema, table)
         new = as_written(rows, frame.schema, table)

@@ -5,10 +5,12 @@ What is gone in its place and kept elsewhere (an archive of the version, preserv
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +25,9 @@ from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.held import Unlisted, hold_files
 from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
+from ..snapshot.unversioned import grown_files
 from ..store.listing import WHOLE
-from ..store.preserving import PreservedFile, files_of
+from ..store.preserving import files_of
 from ..store.tables import Store, literal
 from .executables import Found
 
@@ -71,7 +74,7 @@ class Inputs:
                             f"another input version: that of {_named(leaf)} is not known for sure, version {leaf.delta_version} is likely"
                         )
                 elif leaf.kind == "files":
-                    leaf, doubt = self._files(leaf, fingerprints, Path(folder))
+                    leaf, doubt = self._files(leaf, fingerprints, Path(folder), found.executable.execution_id)
                     doubts += doubt
                 elif leaf.kind in ("jdbc", "table", "unknown"):
                     doubts.append(f"another input version: {_named(leaf)} has no versions and is read as it is now")
@@ -88,6 +91,16 @@ class Inputs:
                     return _gone(leaf, told)
         return None
 
+    def _grown(self, key: DatasetKey, fingerprint: str, execution_id: str, folder: Path) -> str | None:
+        """Links to the files of then, where others were put beside them since."""
+        condition = f"execution_id = {literal(execution_id)}"
+        for ended in self._store.arrow("executions", ["ended_at"], condition).column(0).to_pylist():
+            with contextlib.suppress(SnapshotError, OSError, ValueError):
+                there = grown_files(key[1], fingerprint, milliseconds(ended)) if key[0] == "file" else ()
+                if there:
+                    return _laid_out([(file.path, Path(file.path)) for file in there], Path(key[1]), folder)
+        return None
+
     def _place(self, leaf: ExecutableLeaf) -> str | None:
         """The archive that a version is to be read from; None where it is in its place. Raises Missing."""
         if leaf.location is None or leaf.delta_version is None:
@@ -98,27 +111,18 @@ class Inputs:
         told = self._known[known]
         if told.readable is not False:
             return None
-        copy = self._archive(exact_place(absolute(leaf.location)).key, leaf)
+        key = exact_place(absolute(leaf.location)).key
+        copy = archive_of(self._store, key, leaf.table_id, leaf.delta_version, leaf.location)
         if copy is None or leaf.kind != "delta":
             raise Missing(_gone(leaf, told))
         return copy
-
-    def _archive(self, key: DatasetKey, leaf: ExecutableLeaf) -> str | None:
-        assert leaf.delta_version is not None
-        if leaf.table_id is None:
-            return None
-        condition = f"table_id = {literal(leaf.table_id)} and delta_version = {leaf.delta_version}"
-        wanted = Wanted(key, leaf.table_id, leaf.delta_version)
-        kept = kept_contents(self._store, wanted).get(wanted, frozenset())
-        copy = copy_of(archives(self._store, condition), wanted, leaf.location, kept)
-        return None if copy is None else copy.location
 
     def _fingerprints(self, execution_id: str) -> dict[DatasetKey, str]:
         rows = self._store.arrow("inputs", ["namespace", "name", "fingerprint"], f"execution_id = {literal(execution_id)}")
         return {(row["namespace"], row["name"]): row["fingerprint"] for row in rows.to_pylist() if row["fingerprint"]}
 
     def _files(
-        self, leaf: ExecutableLeaf, fingerprints: dict[DatasetKey, str], folder: Path
+        self, leaf: ExecutableLeaf, fingerprints: dict[DatasetKey, str], folder: Path, execution_id: str
     ) -> tuple[ExecutableLeaf, list[str]]:
         """The leaf, with its paths in copies where the files have changed; and what is not held against the listing of then."""
         doubts, paths = [], list(leaf.paths)
@@ -136,11 +140,28 @@ class Inputs:
             except Unlisted as error:
                 doubts.append(f"another input: the files of {path} are not held against those of then: {error}")
             except SnapshotError as error:
-                copied = preserved(self._store, key, fingerprint, folder / str(leaf.number) / str(at))
+                place = folder / str(leaf.number) / str(at)
+                copied = self._grown(key, fingerprint, execution_id, place) or preserved(self._store, key, fingerprint, place)
                 if copied is None:
                     raise changed(path, error) from error
+                doubts.append(f"another input: the files of {path} are read by links, whose names are others")
                 paths[at] = copied
         return replace(leaf, paths=tuple(paths)), doubts
+
+
+def archive_of(store: Store, key: DatasetKey, table_id: str | None, version: int, location: str) -> str | None:
+    """Where a version is kept that is gone in its place."""
+    if table_id is None:
+        return None
+    condition = f"table_id = {literal(table_id)} and delta_version = {version}"
+    wanted = Wanted(key, table_id, version)
+    kept = kept_contents(store, wanted).get(wanted, frozenset())
+    copy = copy_of(archives(store, condition), wanted, location, kept)
+    return None if copy is None else copy.location
+
+
+def milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def changed(place: str, error: SnapshotError) -> Missing:
@@ -153,21 +174,23 @@ def preserved(store: Store, key: DatasetKey, fingerprint: str, folder: Path) -> 
     condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and fingerprint = {literal(fingerprint)} and manifest is not null"
     for manifest in store.arrow("preserved", ["manifest"], condition).column(0).to_pylist():
         try:
-            return _laid_out(Path(manifest), files_of(Path(manifest)), Path(key[1]), folder)
+            copies = Path(manifest).parent.parent
+            kept = [(file.path, copies / file.sha256[:2] / file.sha256) for file in files_of(Path(manifest))]
+            return _laid_out(kept, Path(key[1]), folder)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
 
 
-def _laid_out(manifest: Path, files: Sequence[PreservedFile], root: Path, folder: Path) -> str:
+def _laid_out(files: Iterable[tuple[str, Path]], root: Path, folder: Path) -> str:
+    """Links under the paths of some files to where they are."""
     place = folder / root.name
-    for file in files:
-        copy = manifest.parent.parent / file.sha256[:2] / file.sha256
-        if not copy.is_file():
-            raise FileNotFoundError(copy)
-        link = place if Path(file.path) == root else place / Path(file.path).relative_to(root)
+    for path, there in files:
+        if not there.is_file():
+            raise FileNotFoundError(there)
+        link = place if Path(path) == root else place / Path(path).relative_to(root)
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(copy)
+        link.symlink_to(there)
     return str(place)
 
 

@@ -20,7 +20,7 @@ from ..snapshot.kinds import schema_hash
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
 from ..store.views import FULL_OVERWRITES
-from .causes import FUNCTION, doubts_of, random_cause, settings_differing, versions_differing
+from .causes import FUNCTION, differing_engines, doubts_of, random_cause, settings_differing
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .judging import declared_in, judged
@@ -224,12 +224,12 @@ class Comparing:
         told += self._code()
         told += [one for one in self._world.doubts if one.startswith("changed configuration")]
         told += self._settings()
-        told += versions_differing(self._spark, location if pair.written.version is not None else None, pair.written.version)
+        told += self._engines()
         told += [one for one in self._world.doubts if not one.startswith(("another input", "changed "))]
         return tuple(dict.fromkeys(told))
 
     def _inputs(self, pair: Pair) -> list[str]:
-        """What the execution read in another version than its counterpart, by the lineage of both."""
+        """What the execution read and its counterpart did not, or in another version, by the lineage of both."""
         if pair.other_past is None:
             return []
         then, now = (
@@ -242,6 +242,9 @@ class Comparing:
                 told.append(f"another input: {label}, which the job wrote before, is different itself")
             elif key not in now:
                 told.append(f"another input: {key[1]} was read then, and is not now")
+            elif then[key] != now[key]:
+                before, after = (", ".join(sorted(map(str, read[key]))) for read in (then, now))
+                told.append(f"another input: {key[1]} was read in version {before} then, and in {after} now")
         told += [f"another input: {key[1]} is read now, and was not then" for key in now if key not in then]
         return told
 
@@ -256,6 +259,8 @@ class Comparing:
         except (LineageError, PySparkException, Py4JJavaError):
             return []
         told = [random_cause(doubt) for doubt in doubts if not doubt.startswith(FUNCTION)]
+        if found.executable.instant_basis is not None:
+            told.append("non-deterministic: current_timestamp (or current_date, now) is the time at which the job is run again")
         functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION)]
         return told + [f"non-deterministic: {name} need not give the same each time" for name in functions]
 
@@ -273,14 +278,22 @@ class Comparing:
             return [f"changed code: {now['entry_point']} is another file than {then['entry_point']} was (SHA-256)"]
         return []
 
+    def _engines(self) -> list[str]:
+        """By what both runs say of themselves."""
+        now = self._now()
+        return [] if now is None else differing_engines((self._run["spark_version"], None), (now["spark_version"], None))
+
     def _settings(self) -> list[str]:
         now = self._now()
         return [] if now is None else settings_differing(dict(self._run["spark_confs"] or {}), dict(now["spark_confs"] or {}))
 
 
-def _read(store: Store, execution_id: str) -> dict[DatasetKey, int | None]:
+def _read(store: Store, execution_id: str) -> dict[DatasetKey, set[int | None]]:
     rows = store.arrow("inputs", ["namespace", "name", "delta_version"], f"execution_id = {literal(execution_id)}").to_pylist()
-    return {(row["namespace"], row["name"]): row["delta_version"] for row in rows}
+    found: dict[DatasetKey, set[int | None]] = {}
+    for row in rows:
+        found.setdefault((row["namespace"], row["name"]), set()).add(row["delta_version"])
+    return found
 
 
 def _misfits(then: StructType, now: StructType) -> dict[str, str]:

@@ -19,7 +19,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from ..capture.strict import REFUSED
-from ..errors import ExecutableError, QueryError
+from ..errors import ExecutableError, QueryError, StoreError
 from ..ingest import ingest
 from ..store.tables import Store, in_parts, literal, one_of
 from .code import Program, given, recorded
@@ -30,7 +30,7 @@ from .outputs import Labels, Past, past, run_of
 from .overlay import COMMITTER, write_universe
 from .process import environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check, is_own
-from .scratch import check_place, scratch_place
+from .scratch import check_place, is_full, scratch_place
 from .session import session
 from .verdict import Replayed
 from .world import World, world_of
@@ -102,6 +102,7 @@ class _Job:
         self._store, self._run_id, self._mine = store, run_id, mine
         self._options, self._job, self._spark, self._told = options, job, spark, told
         self._labels = Labels(store)
+        self._spark_version = pyspark.__version__
         rows = store.arrow("runs", list(_RUN)).to_pylist()
         (self._run,) = (row for row in rows if row["run_id"] == run_id)
         application = self._run["application_id"]
@@ -127,7 +128,7 @@ class _Job:
             for replayed in found:
                 ended = datetime.now(UTC)
                 replayed = replace(replayed, seconds=(ended - began).total_seconds())
-                self._store.append("replays", [row_of("job", replay_id, replayed, pyspark.__version__, began, ended)], None)
+                self._store.append("replays", [row_of("job", replay_id, replayed, self._spark_version, began, ended)], None)
                 began = ended
                 yield replayed
 
@@ -177,6 +178,8 @@ class _Job:
         try:
             code = run(program, variables, log, self._told)
             failure = _failure(log, code)
+            if failure and is_full(scratch):
+                failure = f"{_FULL.format(scratch)} ({failure})"
             refused = scratch / REFUSED
             for line in dict.fromkeys(refused.read_text(encoding="utf-8").splitlines() if refused.is_file() else ()):
                 self._told(f"refused: {line}")
@@ -186,7 +189,9 @@ class _Job:
                 for line in last_words(log):
                     self._told(f"| {line[:300]}")
             yield from self._compared(scratch, world, failure)
-        except (ExecutableError, OSError) as error:
+        except (ExecutableError, OSError, StoreError) as error:
+            if isinstance(error, StoreError) and not is_full(scratch):
+                raise
             reason = _of_disk(error, scratch)
             yield from (self._cannot(one, output, reason) for one in self._mine for output in one.outputs)
 
@@ -195,6 +200,8 @@ class _Job:
         if (scratch / "inbox").is_dir():
             ingest(str(scratch / "inbox"), str(lineage), final=True)
         replays = Store.open(str(lineage), create=True)
+        told = replays.arrow("runs", ["spark_version"]).column(0).to_pylist()
+        self._spark_version = next((str(one) for one in told if one), self._spark_version)
         recorded_ones = past(
             self._store, " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
         )
@@ -247,7 +254,10 @@ def _failure(log: Path, code: int) -> str:
     return f"the job {ended}: {last[:300]}"
 
 
+_FULL = "the scratch place {} is full; name another one with --scratch"
+
+
 def _of_disk(error: Exception, scratch: Path) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the scratch place {scratch} is full; name another one with --scratch"
+    if is_full(scratch) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+        return _FULL.format(scratch)
     return str(error)

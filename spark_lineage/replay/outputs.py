@@ -24,6 +24,12 @@ _OUTPUT = (
 )  # fmt: skip
 _MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
 """Values of `outputs.write_mode` of what writes rows of a query."""
+NO_QUERY = {
+    "restore": "RESTORE puts back the rows of an earlier version: no query gives them",
+    "convert to delta": "CONVERT TO DELTA takes over files that were there: no query gives their rows",
+    "clone": "a clone takes over the files of another table: no query gives its rows",
+}
+"""Of what makes rows of a version without a query, by `executions.operation`: why it cannot be replayed."""
 _MODEL = "save model"
 """`executions.operation` of a model's being saved: files that are no rows."""
 

@@ -10,6 +10,7 @@ Nothing is written but the verdicts, into the table `replays`.
 
 from __future__ import annotations
 
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +33,13 @@ from .executables import Found, check_spark, find, restore
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
-from .outputs import Labels, Past, Written, executions_of, with_plans
+from .outputs import NO_QUERY, Labels, Past, Written, executions_of, with_plans
 from .plans import is_function_of_batch, plans_of
 from .session import session
 from .statement import as_found, rows_of_statement, statement_of
 from .upstream import upstream_of
 from .verdict import Difference, Replayed
-from .written import Expected, expected_of_delta, extra_columns, reading, with_key
+from .written import Expected, expected_of_delta, extra_columns, reading, retyped, with_key
 from .written_files import expected_of_files
 
 
@@ -82,7 +83,17 @@ def replay_upstream(
     chain = upstream_of(store, wanted)
     for raw in chain.raw:
         told(f"it begins with {raw}")
-    return replay_all(store, chain.executions, options, spark, told)
+    gaps = (
+        Replayed(
+            execution_id="", run_id="", job_name=None, operation="unknown", verdict="not_replayable", label=gap.label, namespace=gap.key[0],
+            name=gap.key[1], table_id=gap.table_id, version=gap.last, reason=(
+                f"{'it was' if gap.first == gap.last else f'versions {gap.first} to {gap.last} were'} written by nothing that is recorded, though "
+                "earlier versions are"
+            ),
+        )
+        for gap in sorted(chain.gaps, key=lambda gap: (gap.label, gap.first))
+    )  # fmt: skip
+    return itertools.chain(gaps, replay_all(store, chain.executions, options, spark, told))
 
 
 def check(options: Options) -> None:
@@ -129,7 +140,8 @@ class _Replaying:
             execution_id=past.execution_id, run_id=past.run_id, job_name=past.job_name, operation=past.operation, verdict="not_replayable"
         )  # fmt: skip
         if not past.outputs:
-            yield replace(plain, reason="it wrote no rows that are recorded: there is nothing to compare with"), began
+            reason = NO_QUERY.get(past.operation, "it wrote no rows that are recorded: there is nothing to compare with")
+            yield replace(plain, reason=reason), began
             return
         try:
             found = find(
@@ -216,12 +228,7 @@ class _Replaying:
             frames = {at: self._reading.read.format("delta").load(place) for at, place in ready.places.items()}
             rows = restore(self._spark, ready.found, part=one.part, gives=expected.gives, frames=frames)
             doubts = doubts_of(rows)
-            functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION)]
-            if functions and not self._own and not self._options.trusted:
-                raise _Cannot(
-                    f"its plan runs functions of its users ({', '.join(functions[:3])}), and the tables are not yours: whoever writes to them could have "
-                    "code run as you. --trust-store says that you trust them"
-                )
+            check_functions(doubts, self._own or self._options.trusted)
             return self._compared(answer, one, expected, with_key(rows, one.key_column), ready, doubts, location)
 
     def _expected(self, one: Written, found: Found, location: str) -> Expected:
@@ -261,14 +268,20 @@ class _Replaying:
             checksums=(then.checksum, now.checksum),
             schema_hash=schema_hash(expected.columns),
         )
-        extra = extra_columns(rows, expected.schema) if expected.put is None and expected.gives == "rows" else ()
-        if then == now and not extra:
-            return replace(answer, verdict="identical")
+        plain = expected.put is None and expected.gives == "rows"
+        extra = extra_columns(rows, expected.schema) if plain else ()
         own = dict(expected.volatile or {})
         declared = declared_in(self._options.volatile, expected.schema if expected.parted is None else rows.schema)
+        other = retyped(rows.schema, expected.schema) if plain and _gives_types(one) else {}
+        other = {name: how for name, how in other.items() if name not in (*own, *declared)}
+        if then == now and not extra and not other:
+            return replace(answer, verdict="identical")
         told = causes(
             self._store, ready.found, rows, ready.doubts, doubts, location if one.version is not None else None, one.version
         )
+        types = f"it has other columns: {'; '.join(other.values())}"
+        if then == now and not extra:
+            return replace(answer, verdict="different", reason=types, columns=tuple(other), causes=told)
         if extra:
             reason = f"the plan gives columns that were not written: {', '.join(extra)}"
             return replace(answer, verdict="different", reason=reason, columns=extra, causes=told)
@@ -281,7 +294,11 @@ class _Replaying:
             reason = f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=reason, causes=told)
         found = self._difference(expected, rows, recorded, replayed, [*own, *declared])
-        return judged(answer, found, own, declared, told, self._options.tolerance)
+        answer = judged(answer, found, own, declared, told, self._options.tolerance)
+        if not other:
+            return answer
+        columns = tuple(dict.fromkeys((*other, *answer.columns)))
+        return replace(answer, verdict="different", reason=f"{types}; {answer.reason}", columns=columns, causes=told)
 
     def _difference(
         self, expected: Expected, rows: DataFrame, recorded: Sequence[Term], replayed: Sequence[Term], left_out: Sequence[str]
@@ -312,6 +329,22 @@ def _reason(error: LineageError) -> str:
     if isinstance(error, ExecutableError) and "not signed" in str(error):
         return f"{error}. --trust-store runs it all the same"
     return str(error)
+
+
+def _gives_types(one: Written) -> bool:
+    """Whether the columns of the table are those of the query: what is put into a table that there was is cast to its own, and Delta does not say
+    when it was not."""
+    return one.version is not None and (one.mode == "create" or one.version == 0)
+
+
+def check_functions(doubts: Sequence[str], trusted: bool) -> None:
+    """Raises ExecutableError where a plan runs functions of its users, and whoever wrote it is not trusted."""
+    functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION)]
+    if functions and not trusted:
+        raise ExecutableError(
+            f"its plan runs functions of its users ({', '.join(functions[:3])}), and the tables are not yours: whoever writes to them could have "
+            "code run as you. --trust-store says that you trust them"
+        )
 
 
 def is_own(store: Store, table: str, executables: str = "") -> bool:

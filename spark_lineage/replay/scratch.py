@@ -19,6 +19,10 @@ _LEAST_BYTES = 64 * 1024 * 1024
 """One with less room is refused before anything is begun."""
 
 
+_LEAST_LEFT = 1024 * 1024
+"""Where there is less, a job may have failed for want of it."""
+
+
 @contextmanager
 def scratch_place(base: str, keep: bool, told: Callable[[str], None]) -> Iterator[Path]:
     """In the folder `base`, by default in that for temporary files; one that `check_place` has looked at."""
@@ -30,6 +34,10 @@ def scratch_place(base: str, keep: bool, told: Callable[[str], None]) -> Iterato
             told(f"what was written is kept in {place}")
         else:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def is_full(place: Path) -> bool:
+    return shutil.disk_usage(place).free < _LEAST_LEFT
 
 
 def check_place(store: Store, scratch: str) -> None:

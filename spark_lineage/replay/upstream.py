@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ from ..errors import NotFound, QueryError
 from ..lineage.naming import DatasetKey
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
+from ..snapshot.delta import commit_actions
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
-from .outputs import Past, past
+from .outputs import NO_QUERY, Past, past
 
 _OUTPUT = (
     "execution_id",
@@ -39,12 +40,27 @@ class State:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Versions of a dataset, one after the other, that nothing recorded has written, though earlier ones are recorded."""
+
+    key: DatasetKey
+    label: str
+    table_id: str | None
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Chain:
-    """The executions, in the order in which they ended, which each of them read before it; and where the chain ends: `raw` are states that nothing
-    recorded has written, with the reason."""
+    """The executions, in the order in which they ended, which each of them read before it.
+
+    `raw`: where the chain begins, states that nothing recorded has written, with the reason. `gaps`: versions above its beginning of which that is so:
+    what they changed no execution shows.
+    """
 
     executions: tuple[Past, ...]
     raw: tuple[str, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 def upstream_of(store: Store, wanted: str) -> Chain:
@@ -65,10 +81,14 @@ def upstream_of(store: Store, wanted: str) -> Chain:
         raise NotFound(f"no write of {name}{f' at version {number} or before' if number else ''} is recorded")
     executions: dict[str, None] = {}
     raw: dict[str, None] = {}
+    gaps: dict[Gap, None] = {}
     waiting, seen = [start], {start}
     while waiting:
         state = waiting.pop()
-        made, ends = writes.of(state)
+        made, ends, missing = writes.of(state)
+        known = names.known.get(state.key)
+        for first, last in _in_a_row(missing, None if known is None else known.location):
+            gaps[Gap(state.key, names.label(state.key), state.table_id, first, last)] = None
         if ends:
             raw[f"{names.label(state.key)}{'' if state.version is None else f'@{state.version}'}: {ends}"] = None
         for execution in made:
@@ -77,7 +97,32 @@ def upstream_of(store: Store, wanted: str) -> Chain:
                 if read not in seen:
                     seen.add(read)
                     waiting.append(read)
-    return Chain(past(store, ids=executions), tuple(raw))
+    found = past(store, writing=False, ids=executions)
+    wrote = tuple(one for one in found if one.outputs or one.operation in NO_QUERY)
+    return Chain(wrote, tuple(raw), tuple(gaps))
+
+
+def _in_a_row(versions: Sequence[int], location: str | None) -> list[tuple[int, int]]:
+    """The first and the last of those that follow each other, without those of which the log says that no row was changed (OPTIMIZE, VACUUM, ALTER)."""
+    found: list[tuple[int, int]] = []
+    for number, version in enumerate(sorted(versions)):
+        if number < _LOOKED_AT and location is not None and _changes_nothing(location, version):
+            continue
+        if found and found[-1][1] == version - 1:
+            found[-1] = found[-1][0], version
+        else:
+            found.append((version, version))
+    return found
+
+
+_LOOKED_AT = 1_000
+"""So many commits are looked at; what is beyond is held for changes."""
+
+
+def _changes_nothing(location: str, version: int) -> bool:
+    actions = commit_actions(location, version)
+    files = [action.get("add") or action.get("remove") for action in actions or ()]
+    return actions is not None and not any(file.get("dataChange", True) for file in files if file)
 
 
 class Writes:
@@ -121,8 +166,8 @@ class Writes:
     def read_by(self, execution: str) -> list[State]:
         return self._inputs.get(execution, [])
 
-    def of(self, state: State) -> tuple[list[str], str | None]:
-        """The executions that made a state, and why not all of it is known, or None."""
+    def of(self, state: State) -> tuple[list[str], str | None, list[int]]:
+        """The executions that made a state; why what it began with is not known, or None; and the versions on the way that nothing recorded has written."""
         rows = self._outputs.get(state.key, [])
         if state.version is None:
             made = [
@@ -130,27 +175,27 @@ class Writes:
                 for row in rows
                 if row["fingerprint"] is not None and row["fingerprint"] == state.fingerprint
             ]
-            return made[:1], None if made else "no recorded execution wrote these files"
+            return made[:1], None if made else "no recorded execution wrote these files", []
         return self._versions(state, rows)
 
     @staticmethod
-    def _versions(state: State, rows: list[dict[str, Any]]) -> tuple[list[str], str | None]:
+    def _versions(state: State, rows: list[dict[str, Any]]) -> tuple[list[str], str | None, list[int]]:
         assert state.version is not None
         by_version = {
             row["delta_version"]: row for row in rows if row["table_id"] == state.table_id and row["delta_version"] is not None
         }
+        first = min(by_version, default=state.version + 1)
         made: list[str] = []
+        gaps: list[int] = []
         for version in range(state.version, -1, -1):
             row = by_version.get(version)
+            if row is None and version > first:
+                gaps.append(version)
+                continue
             if row is None:
-                missing = [one for one in _down(version) if one not in by_version]
-                more = f" and {len(missing) - 1} before it" if len(missing) > 1 else ""
-                return made, f"version {version}{more} was written by nothing that is recorded"
+                more = f" and {version} before it" if version else ""
+                return made, f"version {version}{more} was written by nothing that is recorded", gaps
             made.append(row["execution_id"])
             if row["write_mode"] in FULL_OVERWRITES or row["delta_version_before"] == -1:
-                return made, None
-        return made, None
-
-
-def _down(version: int) -> Iterator[int]:
-    yield from range(version, -1, -1)
+                return made, None, gaps
+        return made, None, gaps

@@ -208,6 +208,13 @@ class _Building:
                     self._of_files(key, row["fingerprint"], of_stream)
             written.update((row["namespace"], row["name"]) for row in self._outputs.get(execution_id, ()))
 
+    def _has_grown(self, name: str, fingerprint: str) -> bool:
+        """Whether the files of then are all there, beside others that came after the run had begun."""
+        try:
+            return bool(recorded_files(name, fingerprint, int(self._moment.timestamp() * 1000)))
+        except SnapshotError:
+            return False
+
     def _of_files(self, key: DatasetKey, fingerprint: str | None, of_stream: bool) -> None:
         """`of_stream`: the listing may be that of one batch, of some of the files."""
         label, location = self._labels.label(key), self._location(key)
@@ -229,6 +236,9 @@ class _Building:
             self._world.locations.append(location)
             self._doubt(f"another input: the files of {label} are not held against those of then: {error}")
         except SnapshotError as error:
+            if key[0] == "file" and self._has_grown(key[1], fingerprint):
+                self._world.locations.append(location)  # what is newer than the run is not seen
+                return
             copy = preserved(self._store, key, fingerprint, self._folder / str(len(self._world.lines)))
             if copy is None and not of_stream:
                 raise changed(label if key[0] == "file" else location, error) from error

@@ -297,6 +297,16 @@ def extra_columns(rows: DataFrame, schema: StructType) -> tuple[str, ...]:
     return tuple(name for name in rows.columns if name.lower() not in there)
 
 
+def retyped(rows: StructType, schema: StructType) -> dict[str, str]:
+    """By column of what was written, how its type differs from that which a plan gives."""
+    told = {}
+    for name, place in _places(rows.names, schema).items():
+        then, now = schema[name].dataType.simpleString(), rows[place].dataType.simpleString()
+        if then != now:
+            told[name] = f"{name} was {then}, and is {now}"
+    return told
+
+
 def _places(columns: Sequence[str], schema: StructType) -> dict[str, int]:
     """By name of the table's columns the positions of the plan's."""
     at = {name.lower(): place for place, name in enumerate(columns)}

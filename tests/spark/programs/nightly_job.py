@@ -39,7 +39,9 @@ def main(lake: str, *otherwise: str) -> None:
     if "more" in otherwise:
         raw.write.format("delta").save(f"{lake}/more")
     if "random" in otherwise:
-        raw.withColumn("r", sf.rand()).write.format("delta").mode("append").save(f"{lake}/random")
+        raw.withColumn("r", sf.rand()).withColumn("loaded_at", sf.current_timestamp()).write.format("delta").mode(
+            "append"
+        ).save(f"{lake}/random")
 
 
 main(*sys.argv[1:])

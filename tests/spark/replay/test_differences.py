@@ -63,6 +63,11 @@ def tamper(spark: Any, table: Path, change: Callable[[pa.Table], pa.Table]) -> N
     add["size"] = file.stat().st_size
     del add["stats"]
     log.write_text("\n".join(map(json.dumps, actions)) + "\n")
+    forget(spark, table)
+
+
+def forget(spark: Any, table: Path) -> None:
+    """What Spark and Hadoop know of a table's files from before."""
     for checksum in (*(table / "_delta_log").glob("*.crc"), *(table / "_delta_log").glob(".*.crc"), *table.glob(".*.crc")):
         checksum.unlink(missing_ok=True)
     spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
@@ -107,6 +112,7 @@ def write(spark: Any, root: Path) -> None:
 
     spark.udf.register("noise", noise, "double")
     table("python", f"SELECT id, noise(id) AS n FROM {source}")
+    table("narrow", f"SELECT CAST(id AS INT) AS id FROM {source}")
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +185,37 @@ def test_expressions_that_are_not_the_same_each_time_are_named(recorded: Recorde
     assert any(cause.startswith("changed code: PythonUDF noise") for cause in python.causes), python.causes
 
 
+def test_functions_in_tables_of_somebody_else(recorded: Recorded) -> None:
+    """Whoever writes to them could have code run as whoever replays."""
+    if os.geteuid():
+        pytest.skip("only root gives files to others")
+    plans = recorded.root / "store" / "plan_executables"
+    os.chown(plans, 12345, -1)
+    try:
+        one = recorded.replay("python")
+        assert (one.verdict, "--trust-store" in str(one.reason)) == ("not_replayable", True), one
+        assert recorded.replay("summed").verdict == "identical"  # no function is in it
+        assert recorded.replay("python", trust_store=True).verdict == "different"
+        lineage = spark_lineage.open(recorded.root / "store")
+        for trusted in (False, True):
+            found = lineage.replay_downstream("source", spark=recorded.spark, trust_store=trusted)
+            (one,) = (each for each in found if str(each.name).endswith("/python"))
+            assert ("the tables are not yours" in str(one.reason)) is not trusted, one
+    finally:
+        os.chown(plans, os.geteuid(), -1)
+
+
+def test_columns_of_another_type(recorded: Recorded) -> None:
+    """Equal as they are read, and not what the query gives."""
+    assert recorded.replay("narrow").verdict == "identical"
+    log = recorded.root / "narrow" / "_delta_log" / f"{0:020}.json"
+    log.write_text(log.read_text().replace('\\"type\\":\\"integer\\"', '\\"type\\":\\"long\\"'))
+    forget(recorded.spark, recorded.root / "narrow")
+    one = recorded.replay("narrow")
+    assert (one.verdict, one.columns) == ("different", ("id",)), one
+    assert "id was bigint, and is int" in str(one.reason)
+
+
 @pytest.mark.parametrize(
     ("query", "doubts"),
     [
@@ -222,6 +259,10 @@ def test_volatile_columns(recorded: Recorded) -> None:
 def test_files_without_versions_that_changed(recorded: Recorded) -> None:
     assert recorded.replay("files").verdict == "identical"
     recorded.spark.range(1).selectExpr("id", "id AS k", "0D AS d").write.mode("append").parquet(f"{recorded.root}/raw")
+    assert recorded.replay("files").verdict == "identical"  # those of then are there, beside others
+    assert spark_lineage.open(recorded.store).replay_check(recorded.execution("files")).holds
+    min((recorded.root / "raw").glob("part-*"), key=lambda file: file.stat().st_mtime_ns).touch()
+    assert not spark_lineage.open(recorded.store).replay_check(recorded.execution("files")).holds
     one = recorded.replay("files")
     assert one.verdict == "not_replayable"
     assert "raw has no versions and has changed" in str(one.reason)

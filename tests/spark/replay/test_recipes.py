@@ -86,6 +86,12 @@ def test_proof_for_an_auditor(lake: Path, spark: Any) -> None:
     assert kept["execution_id"] == execution
     assert kept["recorded_checksum"] == kept["replayed_checksum"] == snapshot.checksum
     assert (kept["schema_hash"], kept["replayed_rows"]) == (snapshot.schema_hash, snapshot.row_count)
+    code, run = ask(lake, "show", execution.partition(":")[0])
+    assert (code, "nightly" in json.dumps(run)) == (0, True)
+    read = Store.open(str(lake / "store")).arrow("inputs", ["execution_id", "name", "delta_version"]).to_pylist()
+    assert [(row["name"], row["delta_version"]) for row in read if row["execution_id"] == execution] == [
+        (str(lake / "orders"), 1)
+    ]
 
 
 def test_python_says_the_same(lake: Path, spark: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from deltalake import DeltaTable
 from replay.lakes import NOW, Lake
 from store.made import input_
 
@@ -86,6 +87,31 @@ def test_what_led_to_a_version(lake: Lake) -> None:
         upstream_of(lake.store, "gold@first")
 
 
+def test_a_chain_with_holes(lake: Lake) -> None:
+    """What no query made, and what nobody recorded, is no part of a proof: each is said."""
+    lake.table("raw")
+    first = lake.job("silver", "raw")
+    lake.table("silver")  # by somebody else
+    lake.table("silver")
+    restored = lake.job("silver", mode="restore", operation="restore")
+    optimized = lake.job("silver", mode="optimize", operation="optimize")
+    last = lake.job("silver", "raw")
+    chain = upstream_of(lake.store, "silver@5")
+    assert [one.execution_id for one in chain.executions] == [first, restored, last]
+    assert optimized not in {one.execution_id for one in chain.executions}
+    assert [(gap.label.rsplit("/", 1)[-1], gap.first, gap.last) for gap in chain.gaps] == [("silver", 1, 2)]
+    assert chain.raw == ("raw@0: version 0 was written by nothing that is recorded",)
+    lake.table("raw")
+    lake.table("raw")
+    lake.job("gold", "raw", mode="overwrite")
+    chain = upstream_of(lake.store, "gold")
+    assert chain.gaps == ()
+    assert chain.raw == ("raw@2: version 2 and 2 before it was written by nothing that is recorded",)
+    DeltaTable(lake.place("silver")).optimize.compact()  # not recorded, and changes no row
+    lake.job("silver", "raw")
+    assert len(upstream_of(lake.store, "silver").gaps) == 1
+
+
 def test_what_can_be_replayed(lake: Lake) -> None:
     lake.table("raw")
     fine = lake.job("gold", "raw", mode="overwrite")
@@ -94,8 +120,16 @@ def test_what_can_be_replayed(lake: Lake) -> None:
     lake.table("lost")
     lost = lake.job("gold", "lost")
     shutil.rmtree(lake.place("lost"))
+    stated = lake.job("marts", "raw", mode="create", plan=False, statement="CREATE TABLE marts AS SELECT * FROM raw")
     told = {one.execution_id: one for one in check(lake.store, "all").executions}
-    assert {name: one.replayable for name, one in told.items()} == {fine: True, without: False, driver: False, lost: False}
+    assert {name: one.replayable for name, one in told.items()} == {
+        fine: True,
+        without: False,
+        driver: False,
+        lost: False,
+        stated: None,
+    }
+    assert "only a replay tells" in str(told[stated].reason)
     assert told[without].reason == "no plan is kept: literals are redacted"
     assert told[driver].reason == "it read rows that lived in the driver"
     assert "/lost@0" in str(told[lost].reason)

@@ -27,7 +27,7 @@ from spark_lineage.snapshot.deferred import due, take_wanted
 from spark_lineage.snapshot.files import FilesSide
 from spark_lineage.snapshot.policy import Policy
 from spark_lineage.snapshot.taking import snapshots, take
-from spark_lineage.snapshot.unversioned import take_any, take_files, verify_any
+from spark_lineage.snapshot.unversioned import grown_files, recorded_files, take_any, take_files, verify_any
 from spark_lineage.store.listing import fingerprint_of, listed, listing_of
 from spark_lineage.store.tables import Store
 
@@ -313,3 +313,22 @@ def test_the_first_one_makes_a_store_and_a_wrong_one_does_not(folder: Path, tmp_
     taken = CliRunner().invoke(main, ["snapshot", "take", str(folder), "--store", str(place)])
     assert taken.exit_code == 0, taken.output
     assert len(snapshots(Store.open(str(place)))) == 1
+
+
+def test_files_that_came_since_are_left_out(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        file = tmp_path / f"part-{number}"
+        file.write_text("x" * number)
+        os.utime(file, (number, number))
+    then = fingerprint_of(listed(tmp_path, False)[:2])
+    with pytest.raises(SnapshotError, match="not those any more"):
+        recorded_files(str(tmp_path), then)
+    for until in (2_000, 2_500, 60_000):  # what came after the files were listed may have come before the execution ended
+        found = grown_files(str(tmp_path), then, until)
+        assert [Path(file.path).name for file in found] == ["part-1", "part-2"]
+    assert len(recorded_files(str(tmp_path), then, 2_000)) == 2
+    with pytest.raises(SnapshotError, match="not those any more"):
+        grown_files(str(tmp_path), then, 1_000)
+    os.utime(tmp_path / "part-1", (5, 5))
+    with pytest.raises(SnapshotError, match="not those any more"):
+        grown_files(str(tmp_path), then, 60_000)
