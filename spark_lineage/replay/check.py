@@ -266,7 +266,12 @@ class _Checking:
         known = key[1], fingerprint
         if known not in self._files:
             there = fingerprint in self._now(key[1]) or known in self._preserved or self._has_grown(*known, ended)
-            self._files[known] = None if there else f"{key[1]}: {CHANGED}"
+            more = (
+                ""
+                if self._looked <= _LOOKED_AT
+                else f"; beyond {_LOOKED_AT} listings it is not looked for those of then among them"
+            )
+            self._files[known] = None if there else f"{key[1]}: {CHANGED}{more}"
         return self._files[known]
 
 
