@@ -25,7 +25,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("per_row", [1, 40, 500])
+@pytest.mark.parametrize("per_row", [pytest.param(1, marks=pytest.mark.soak), 40, pytest.param(500, marks=pytest.mark.soak)])
 def test_as_if_all_were_told_apart(spark: Any, kind: str, per_row: int) -> None:
     chance = Random(f"{kind} {per_row}")
     sizes = {0: 3000, 1: 1, 2: 40, 3: 41, 7: 700}
