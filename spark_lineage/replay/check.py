@@ -21,7 +21,7 @@ from ..lineage.naming import DatasetKey, exact_place
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.recorded_versions import key_of, locations
-from ..snapshot.unversioned import CHANGED, grown_files
+from ..snapshot.unversioned import CHANGED, recorded_files
 from ..store.listing import WHOLE, fingerprint_of, listed
 from ..store.tables import Store, in_parts, literal, one_of
 from .inputs import archive_of, milliseconds
@@ -145,7 +145,7 @@ class _Checking:
             changed = self._changed(one)
             if changed is not None:
                 replayable, reason = False, changed
-            elif replayable and any(output.version is None and output.mode not in _WHOLE_WRITES for output in one.outputs):
+            elif replayable and any(map(_is_added, one.outputs)):
                 replayable, reason = (
                     None,
                     "it added files to a folder without versions: whether these can be told from others only a replay tells",
@@ -221,14 +221,14 @@ class _Checking:
                 if reason is not None:
                     return reason
         for output in one.outputs:
-            if output.version is None and output.mode in _WHOLE_WRITES:
+            if output.version is None and not _is_added(output):
                 reason = self._changed_output(output)
                 if reason is not None:
                     return reason
         return None
 
     def _changed_output(self, output: Written) -> str | None:
-        if output.fingerprint is None or not output.fingerprint.startswith(WHOLE):
+        if output.namespace != "file" or output.fingerprint is None or not output.fingerprint.startswith(WHOLE):
             return f"{output.name} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         if (None, output.fingerprint) in self._kept:
             return None
@@ -251,7 +251,7 @@ class _Checking:
         if not self._now(name) or self._looked > _LOOKED_AT:
             return False
         try:
-            return bool(grown_files(name, fingerprint, milliseconds(ended)))
+            return bool(recorded_files(name, fingerprint, milliseconds(ended), earlier=True))
         except SnapshotError:
             return False
 
@@ -273,6 +273,11 @@ class _Checking:
             )
             self._files[known] = None if there else f"{key[1]}: {CHANGED}{more}"
         return self._files[known]
+
+
+def _is_added(output: Written) -> bool:
+    """Whether it is files beside others in a folder on a local disk."""
+    return output.version is None and output.namespace == "file" and output.mode not in _WHOLE_WRITES
 
 
 _Read = tuple[DatasetKey, str | None, int | None, str | None]

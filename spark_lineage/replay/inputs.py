@@ -25,7 +25,7 @@ from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.held import Unlisted, hold_files
 from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
-from ..snapshot.unversioned import grown_files
+from ..snapshot.unversioned import recorded_files
 from ..store.listing import WHOLE
 from ..store.preserving import files_of
 from ..store.tables import Store, literal
@@ -93,12 +93,13 @@ class Inputs:
 
     def _grown(self, key: DatasetKey, fingerprint: str, execution_id: str, folder: Path) -> str | None:
         """Links to the files of then, where others were put beside them since."""
+        if key[0] != "file":
+            return None
         condition = f"execution_id = {literal(execution_id)}"
         for ended in self._store.arrow("executions", ["ended_at"], condition).column(0).to_pylist():
             with contextlib.suppress(SnapshotError, OSError, ValueError):
-                there = grown_files(key[1], fingerprint, milliseconds(ended)) if key[0] == "file" else ()
-                if there:
-                    return _laid_out([(file.path, Path(file.path)) for file in there], Path(key[1]), folder)
+                there = recorded_files(key[1], fingerprint, milliseconds(ended), earlier=True)
+                return _laid_out([(file.path, Path(file.path)) for file in there], Path(key[1]), folder)
         return None
 
     def _place(self, leaf: ExecutableLeaf) -> str | None:

@@ -29,7 +29,7 @@ from .overlay import View
 from .replaying import Options
 from .verdict import Replayed
 from .world import World
-from .written import Expected, expected_of_state, padded, reading, version_frame
+from .written import Expected, expected_of_state, padded, reading, retype, version_frame
 from .written_files import expected_of_files, format_of, rows_of_files
 
 
@@ -302,7 +302,7 @@ def _misfits(then: StructType, now: StructType) -> dict[str, str]:
     told = {field.name: f"{field.name} is missing" for key, field in before.items() if key not in after}
     told |= {field.name: f"{field.name} is new" for key, field in after.items() if key not in before}
     for key in before.keys() & after.keys():
-        old, new = before[key].dataType.simpleString(), after[key].dataType.simpleString()
-        if old != new:
-            told[before[key].name] = f"{before[key].name} was {old}, and is {new}"
+        how = retype(before[key].name, before[key].dataType, after[key].dataType)
+        if how is not None:
+            told[before[key].name] = how
     return told

@@ -10,7 +10,7 @@ from ..errors import NotFound, QueryError
 from ..lineage.naming import DatasetKey
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
-from ..snapshot.delta import commit_actions
+from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .outputs import NO_QUERY, Past, past
@@ -87,7 +87,9 @@ def upstream_of(store: Store, wanted: str) -> Chain:
         state = waiting.pop()
         made, ends, missing = writes.of(state)
         known = names.known.get(state.key)
-        for first, last in _in_a_row(missing, None if known is None else known.location):
+        location = known.location if known is not None and missing else None
+        there = None if location is None else identity_of(absolute(location))
+        for first, last in _in_a_row(missing, location if there is not None and there[0] == state.table_id else None):
             gaps[Gap(state.key, names.label(state.key), state.table_id, first, last)] = None
         if ends:
             raw[f"{names.label(state.key)}{'' if state.version is None else f'@{state.version}'}: {ends}"] = None

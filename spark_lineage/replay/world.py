@@ -21,7 +21,7 @@ from ..snapshot.held import Unlisted, hold_files
 from ..snapshot.unversioned import recorded_files
 from ..store.listing import WHOLE
 from ..store.tables import Store, in_parts, one_of
-from .inputs import Missing, changed, preserved
+from .inputs import Missing, changed, milliseconds, preserved
 from .outputs import Labels, recorded_format
 from .overlay import SCHEMES
 
@@ -103,7 +103,7 @@ class _Building:
         if moment is None:
             raise ExecutableError("when the run began is not recorded")
         self._moment = moment
-        self._world.lines.append(("moment", str(int(moment.timestamp() * 1000))))
+        self._world.lines.append(("moment", str(milliseconds(moment))))
         for key, met in self._tables().items():
             self._table(key, met)
         self._files()
@@ -211,7 +211,7 @@ class _Building:
     def _has_grown(self, name: str, fingerprint: str) -> bool:
         """Whether the files of then are all there, beside others that came after the run had begun."""
         try:
-            return bool(recorded_files(name, fingerprint, int(self._moment.timestamp() * 1000)))
+            return bool(recorded_files(name, fingerprint, milliseconds(self._moment)))
         except SnapshotError:
             return False
 

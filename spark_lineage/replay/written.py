@@ -301,10 +301,15 @@ def retyped(rows: StructType, schema: StructType) -> dict[str, str]:
     """By column of what was written, how its type differs from that which a plan gives."""
     told = {}
     for name, place in _places(rows.names, schema).items():
-        then, now = schema[name].dataType.simpleString(), rows[place].dataType.simpleString()
-        if then != now:
-            told[name] = f"{name} was {then}, and is {now}"
+        how = retype(name, schema[name].dataType, rows[place].dataType)
+        if how is not None:
+            told[name] = how
     return told
+
+
+def retype(name: str, then: DataType, now: DataType) -> str | None:
+    """How the types of a column differ; None where they do not."""
+    return None if _is_same(then, now) else f"{name} was {then.simpleString()}, and is {now.simpleString()}"
 
 
 def _places(columns: Sequence[str], schema: StructType) -> dict[str, int]:

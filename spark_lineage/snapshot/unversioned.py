@@ -20,7 +20,7 @@ from ..config import local_path
 from ..errors import SnapshotError, first_line
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Snapshot
-from ..store.listing import ListedFile, fingerprint_of, listed, listing_before, listing_of
+from ..store.listing import ListedFile, fingerprint_of, listed, listing_of
 from ..store.tables import Store
 from .arrow import PLAIN
 from .delta import absolute, is_delta, version_of
@@ -130,8 +130,8 @@ def kept_of_files(recorded: Sequence[Snapshot], location: str) -> Snapshot | Non
         return None
 
 
-def recorded_files(location: str, fingerprint: str, until: int | None = None) -> tuple[ListedFile, ...]:
-    """The files that a fingerprint stands for; `until`: of a folder to which others have been added since then (milliseconds since the epoch).
+def recorded_files(location: str, fingerprint: str, until: int | None = None, earlier: bool = False) -> tuple[ListedFile, ...]:
+    """The files that a fingerprint stands for; `until`, `earlier`: of a folder to which others have been added since, as `listing_of` has them.
 
     Raises SnapshotError where they are not there any more, or cannot be listed.
     """
@@ -139,19 +139,7 @@ def recorded_files(location: str, fingerprint: str, until: int | None = None) ->
     if root is None:
         raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
     with _told_as(location, "cannot be listed"):
-        found = listing_of(str(root), fingerprint, until)
-    if found is None:
-        raise SnapshotError(CHANGED)
-    return found
-
-
-def grown_files(location: str, fingerprint: str, until: int) -> tuple[ListedFile, ...]:
-    """The same of a folder to which others have been added: read by what ended at `until`, in milliseconds since the epoch."""
-    root = local_path(location)
-    if root is None:
-        raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
-    with _told_as(location, "cannot be listed"):
-        found = listing_before(str(root), fingerprint, until)
+        found = listing_of(str(root), fingerprint, until, earlier)
     if found is None:
         raise SnapshotError(CHANGED)
     return found

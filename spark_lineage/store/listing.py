@@ -28,27 +28,18 @@ class ListedFile:
     modified: int
 
 
-def listing_of(name: str, fingerprint: str, until: int | None = None) -> tuple[ListedFile, ...] | None:
+def listing_of(name: str, fingerprint: str, until: int | None = None, earlier: bool = False) -> tuple[ListedFile, ...] | None:
     """The files of a local folder, or the one file, whose listing has that fingerprint; None where it has another now.
-    `until`: of those that are no newer, in milliseconds since the epoch. Raises OSError."""
+
+    `until`: of those that are no newer, in milliseconds since the epoch; `earlier`: or than one of the last files before it, of which so many are
+    tried as take a second or two. Raises OSError.
+    """
     for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
         files = listed(Path(name), everything)
         if until is not None:
             files = tuple(file for file in files if file.modified <= until)
-        if files and fingerprint_of(files) == fingerprint:
-            return files
-    return None
-
-
-def listing_before(name: str, fingerprint: str, until: int) -> tuple[ListedFile, ...] | None:
-    """The same of files beside which others were put since: of those that are no newer than `until`, or than one of the last files before it.
-
-    So many times are tried as take a second or two. Raises OSError.
-    """
-    for everything in (False, True):
-        files = tuple(file for file in listed(Path(name), everything) if file.modified <= until)
         times = sorted({file.modified for file in files}, reverse=True)
-        for time in times[: max(1, min(_TIMES, _LINES // max(1, len(files))))]:
+        for time in times[: max(1, min(_TIMES, _LINES // len(files))) if earlier and files else 1]:
             some = tuple(file for file in files if file.modified <= time)
             if fingerprint_of(some) == fingerprint:
                 return some
@@ -56,6 +47,7 @@ def listing_before(name: str, fingerprint: str, until: int) -> tuple[ListedFile,
 
 
 _TIMES, _LINES = 100, 1_000_000
+"""So many times of change are tried, and so many files are hashed for it."""
 
 
 def fingerprint_of(files: Iterable[ListedFile], scheme: str = "file:") -> str:

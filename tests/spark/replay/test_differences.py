@@ -296,6 +296,7 @@ def test_a_version_in_an_archive(recorded: Recorded) -> None:
     vacuum(recorded, "kept")
     one = recorded.replay("archived")
     assert one.verdict == "identical", one.reason
+    assert spark_lineage.open(recorded.store).replay_check(recorded.execution("archived")).holds
 
 
 def test_a_source_that_is_gone(recorded: Recorded) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 from replay.lakes import NOW, Lake
-from store.made import input_
+from store.made import input_, output
 
 from spark_lineage.cli import main
 from spark_lineage.errors import Ambiguous, NotFound, QueryError
@@ -20,6 +20,7 @@ from spark_lineage.render.replays import check_summary
 from spark_lineage.replay.check import Checked, CheckedRun, check
 from spark_lineage.replay.outputs import Written, executions_of, with_plans
 from spark_lineage.replay.upstream import upstream_of
+from spark_lineage.store.listing import WHOLE, fingerprint_of, listed
 from spark_lineage.store.schemas import SCHEMA_VERSION
 from spark_lineage.store.tables import write_version
 
@@ -94,10 +95,11 @@ def test_a_chain_with_holes(lake: Lake) -> None:
     lake.table("silver")  # by somebody else
     lake.table("silver")
     restored = lake.job("silver", mode="restore", operation="restore")
+    converted = lake.job("silver", mode="convert", operation="convert to delta")
     optimized = lake.job("silver", mode="optimize", operation="optimize")
     last = lake.job("silver", "raw")
-    chain = upstream_of(lake.store, "silver@5")
-    assert [one.execution_id for one in chain.executions] == [first, restored, last]
+    chain = upstream_of(lake.store, "silver@6")
+    assert [one.execution_id for one in chain.executions] == [first, restored, converted, last]
     assert optimized not in {one.execution_id for one in chain.executions}
     assert [(gap.label.rsplit("/", 1)[-1], gap.first, gap.last) for gap in chain.gaps] == [("silver", 1, 2)]
     assert chain.raw == ("raw@0: version 0 was written by nothing that is recorded",)
@@ -137,6 +139,33 @@ def test_what_can_be_replayed(lake: Lake) -> None:
     assert check(lake.store, fine).holds
     with pytest.raises(NotFound, match="is no run and no dataset"):
         check(lake.store, "nothing")
+
+
+def test_folders_without_versions_that_were_written(lake: Lake, tmp_path: Path) -> None:
+    """What a replay is compared with has to be there."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "part-0").write_text("x")
+    now = fingerprint_of(listed(folder, False))
+    ways = {
+        "there": ("file", "overwrite", now, True),
+        "gone": ("file", "overwrite", f"{WHOLE}{0:032}", False),
+        "added": ("file", "append", now, None),
+        "bucket": ("s3://b", "overwrite", None, False),
+        "unlisted": ("file", "overwrite", None, False),
+    }
+    told = {}
+    lake.table("raw")
+    for number, (name, (namespace, mode, fingerprint, _)) in enumerate(ways.items(), 100):
+        one = lake.job("gold", "raw", run=f"{number:08x}-run")
+        written = output(
+            one, str(folder), run_id=one.partition(":")[0], write_mode=mode, fingerprint=fingerprint, rows_written=1
+        )
+        lake.store.append("outputs", [replace(written, namespace=namespace)], None)
+        told[name] = check(lake.store, one).executions[0]
+    assert {name: one.replayable for name, one in told.items()} == {name: way[-1] for name, way in ways.items()}
+    assert "no checksum of it is kept" in str(told["gone"].reason)
+    assert "nothing says what it wrote" in str(told["bucket"].reason)
 
 
 def test_files_elsewhere(lake: Lake) -> None:

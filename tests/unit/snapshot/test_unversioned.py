@@ -27,7 +27,7 @@ from spark_lineage.snapshot.deferred import due, take_wanted
 from spark_lineage.snapshot.files import FilesSide
 from spark_lineage.snapshot.policy import Policy
 from spark_lineage.snapshot.taking import snapshots, take
-from spark_lineage.snapshot.unversioned import grown_files, recorded_files, take_any, take_files, verify_any
+from spark_lineage.snapshot.unversioned import recorded_files, take_any, take_files, verify_any
 from spark_lineage.store.listing import fingerprint_of, listed, listing_of
 from spark_lineage.store.tables import Store
 
@@ -324,11 +324,11 @@ def test_files_that_came_since_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="not those any more"):
         recorded_files(str(tmp_path), then)
     for until in (2_000, 2_500, 60_000):  # what came after the files were listed may have come before the execution ended
-        found = grown_files(str(tmp_path), then, until)
+        found = recorded_files(str(tmp_path), then, until, earlier=True)
         assert [Path(file.path).name for file in found] == ["part-1", "part-2"]
     assert len(recorded_files(str(tmp_path), then, 2_000)) == 2
     with pytest.raises(SnapshotError, match="not those any more"):
-        grown_files(str(tmp_path), then, 1_000)
+        recorded_files(str(tmp_path), then, 1_000, earlier=True)
     os.utime(tmp_path / "part-1", (5, 5))
     with pytest.raises(SnapshotError, match="not those any more"):
-        grown_files(str(tmp_path), then, 60_000)
+        recorded_files(str(tmp_path), then, 60_000, earlier=True)
