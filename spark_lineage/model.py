@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 RunStatus = Literal["running", "succeeded", "failed", "lost"]
 ExecutionStatus = Literal["succeeded", "failed"]
@@ -531,7 +531,7 @@ class Replay:
     """What a recorded write of an execution gave when it was computed again, held against what it wrote then.
 
     Checksums and rows are of what was compared: of a whole version, or of what the write changed. The dataset is None where
-    nothing was written, or nothing of it is known.
+    nothing was written, or nothing of it is known. Inputs (as rows of `inputs`) and code are those of then: they stay when the run has expired.
     """
 
     replay_id: str
@@ -557,6 +557,10 @@ class Replay:
     rows_missing: int | None = None
     rows_unexpected: int | None = None
     rows_changed: int | None = None
+    inputs: tuple[dict[str, Any], ...] = ()
+    code_commit: str | None = None
+    code_dirty: bool | None = None
+    code_sha256: str | None = None
     spark_version: str | None = None
     tool_version: str | None = None
     started_at: datetime

@@ -130,6 +130,7 @@ def _replay(call: Call, store: Store, target: str | None, upstream_of: str | Non
     from ..replay.replaying import replay, replay_upstream
     from ..replay.verdict import exit_code
 
+    _end_well()
     if upstream_of is not None:
         found = replay_upstream(store, upstream_of, options, told=_told)
     else:
@@ -158,9 +159,15 @@ def _replay_downstream(call: Call, store: Store, wanted: str, options: Options, 
 
 
 def _end_well() -> None:
-    """A scratch place is taken away, and a job ended, however this process is asked to end."""
+    """What is in scratch places is taken away, and a job ended, however this process is asked to end."""
+    from ..replay.session import let_go
+
+    def end(number: int, frame: object) -> None:
+        let_go()
+        sys.exit(128 + number)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+        signal.signal(number, end)
 
 
 def _told(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -41,15 +41,27 @@ def causes(
     doubts: Sequence[str],
     location: str | None,
     version: int | None,
+    again: Callable[[], bool],
 ) -> tuple[str, ...]:
-    """Another input, what is not the same each time, other code, other settings, another Spark or Delta: those that there are."""
+    """Another input, what is not the same each time, other code, other settings, another Spark or Delta: those that there are.
+
+    `again`: computes the plan once more, and says whether it gives the same. It is asked where functions of users leave open which it is: one that
+    is not the same each time, or one whose code has changed.
+    """
     told = [*inputs]
     told += [random_cause(one) for one in doubts if not one.startswith(FUNCTION)]
+    functions = [one.removeprefix(FUNCTION) for one in doubts if one.startswith(FUNCTION)]
+    steady = not functions or again()
+    if not steady:
+        told += [
+            f"non-deterministic: {one}; the plan was computed twice, and gave something else each time" for one in functions
+        ]
     if found.executable.instant_basis == "bounded":
         told.append(
             f"non-deterministic: current_timestamp went into other values, and is known to lie at or after {found.executable.instant:%H:%M:%S.%f}Z only"
         )
-    told += [_code(store, found, one.removeprefix(FUNCTION)) for one in doubts if one.startswith(FUNCTION)]
+    if steady:
+        told += [_code(store, found, one) for one in functions]
     told += _settings(found, rows)
     told += versions_differing(rows.sparkSession, location, version)
     return tuple(dict.fromkeys(told))
@@ -65,7 +77,7 @@ def _code(store: Store, found: Found, function: str) -> str:
     rows = store.arrow("runs", ["code_commit"], f"run_id = {literal(found.executable.run_id)}").to_pylist()
     commit = next((row["code_commit"] for row in rows if row["code_commit"]), None)
     of = "" if commit is None else f" (the job was at commit {commit[:12]})"
-    return f"changed code: {function} is stored as it was, but what it imports is that of this session{of}, and it need not give the same each time"
+    return f"changed code: {function} is stored as it was, but what it imports is that of this session{of}"
 
 
 def _settings(found: Found, rows: DataFrame) -> list[str]:

@@ -154,27 +154,51 @@ def restore(
     check_spark(spark, executable)
     session = session_of(spark, found)
 
-    def rows(leaf: ExecutableLeaf) -> DataFrame:
+    unread: dict[int, ExecutableError] = {}
+
+    def read(leaf: ExecutableLeaf) -> DataFrame:
         given = (frames or {}).get(leaf.number)
-        return leaf_rows(leaf, given if given is not None else _read(session, leaf, versions or {}, options or {}))
+        if given is not None:
+            return given
+        try:
+            return _read(session, leaf, versions or {}, options or {})
+        except ExecutableError as error:
+            if len(found.commands) < 2:
+                raise
+            unread[leaf.number] = error  # another of the plans may have it
+            return _none(session, leaf).alias(_unread(leaf.number))
+
+    def rows(leaf: ExecutableLeaf) -> DataFrame:
+        return leaf_rows(leaf, read(leaf))
+
+    def checked(frame: DataFrame) -> DataFrame:
+        plan = frame._jdf.queryExecution().analyzed().toString() if unread else ""
+        for number, error in unread.items():
+            if _unread(number) in plan:
+                raise error
+        return frame
 
     batch = None
     if part > 0 and any(leaf.kind == "batch" for leaf in executable.leaves):
-        batch = _frame(
-            session, found, [rows(leaf) if leaf.kind != "batch" else _none(session, leaf) for leaf in executable.leaves]
+        batch = checked(
+            _frame(session, found, [rows(leaf) if leaf.kind != "batch" else _none(session, leaf) for leaf in executable.leaves])
         )
-        for leaf in executable.leaves:
-            if (
-                leaf.kind == "batch" and list(leaf.columns) != batch.columns
-            ):  # another frame of the function's, that was made of an RDD
-                _read(session, replace(leaf, kind="rows"), versions or {}, options or {})
 
     def given(leaf: ExecutableLeaf) -> DataFrame:
         if leaf.kind != "batch" or leaf.number in (frames or {}):
             return rows(leaf)
+        if (
+            batch is not None and list(leaf.columns) != batch.columns
+        ):  # another frame of the function's, that was made of an RDD
+            return rows(replace(leaf, kind="rows"))
         return _none(session, leaf) if batch is None else batch
 
-    return _frame(session, found, [given(leaf) for leaf in executable.leaves], part, classes, gives)
+    return checked(_frame(session, found, [given(leaf) for leaf in executable.leaves], part, classes, gives))
+
+
+def _unread(number: int) -> str:
+    """Stands in a plan where a leaf could not be read."""
+    return f"spark_lineage_unread_{number}_"
 
 
 def _why_not(store: Store, condition: str) -> str:
@@ -224,12 +248,17 @@ def check_spark(spark: SparkSession, executable: PlanExecutable) -> None:
 
 
 def session_of(spark: SparkSession, found: Found) -> SparkSession:
-    """A session of its own with what is recorded of settings, catalog and schema, as far as this one has them."""
+    """A session of its own with what is recorded of settings, catalog and schema, as far as this one has them; settings of SQL that this one has and
+    the recorded one had not are at their defaults."""
     session = spark.newSession()
-    session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default
-    for key, value in found.confs.items():
+    own = {key: None for key in session.conf.getAll if key not in found.confs}
+    for key, value in (*own.items(), *found.confs.items()):
         if key.startswith("spark.sql.") and value != REDACTED and not _NOT_SET.match(key) and session.conf.isModifiable(key):
-            session.conf.set(key, value)
+            if value is None:
+                session.conf.unset(key)
+            else:
+                session.conf.set(key, value)
+    session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default
     for key in _PASS_OVER_FILES:
         session.conf.set(key, "false")
     executable = found.executable

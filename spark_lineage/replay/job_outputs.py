@@ -219,9 +219,9 @@ class Comparing:
     def _causes(self, pair: Pair, location: str) -> tuple[str, ...]:
         """As of a plan, in the same order; and what the replay's own lineage shows."""
         told = [*self._inputs(pair), *(one for one in self._world.doubts if one.startswith("another input"))]
-        told += self._random(pair.past)
-        told += [one for one in self._world.doubts if one.startswith("changed code")]
-        told += self._code()
+        code = [*(one for one in self._world.doubts if one.startswith("changed code")), *self._code()]
+        told += self._random(pair.past, changed=bool(code))
+        told += code
         told += [one for one in self._world.doubts if one.startswith("changed configuration")]
         told += self._settings()
         told += self._engines()
@@ -248,8 +248,8 @@ class Comparing:
         told += [f"another input: {key[1]} is read now, and was not then" for key in now if key not in then]
         return told
 
-    def _random(self, one: Past) -> list[str]:
-        """What in the recorded plan need not give the same each time."""
+    def _random(self, one: Past, changed: bool) -> list[str]:
+        """What in the recorded plan need not give the same each time; functions of users only where their code is not known to have changed."""
         try:
             found = find(
                 self._store.location, one.execution_id, executables=self._options.executables, key=self._options.key,
@@ -261,7 +261,7 @@ class Comparing:
         told = [random_cause(doubt) for doubt in doubts if not doubt.startswith(FUNCTION)]
         if found.executable.instant_basis is not None:
             told.append("non-deterministic: current_timestamp (or current_date, now) is the time at which the job is run again")
-        functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION)]
+        functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION) and not changed]
         return told + [f"non-deterministic: {name} need not give the same each time" for name in functions]
 
     def _now(self) -> Mapping[str, Any] | None:

@@ -26,7 +26,7 @@ from .code import Program, given, recorded
 from .inputs import Missing
 from .job_outputs import Comparing, pairs_of
 from .judging import row_of
-from .outputs import Labels, Past, past, run_of
+from .outputs import Evidence, Labels, Past, past, run_of
 from .overlay import COMMITTER, write_universe
 from .process import environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check, is_own
@@ -115,7 +115,7 @@ class _Job:
         check_place(store, job.scratch)
 
     def verdicts(self) -> Iterator[Replayed]:
-        replay_id, began = str(uuid.uuid4()), datetime.now(UTC)
+        replay_id, began, evidence = str(uuid.uuid4()), datetime.now(UTC), Evidence(self._store)
         with scratch_place(self._job.scratch, self._job.keep, self._told) as scratch:
             try:
                 prepared = self._prepared(scratch)
@@ -127,7 +127,7 @@ class _Job:
                 found = self._replayed(scratch, *prepared)
             for replayed in found:
                 ended = datetime.now(UTC)
-                replayed = replace(replayed, seconds=(ended - began).total_seconds())
+                replayed = evidence.added(replace(replayed, seconds=(ended - began).total_seconds()))
                 self._store.append("replays", [row_of("job", replay_id, replayed, self._spark_version, began, ended)], None)
                 began = ended
                 yield replayed

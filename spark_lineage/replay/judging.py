@@ -62,6 +62,7 @@ def row_of(mode: ReplayMode, replay_id: str, one: Replayed, spark_version: str, 
         causes=one.causes, columns=one.columns, volatile=one.volatile, tolerance=one.tolerance, schema_hash=one.schema_hash,
         recorded_rows=one.rows[0], replayed_rows=one.rows[1], recorded_checksum=one.checksums[0], replayed_checksum=one.checksums[1],
         rows_missing=None if found is None else found.missing, rows_unexpected=None if found is None else found.unexpected,
-        rows_changed=None if found is None else found.changed, spark_version=spark_version, tool_version=__version__, started_at=began,
+        rows_changed=None if found is None else found.changed, inputs=one.inputs, code_commit=one.code_commit, code_dirty=one.code_dirty,
+        code_sha256=one.code_sha256, spark_version=spark_version, tool_version=__version__, started_at=began,
         ended_at=ended,
     )  # fmt: skip

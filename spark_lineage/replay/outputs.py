@@ -14,6 +14,7 @@ from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, in_parts, literal, one_of
 from .plans import stands_in
+from .verdict import Replayed
 
 _EXECUTION = (
     "execution_id", "run_id", "job_name", "sequence", "operation", "status", "ended_at", "started_at", "incomplete_reasons", "stream_query_id",
@@ -22,6 +23,8 @@ _OUTPUT = (
     "execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "fingerprint", "write_mode", "rows_written",
     "version_basis", "sample_column", "sample_fraction", "sample_key",
 )  # fmt: skip
+_INPUT = ("namespace", "name", "table_id", "delta_version", "version_basis", "fingerprint")
+_CODE = ("code_commit", "code_dirty", "code_sha256")
 _MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
 """Values of `outputs.write_mode` of what writes rows of a query."""
 NO_QUERY = {
@@ -173,6 +176,26 @@ def _names_it(one: Written, command: Mapping[str, Any] | None) -> bool:
 
 def _ends_like_it(one: Written, command: Mapping[str, Any] | None) -> bool:
     return stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
+
+
+class Evidence:
+    """What replayed executions read when they ran, and the code of their runs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._code: dict[str, dict[str, Any]] = {}
+
+    def added(self, one: Replayed) -> Replayed:
+        """To a verdict."""
+        rows = self._store.arrow("inputs", list(_INPUT), f"execution_id = {literal(one.execution_id)}").to_pylist()
+        inputs: list[dict[str, Any]] = []
+        for row in sorted(rows, key=lambda row: (row["namespace"], row["name"], row["delta_version"] or 0)):
+            if row not in inputs:
+                inputs.append(row)
+        if one.run_id not in self._code:
+            runs = self._store.arrow("runs", list(_CODE), f"run_id = {literal(one.run_id)}").to_pylist()
+            self._code[one.run_id] = runs[0] if runs else {}
+        return replace(one, inputs=tuple(inputs), **self._code[one.run_id])
 
 
 class Labels:

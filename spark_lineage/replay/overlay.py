@@ -19,7 +19,7 @@ from ..errors import ExecutableError, LineageError
 OVERLAY = JavaSources(
     room="spark_lineage.replay",
     package="org.sparklineage.overlay",
-    files=("Universe", "Overlay", "LocalOverlay", "OverlayContext", "Guard", "Tables"),
+    files=("Universe", "Overlay", "LocalOverlay", "OverlayContext", "Guard", "Tables", "Outside"),
     called="Guard",
     cannot="the overlay cannot be compiled for this Spark",
     error=ExecutableError,

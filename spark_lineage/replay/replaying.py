@@ -33,7 +33,7 @@ from .executables import Found, check_spark, find, restore
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
-from .outputs import NO_QUERY, Labels, Past, Written, executions_of, with_plans
+from .outputs import NO_QUERY, Evidence, Labels, Past, Written, executions_of, with_plans
 from .plans import is_function_of_batch, plans_of
 from .session import session
 from .statement import as_found, rows_of_statement, statement_of
@@ -117,7 +117,7 @@ class _Cannot(Exception):
 class _Replaying:
     def __init__(self, store: Store, options: Options, spark: SparkSession) -> None:
         self._store, self._options, self._spark = store, options, spark
-        self._labels = Labels(store)
+        self._labels, self._evidence = Labels(store), Evidence(store)
         self._inputs = Inputs(store, spark)
         self._reading = reading(spark)
         self._own = is_own(store, "plan_executables", options.executables)
@@ -130,7 +130,7 @@ class _Replaying:
     def _kept(self, replay_id: str, one: tuple[Replayed, datetime]) -> Replayed:
         replayed, began = one
         ended = datetime.now(UTC)
-        replayed = replace(replayed, seconds=(ended - began).total_seconds())
+        replayed = self._evidence.added(replace(replayed, seconds=(ended - began).total_seconds()))
         self._store.append("replays", [row_of("plan", replay_id, replayed, self._spark.version, began, ended)], None)
         return replayed
 
@@ -277,8 +277,9 @@ class _Replaying:
         if then == now and not extra and not other:
             return replace(answer, verdict="identical")
         told = causes(
-            self._store, ready.found, rows, ready.doubts, doubts, location if one.version is not None else None, one.version
-        )
+            self._store, ready.found, rows, ready.doubts, doubts, location if one.version is not None else None, one.version,
+            lambda: sums_of(replayed, expected.columns) == now,
+        )  # fmt: skip
         types = f"it has other columns: {'; '.join(other.values())}"
         if then == now and not extra:
             return replace(answer, verdict="different", reason=types, columns=tuple(other), causes=told)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -53,7 +59,29 @@ def session() -> SparkSession:
             f"a Spark session with Delta could not be started ({first}): a Java 17 or 21 is needed, and Delta's jars, "
             f"which are looked for in Spark's folder `jars` and else at Maven Central ({coordinate()})"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _interrupted)
     return spark
+
+
+def let_go() -> None:
+    """Ends what Spark is doing, and does not wait for what it was asked: what is asked next, in cleaning up, has a connection of its own.
+
+    For handlers of signals. That of PySpark, which asks over the connection that is waited on, ends in an error of py4j instead of KeyboardInterrupt.
+    """
+    context = SparkContext._active_spark_context
+    if context is None:
+        return
+    client: Any = context._gateway._gateway_client  # type: ignore[union-attr]
+    with contextlib.suppress(Exception):
+        client.get_thread_connection().socket.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(Exception):
+        context.cancelAllJobs()
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    let_go()
+    raise KeyboardInterrupt
 
 
 def delta_settings(said: str) -> dict[str, str]:

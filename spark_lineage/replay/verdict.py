@@ -45,7 +45,7 @@ class Replayed:
     """The verdict on one write of an execution. `reason` is None of what is identical.
 
     `rows` and `checksums` are those of then and those of the replay, where they were computed; `whole`: of the whole version, else of what the
-    write changed.
+    write changed. `inputs` and `code_…`: what the execution read when it ran, and the code that its run was of.
     """
 
     execution_id: str
@@ -68,6 +68,10 @@ class Replayed:
     rows: tuple[int | None, int | None] = (None, None)
     checksums: tuple[str | None, str | None] = (None, None)
     difference: Difference | None = None
+    inputs: tuple[dict[str, Any], ...] = ()
+    code_commit: str | None = None
+    code_dirty: bool | None = None
+    code_sha256: str | None = None
     seconds: float | None = None
 
     @property

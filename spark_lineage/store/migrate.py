@@ -124,6 +124,10 @@ def _sampled_tables_and_commands(location: str) -> None:
     add_columns(location, "runs", "command", "working_directory")
 
 
+def _what_was_replayed(location: str) -> None:
+    add_columns(location, "replays", "inputs", "code_commit", "code_dirty", "code_sha256")
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -147,4 +151,5 @@ STEPS: tuple[Step, ...] = (
         "runs.command and working_directory",
         _sampled_tables_and_commands,
     ),
+    Step(10, "replays.inputs, code_commit, code_dirty and code_sha256", _what_was_replayed),
 )

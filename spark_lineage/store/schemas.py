@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -51,6 +51,12 @@ _LEAVES = pa.list_(
         }
     )
 )
+_REPLAY_INPUTS = pa.list_(
+    pa.struct(
+        [(name, _LONG if name == "delta_version" else _STRING)
+         for name in ("namespace", "name", "table_id", "delta_version", "version_basis", "fingerprint")]
+    )
+)  # fmt: skip
 _VIEWS = pa.list_(pa.struct([("name", _STRING), ("temporary", _BOOL), ("sql", _STRING)]))
 _OPERATORS = pa.list_(
     pa.struct([("id", _INT), ("inputs", pa.list_(_INT)), ("kind", _STRING), ("description", _STRING), ("fields", _STRINGS)])
@@ -126,7 +132,8 @@ _REPLAYS = _schema(
     replay_id=_STRING, execution_id=_STRING, run_id=_STRING, job_name=_STRING, replay_mode=_STRING, namespace=_STRING, name=_STRING,
     table_id=_STRING, delta_version=_LONG, verdict=_STRING, reason=_STRING, causes=_STRINGS, columns=_STRINGS, volatile=_STRINGS,
     tolerance=_DOUBLE, schema_hash=_STRING, recorded_rows=_LONG, replayed_rows=_LONG, recorded_checksum=_STRING, replayed_checksum=_STRING,
-    rows_missing=_LONG, rows_unexpected=_LONG, rows_changed=_LONG, spark_version=_STRING, tool_version=_STRING, started_at=_TIME, ended_at=_TIME,
+    rows_missing=_LONG, rows_unexpected=_LONG, rows_changed=_LONG, inputs=_REPLAY_INPUTS, code_commit=_STRING, code_dirty=_BOOL,
+    code_sha256=_STRING, spark_version=_STRING, tool_version=_STRING, started_at=_TIME, ended_at=_TIME,
 )  # fmt: skip
 
 TABLES: dict[str, TableSchema] = {

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
 import org.apache.spark.sql.catalyst.catalog.CatalogTable;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.logical.Command;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
@@ -172,6 +173,33 @@ final class Executable {
         return !items.isEmpty() && (items.get(0) instanceof Expression || Reflect.unwrap(items.get(0)) instanceof Expression);
     }
 
+    /**
+     * The RDD that a function of `foreachBatch` was given, by its columns, which are those of the micro-batch's plan; null where no leaf has them. Frames
+     * that the function made of RDDs itself are others.
+     */
+    private static Object batch(PlanStream stream, LogicalPlan plan) {
+        for (int i = stream.ofFunction; i < stream.leaves.size(); i++) {
+            LogicalPlan leaf = (LogicalPlan) stream.leaves.get(i);
+            if (isRdd(leaf) && ids(leaf).equals(ids(plan))) {
+                return Reflect.tryCall(leaf, "rdd");
+            }
+        }
+        return null;
+    }
+
+    private static boolean isRdd(LogicalPlan leaf) {
+        return Reflect.simpleName(leaf).equals("LogicalRDD");
+    }
+
+    private static List ids(LogicalPlan plan) {
+        ArrayList found = new ArrayList();
+        List output = Reflect.list(plan.output());
+        for (int i = 0; i < output.size(); i++) {
+            found.add(Long.valueOf(((Attribute) output.get(i)).exprId().id()));
+        }
+        return found;
+    }
+
     private void write(Json out, Bridge.Finished one, List plans, Map arguments, List commands, Object ofFunction, Budget budget) throws IOException {
         Bounded bytes = new Bounded(maxBytes);
         Deflater deflater = new Deflater(Deflater.BEST_SPEED);
@@ -188,8 +216,11 @@ final class Executable {
         out.field("spark_version", org.apache.spark.package$.MODULE$.SPARK_VERSION());
         out.field("blob", Base64.getEncoder().encodeToString(bytes.toByteArray()));
         out.key("leaves").open('[');
+        Object batch = batch(stream, (LogicalPlan) plans.get(0));
         for (int i = 0; i < stream.leaves.size(); i++) {
-            Leaf.write(out, (LogicalPlan) stream.leaves.get(i), i >= stream.ofFunction, redaction);
+            LogicalPlan leaf = (LogicalPlan) stream.leaves.get(i);
+            boolean inner = i >= stream.ofFunction;
+            Leaf.write(out, leaf, inner && (batch == null || !isRdd(leaf) || Reflect.tryCall(leaf, "rdd") == batch), redaction);
             out.comma();
         }
         if (!redaction.cuts.isEmpty()) {

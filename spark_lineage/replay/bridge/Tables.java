@@ -40,7 +40,7 @@ public class Tables extends AbstractFunction1 {
         }
     }
 
-    /** Changes no plan, but looks at what the job has set before anything of a plan is run. */
+    /** Changes no plan, but looks at what the job has set, and where the plan writes, before anything of it is run. */
     static final class Watching extends org.apache.spark.sql.catalyst.rules.Rule {
         private final SparkSession session;
 
@@ -51,6 +51,7 @@ public class Tables extends AbstractFunction1 {
         public org.apache.spark.sql.catalyst.trees.TreeNode apply(org.apache.spark.sql.catalyst.trees.TreeNode plan) {
             try {
                 Guard.check(session.conf().getAll(), session.sparkContext().hadoopConfiguration());
+                Outside.check(plan);
             } catch (IOException error) {
                 throw new IllegalStateException("spark-lineage replay: " + error.getMessage());
             }

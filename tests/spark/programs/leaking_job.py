@@ -1,4 +1,4 @@
-"""A job that goes round Spark: it writes a file by itself, and posts to a server. The folder is the first argument."""
+"""A job that goes round Spark's file systems: it writes into a database, or a file by itself, and posts to a server. The folder is the first argument."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from pyspark.sql import functions as sf
 def main(lake: str, *otherwise: str) -> None:
     spark = SparkSession.builder.appName("leaking").getOrCreate()
     spark.read.parquet(f"{lake}/raw").write.format("delta").mode("overwrite").save(f"{lake}/leaked")
+
+    if "database" in otherwise:
+        url, driver = f"jdbc:derby:{lake}/database;create=true", "org.apache.derby.jdbc.EmbeddedDriver"
+        spark.range(3).write.jdbc(url, "leaked", mode="overwrite", properties={"driver": driver})
 
     @sf.udf("string")
     def told(value: int) -> str:

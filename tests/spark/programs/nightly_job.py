@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def main(lake: str, *otherwise: str) -> None:
         seeds.write.format("delta").mode("overwrite").save(f"{lake}/seeds")
     if "more" in otherwise:
         raw.write.format("delta").save(f"{lake}/more")
+    if "zoned" in otherwise:
+        hours = raw.select("id", sf.date_format(sf.timestamp_seconds(sf.col("id") * 3600), "HH").alias("hour"))
+        hours.write.format("delta").mode("overwrite").save(f"{lake}/zoned")
+    if "lying" in otherwise:  # it says that it gives the same each time
+        raw.select("id", sf.udf(lambda value: random.random(), "double")("id").alias("n")).write.format("delta").mode(
+            "overwrite"
+        ).save(f"{lake}/lying")
     if "random" in otherwise:
         raw.withColumn("r", sf.rand()).withColumn("loaded_at", sf.current_timestamp()).write.format("delta").mode(
             "append"

@@ -11,6 +11,7 @@ import pytest
 import spark_lineage
 from spark_lineage.capture.attach import attach, detach
 from spark_lineage.ingest import ingest
+from spark_lineage.store.tables import Store
 
 WRITERS, EACH = 8, 2
 
@@ -23,6 +24,7 @@ def test_eight_writers(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spark.sql("SELECT id, id % 2 AS k, 0L AS writer FROM range(20)").write.format("delta").partitionBy("k").save(
         f"{tmp_path}/t"
     )
+    spark.sql("SELECT 2L AS id UNION ALL SELECT 500L").write.format("delta").save(f"{tmp_path}/source")
     attachment = attach(spark, inbox=str(tmp_path / "inbox"), ingest="none", strict=True, job_name="writers")
     assert attachment is not None
     failed: list[Exception] = []
@@ -40,6 +42,10 @@ def test_eight_writers(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         thread.start()
     spark.sql(f"UPDATE {table} SET id = id + 100 WHERE k = 0")
     spark.sql(f"DELETE FROM {table} WHERE k = 0 AND id > 110")
+    spark.sql(
+        f"MERGE INTO {table} t USING (SELECT id + 100 AS id FROM delta.`{tmp_path}/source`) s ON t.k = 0 AND t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET writer = 9 WHEN NOT MATCHED THEN INSERT (id, k, writer) VALUES (s.id, 0, 9)"
+    )
     for thread in threads:
         thread.join()
     assert attachment.flush(60)
@@ -48,5 +54,15 @@ def test_eight_writers(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ingest(str(tmp_path / "inbox"), str(tmp_path / "store"), executables_key=str(tmp_path / "key"))
     found = spark_lineage.open(str(tmp_path / "store")).replay("last", spark=spark)
     assert [one for one in found if one.verdict != "identical"] == []
-    assert sorted(one.operation for one in found) == ["append"] * (WRITERS * EACH) + ["delete", "update"]
-    assert sorted(one.version or 0 for one in found) == list(range(1, WRITERS * EACH + 3))
+    assert sorted(one.operation for one in found) == ["append"] * (WRITERS * EACH) + ["delete", "merge", "update"]
+    assert sorted(one.version or 0 for one in found) == list(range(1, WRITERS * EACH + 4))
+    changing = {one.execution_id for one in found if one.operation != "append"}
+    outputs = Store.open(str(tmp_path / "store")).arrow("outputs").to_pylist()
+    (read,) = {
+        row["delta_version"]
+        for row in Store.open(str(tmp_path / "store")).arrow("inputs").to_pylist()
+        if row["name"].endswith("/source")
+    }
+    assert read == 0
+    between = [row["delta_version"] - row["delta_version_before"] for row in outputs if row["execution_id"] in changing]
+    assert max(between) > 1, between  # others did commit between what it read and what it wrote

@@ -182,6 +182,30 @@ def test_what_is_random_is_named(lake: Lake, nightly: str) -> None:
 
 
 @pytest.mark.soak
+def test_the_program_itself_was_changed(lake: Lake, nightly: str, tmp_path: Path) -> None:
+    """It lies in no repository: nothing but its SHA-256 tells. A function that is not the same each time is named while the program is that of then."""
+    command = lake.submit("nightly_job.py", "lying")
+    program = tmp_path / "job.py"
+    text = (PROGRAMS / "nightly_job.py").read_text()
+    program.write_text(text)
+    command[command.index(str(lake.folder / "programs" / "nightly_job.py"))] = str(program)
+    done = lake.cli("run", "--", *command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = str(spark_lineage.open(lake.store).runs()[0].run_id)
+    code, verdicts, err = lake.replay(run)
+    found = {one["name"].rsplit("/", 1)[-1]: one for one in verdicts}
+    assert {name for name, one in found.items() if one["verdict"] != "identical"} == {"lying"}, err[-3000:]
+    assert found["lying"]["causes"][0].startswith("non-deterministic: PythonUDF <lambda>"), found["lying"]["causes"]
+    program.write_text(text.replace("* 2", "* 3"))
+    code, verdicts, err = lake.replay(run)
+    found = {one["name"].rsplit("/", 1)[-1]: one for one in verdicts}
+    assert (code, found["out"]["verdict"], found["out"]["columns"]) == (1, "different", ["twice"]), err[-3000:]
+    for name in ("out", "lying"):
+        assert found[name]["causes"][0].startswith("changed code: "), found[name]["causes"]
+        assert "another file" in found[name]["causes"][0]
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_from_outside(number: signal.Signals, nightly: str, lake: Lake) -> None:
     """Nothing is left: no process, no scratch place, no verdict."""
@@ -243,6 +267,19 @@ def test_strict(lake: Lake, nightly: str) -> None:
 
 
 @pytest.mark.soak
+def test_a_job_that_writes_into_a_database(lake: Lake, nightly: str) -> None:
+    """Which the recorded job did not: it is refused as it begins to."""
+    run = lake.record("leaking_job.py")
+    code, verdicts, err = lake.replay(run, "--", *lake.submit("leaking_job.py", "database"))
+    assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]  # it was written before
+    assert "the job was refused: the job writes to org.apache.spark.sql.execution.datasources.jdbc." in verdicts[0]["reason"]
+    run = lake.record("leaking_job.py", "database")
+    code, verdicts, err = lake.replay(run)
+    assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"})
+    assert "would write there again" in verdicts[0]["reason"]
+
+
+@pytest.mark.soak
 def test_the_code_of_then(lake: Lake, nightly: str, tmp_path: Path) -> None:
     """The job lies in a repository, and has changed since: it is run as it was."""
 
@@ -287,10 +324,12 @@ def test_a_job_that_puts_the_guard_away(nightly: str, lake: Lake) -> None:
 
 @pytest.mark.soak
 def test_other_settings_are_named(lake: Lake, nightly: str) -> None:
-    command = lake.submit("nightly_job.py", "other", conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
-    _, verdicts, err = lake.replay(nightly, "--", *command)
-    causes = verdicts[0]["causes"]
-    assert any(one.startswith("changed configuration: spark.sql.session.timeZone was") for one in causes), (causes, err[-3000:])
+    run = lake.record("nightly_job.py", "zoned")
+    command = lake.submit("nightly_job.py", "zoned", conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
+    code, verdicts, err = lake.replay(run, "--", *command)
+    assert told(verdicts) == [*((name, "identical") for name in WRITTEN), ("zoned", "different")], err[-3000:]
+    assert (code, verdicts[-1]["columns"]) == (1, ["hour"])
+    assert verdicts[-1]["causes"][0].startswith("changed configuration: spark.sql.session.timeZone was"), verdicts[-1]["causes"]
 
 
 @pytest.mark.soak

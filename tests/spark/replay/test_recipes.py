@@ -84,6 +84,11 @@ def test_proof_for_an_auditor(lake: Path, spark: Any) -> None:
     kept = max(Store.open(str(lake / "store")).arrow("replays").to_pylist(), key=lambda row: row["started_at"])
     (snapshot,) = [row for row in spark_lineage.open(lake / "store").snapshots("revenue") if row.delta_version == 0]
     assert kept["execution_id"] == execution
+    (input_read,) = kept["inputs"]
+    assert (input_read["name"], input_read["delta_version"], input_read["version_basis"]) == (str(lake / "orders"), 1, "exact")
+    assert one["inputs"] == [input_read]
+    (ran,) = Store.open(str(lake / "store")).arrow("runs", ["code_commit", "code_dirty", "code_sha256"]).to_pylist()
+    assert {key: one[key] for key in ran} == {key: kept[key] for key in ran} == ran
     assert kept["recorded_checksum"] == kept["replayed_checksum"] == snapshot.checksum
     assert (kept["schema_hash"], kept["replayed_rows"]) == (snapshot.schema_hash, snapshot.row_count)
     code, run = ask(lake, "show", execution.partition(":")[0])

@@ -72,6 +72,19 @@ def test_the_session_of_the_caller_is_left_alone(recorded: Recorded, spark: Any)
     assert {row.key: row.value for row in spark.sql("SET").collect()} == before
 
 
+def test_settings_of_this_session_alone_do_not_bear_on_it(recorded: Recorded, spark: Any) -> None:
+    """Those of its SparkConf, say: what was at its default then is so again."""
+    key = "spark.sql.optimizer.maxIterations"
+    before = spark.newSession().conf.get(key)
+    conf = spark.sparkContext._jsc.sc().conf()
+    conf.set(key, "77")
+    try:
+        assert spark.newSession().conf.get(key) == "77"
+        assert restore(spark, recorded.find("subquery_exists")).sparkSession.conf.get(key) == before
+    finally:
+        conf.remove(key)
+
+
 def test_python_functions_have_the_environment_of_the_session_that_restores(
     recorded: Recorded, spark: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,22 @@ def write(spark: Any, root: Path) -> None:
         writer = of.writeStream.format("delta").outputMode(mode).option("checkpointLocation", f"{root}/of_{name}")
         assert writer.trigger(availableNow=True).start(f"{root}/{name}").awaitTermination(SECONDS)
 
+    def each(batch: Any, number: int) -> None:
+        batch.select("id", "s").write.format("delta").mode("append").save(f"{root}/each_rows")
+        batch.groupBy("k").count().write.format("delta").mode("append").save(f"{root}/each_counts")
+        if number == 0:
+            made = batch.sparkSession.createDataFrame([], "id BIGINT, k BIGINT, d DOUBLE, s STRING")
+            made.write.format("delta").mode("append").save(f"{root}/each_merged")
+        batch.createOrReplaceTempView("batch")
+        batch.sparkSession.sql(
+            f"MERGE INTO delta.`{root}/each_merged` t USING (SELECT DISTINCT * FROM batch) b ON t.id = b.id AND t.k = b.k AND t.s = b.s AND t.d = b.d "
+            "WHEN NOT MATCHED THEN INSERT *"
+        )
+
+    files = spark.readStream.format("delta").option("maxFilesPerTrigger", 3).load(f"{root}/p").writeStream.foreachBatch(each)
+    query = files.option("checkpointLocation", f"{root}/of_each").trigger(availableNow=True).start()
+    assert query.awaitTermination(SECONDS)
+
 
 @pytest.fixture(scope="module")
 def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
@@ -104,11 +120,15 @@ def test_every_write_comes_out_again(recorded: Recorded) -> None:
         (str(one.name).rsplit("/", 1)[1], one.version, one.operation): (one.verdict, one.reason) for one in recorded.replays
     }
     not_identical = {key: verdict for key, verdict in told.items() if verdict[0] != "identical" and key[0] != "made"}
+    made = not_identical.pop(("each_merged", 0, "append, merge"))  # of rows of the function's own, beside those of its batch
+    assert (made[0], "lived in the driver" in str(made[1])) == ("not_replayable", True), made
     assert not_identical == {}
     assert len(recorded.of("t")) == 10
     assert [one.version for one in recorded.of("p")] == [0, 1, 2]
     names = {str(one.name).rsplit("/", 1)[1] for one in recorded.replays}
-    assert names == {"t", "p", "made", "sums", "columnar", "commas", "objects", "python", "batches", "counts"}
+    functions = {"each_rows", "each_counts", "each_merged"}  # of foreachBatch
+    assert names == {"t", "p", "made", "sums", "columnar", "commas", "objects", "python", "batches", "counts", *functions}
+    assert len(recorded.of("each_rows")) == len(recorded.of("each_counts")) > 1
 
 
 def test_numbers_that_delta_gives_are_not_known_again(recorded: Recorded) -> None:

@@ -21,8 +21,8 @@ from spark_lineage.replay.check import Checked, CheckedRun, check
 from spark_lineage.replay.outputs import Written, executions_of, with_plans
 from spark_lineage.replay.upstream import upstream_of
 from spark_lineage.store.listing import WHOLE, fingerprint_of, listed
-from spark_lineage.store.schemas import SCHEMA_VERSION
-from spark_lineage.store.tables import write_version
+from spark_lineage.store.schemas import SCHEMA_VERSION, STORE_INFO
+from spark_lineage.store.tables import uri, write_version
 
 
 @pytest.fixture
@@ -223,10 +223,22 @@ def test_the_sentence() -> None:
     assert isinstance(Checked.__doc__, str)
 
 
-def test_a_store_of_another_schema_version(lake: Lake) -> None:
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(SCHEMA_VERSION + 1, "install the release that wrote them"), (SCHEMA_VERSION - 1, "spark-lineage maintain --migrate")],
+)
+def test_a_store_of_another_schema_version(lake: Lake, version: int, said: str) -> None:
     lake.table("raw")
     name = lake.job("gold", "raw")
-    write_version(lake.store.location, SCHEMA_VERSION + 1)
-    for arguments in ((name,), ("--check", "all"), ("--upstream-of", "gold")):
-        done = CliRunner().invoke(main, ["replay", *arguments, "--store", lake.place("store")])
-        assert (done.exit_code, f"of schema version {SCHEMA_VERSION + 1}" in done.output) == (2, True), done.output
+    run = name.partition(":")[0]
+    DeltaTable(uri(lake.store.location, STORE_INFO)).delete()
+    write_version(lake.store.location, version)
+    before = sorted(path for path in Path(lake.place("store")).rglob("*"))
+    for arguments in (
+        (name,), ("--check", "all"), ("--upstream-of", "gold@0"), ("--downstream-of", "raw"), (run, "--job"), (run, "--job", "--", "true"),
+    ):  # fmt: skip
+        done = CliRunner().invoke(main, ["replay", "--store", lake.place("store"), *arguments])
+        assert (done.exit_code, f"of schema version {version}" in done.output, said in done.output) == (2, True, True), (
+            done.output
+        )
+    assert sorted(path for path in Path(lake.place("store")).rglob("*")) == before
