@@ -78,6 +78,8 @@ def fits(hint: object, arrow: pa.DataType) -> bool:
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return len(options) == 1 and fits(options[0], arrow)
+    if hint == dict[str, typing.Any]:  # a row of another table, as far as it is repeated
+        return pa.types.is_struct(arrow)
     if hint == dict[str, str]:
         return arrow == pa.map_(pa.string(), pa.string())
     if typing.get_origin(hint) is typing.Literal:
