@@ -184,18 +184,24 @@ class Evidence:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._code: dict[str, dict[str, Any]] = {}
+        self._execution, self._inputs = "", ()  # type: tuple[str, tuple[dict[str, Any], ...]]
 
     def added(self, one: Replayed) -> Replayed:
         """To a verdict."""
-        rows = self._store.arrow("inputs", list(_INPUT), f"execution_id = {literal(one.execution_id)}").to_pylist()
+        if one.execution_id != self._execution:  # its other outputs follow it
+            self._execution, self._inputs = one.execution_id, self._read(one.execution_id)
+        if one.run_id not in self._code:
+            runs = self._store.arrow("runs", list(_CODE), f"run_id = {literal(one.run_id)}").to_pylist()
+            self._code[one.run_id] = runs[0] if runs else {}
+        return replace(one, inputs=self._inputs, **self._code[one.run_id])
+
+    def _read(self, execution_id: str) -> tuple[dict[str, Any], ...]:
+        rows = self._store.arrow("inputs", list(_INPUT), f"execution_id = {literal(execution_id)}").to_pylist()
         inputs: list[dict[str, Any]] = []
         for row in sorted(rows, key=lambda row: (row["namespace"], row["name"], row["delta_version"] or 0)):
             if row not in inputs:
                 inputs.append(row)
-        if one.run_id not in self._code:
-            runs = self._store.arrow("runs", list(_CODE), f"run_id = {literal(one.run_id)}").to_pylist()
-            self._code[one.run_id] = runs[0] if runs else {}
-        return replace(one, inputs=tuple(inputs), **self._code[one.run_id])
+        return tuple(inputs)
 
 
 class Labels:

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 
 import spark_lineage
+from spark_lineage.capture.attach import attach, detach
 from spark_lineage.cli import main
+from spark_lineage.ingest import ingest
 from spark_lineage.replay.verdict import Replayed
 from spark_lineage.store.tables import Store
 
@@ -44,6 +46,17 @@ class Recorded:
     def ask(self, *arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(main, ["replay", *arguments, "--store", self.store])
         return done.exit_code, done.output
+
+
+def recorded_of(spark: Any, root: Path, job: str, write: Callable[[Any, Path], None]) -> Recorded:
+    """What `write` does, recorded; the options name the store and the key by the environment."""
+    attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name=job)
+    assert attachment is not None
+    write(spark, root)
+    assert attachment.flush(60)
+    detach(spark)
+    assert ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key")).quarantined == 0
+    return Recorded(spark, root)
 
 
 def tamper(spark: Any, table: Path, change: Callable[[pa.Table], pa.Table]) -> None:

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tampering import Recorded, forget, shaken, tamper
-
-from spark_lineage.capture.attach import attach, detach
-from spark_lineage.ingest import ingest
+from tampering import Recorded, forget, recorded_of, shaken, tamper
 
 pytestmark = pytest.mark.soak
 
@@ -80,13 +77,7 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         spark.sql(many).write.format("delta").save(f"{root}/many")
         write_base(spark, root, by=2)
         spark.sparkContext.addPyFile(str(root / "then" / "prices.py"))
-        attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="causes")
-        assert attachment is not None
-        write(spark, root)
-        assert attachment.flush(60)
-        detach(spark)
-        assert ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key")).quarantined == 0
-        yield Recorded(spark, root)
+        yield recorded_of(spark, root, "causes", write)
 
 
 @pytest.mark.parametrize("name", ORDERS)

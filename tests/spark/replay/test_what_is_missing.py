@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tampering import Recorded, forget
+from tampering import Recorded, forget, recorded_of
 
 import spark_lineage
-from spark_lineage.capture.attach import attach, detach
-from spark_lineage.ingest import ingest
 from spark_lineage.replay.verdict import Replayed
 from spark_lineage.store.tables import Store
 
@@ -50,13 +48,7 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         patch.setenv("SPARK_LINEAGE_STORE", str(root / "store"))
         for name in ("trimmed", "gone", "events"):
             spark.sql(ROWS).write.format("delta").save(f"{root}/{name}")
-        attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="missing")
-        assert attachment is not None
-        write(spark, root)
-        assert attachment.flush(60)
-        detach(spark)
-        assert ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key")).quarantined == 0
-        yield Recorded(spark, root)
+        yield recorded_of(spark, root, "missing", write)
 
 
 def missing(recorded: Recorded, name: str, version: int | None = 0) -> str:
