@@ -1,4 +1,6 @@
-"""A job that goes round Spark's file systems: it writes into a database, or a file by itself, and posts to a server. The folder is the first argument."""
+"""A job that goes round Spark's file systems: it writes into a database, a topic or by a connector of its own, or a file by itself, and
+posts to a server. The folder is the first argument.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,35 @@ import contextlib
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
+
+CONNECTOR = """
+package org.elsewhere;
+import org.apache.spark.sql.sources.BaseRelation;
+public class Connector implements org.apache.spark.sql.sources.CreatableRelationProvider {
+  public BaseRelation createRelation(final org.apache.spark.sql.SQLContext context, org.apache.spark.sql.SaveMode mode,
+      scala.collection.immutable.Map options, final org.apache.spark.sql.Dataset rows) {
+    try { new java.io.FileWriter((String) options.apply("file")).close(); }
+    catch (java.io.IOException e) { throw new RuntimeException(e); }
+    return new BaseRelation() {
+      public org.apache.spark.sql.SQLContext sqlContext() { return context; }
+      public org.apache.spark.sql.types.StructType schema() { return rows.schema(); }
+    };
+  }
+}
+"""
+
+
+def connector(spark: SparkSession) -> None:
+    """A connector that is neither Spark's nor Delta's, made here."""
+    jvm: Any = spark.sparkContext._jvm
+    compiler = jvm.org.codehaus.janino.SimpleCompiler()
+    compiler.setParentClassLoader(jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    compiler.cook(CONNECTOR)
+    jvm.java.lang.Thread.currentThread().setContextClassLoader(compiler.getClassLoader())
 
 
 def main(lake: str, *otherwise: str) -> None:
@@ -18,6 +46,12 @@ def main(lake: str, *otherwise: str) -> None:
     if "database" in otherwise:
         url, driver = f"jdbc:derby:{lake}/database;create=true", "org.apache.derby.jdbc.EmbeddedDriver"
         spark.range(3).write.jdbc(url, "leaked", mode="overwrite", properties={"driver": driver})
+    if "topic" in otherwise:  # where nobody listens
+        rows = spark.range(3).selectExpr("CAST(id AS STRING) AS value").write.format("kafka")
+        rows.option("kafka.bootstrap.servers", "127.0.0.1:9").option("topic", "leaked").save()
+    if "connector" in otherwise:
+        connector(spark)
+        spark.range(3).write.format("org.elsewhere.Connector").option("file", f"{lake}/by_a_connector").mode("append").save()
 
     @sf.udf("string")
     def told(value: int) -> str:

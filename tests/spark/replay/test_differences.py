@@ -13,11 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-from tampering import Recorded, forget, shaken, tamper, vacuum
+from tampering import Recorded, forget, recorded_of, shaken, tamper, vacuum
 
 import spark_lineage
-from spark_lineage.capture.attach import attach, detach
-from spark_lineage.ingest import ingest
 from spark_lineage.replay.causes import doubts_of
 from spark_lineage.store.tables import Store
 
@@ -65,14 +63,7 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         for name in ("source", "vacuumed", "kept", "gone"):
             rows.write.format("delta").save(f"{root}/{name}")
         rows.write.parquet(f"{root}/raw")
-        attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="causes")
-        assert attachment is not None
-        write(spark, root)
-        assert attachment.flush(60)
-        detach(spark)
-        report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
-        assert report.quarantined == 0
-        yield Recorded(spark, root)
+        yield recorded_of(spark, root, "causes", write)
 
 
 def test_floats_within_the_tolerance(recorded: Recorded) -> None:

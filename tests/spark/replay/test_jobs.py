@@ -21,6 +21,8 @@ from spark_lineage.store.tables import Store
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 ROOT = Path(__file__).parents[3]
+KAFKA = os.environ.get("SPARK_LINEAGE_KAFKA", "")
+"""As tests/spark/capture/test_kafka.py has it; no broker is needed here."""
 TIMEOUT = 900
 WRITTEN = ["totals", "history", "orders", "orders", "out", "csv", "streamed"]
 
@@ -202,7 +204,7 @@ def test_the_program_itself_was_changed(lake: Lake, nightly: str, tmp_path: Path
     assert (code, found["out"]["verdict"], found["out"]["columns"]) == (1, "different", ["twice"]), err[-3000:]
     for name in ("out", "lying"):
         assert found[name]["causes"][0].startswith("changed code: "), found[name]["causes"]
-        assert "another file" in found[name]["causes"][0]
+        assert "has changed since" in found[name]["causes"][0]
 
 
 @pytest.mark.soak
@@ -264,6 +266,29 @@ def test_strict(lake: Lake, nightly: str) -> None:
     assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]
     assert "refused: a connection to ('192.0.2.1', 80)" in err
     assert not (lake.path / "by_the_driver").exists()
+
+
+@pytest.mark.soak
+def test_strict_with_a_connector_of_somebody_else(lake: Lake, nightly: str) -> None:
+    run = lake.record("leaking_job.py")
+    command = lake.submit("leaking_job.py", "connector")
+    code, verdicts, err = lake.replay(run, "--strict", "--", *command)
+    assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]  # it was written before
+    assert "the job was refused: the job writes to org.elsewhere.Connector" in verdicts[0]["reason"], verdicts
+    assert not (lake.path / "by_a_connector").exists()
+    done = subprocess.run(command, capture_output=True, text=True, cwd=lake.folder / "here")
+    assert (done.returncode, (lake.path / "by_a_connector").exists()) == (0, True), done.stderr[-3000:]  # it does write
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not KAFKA, reason="SPARK_LINEAGE_KAFKA names no folder with Kafka's jars")
+def test_a_job_that_writes_into_a_topic(lake: Lake, nightly: str) -> None:
+    run = lake.record("leaking_job.py")
+    jars = ",".join(map(str, Path(KAFKA, "spark").glob("*.jar")))
+    more = ",".join(filter(None, (lake.settings.get("spark.jars"), jars)))
+    code, verdicts, err = lake.replay(run, "--", *lake.submit("leaking_job.py", "topic", conf={"spark.jars": more}))
+    assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]
+    assert "the job was refused: the job writes to org.apache.spark.sql.kafka010." in verdicts[0]["reason"], verdicts
 
 
 @pytest.mark.soak
