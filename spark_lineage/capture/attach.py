@@ -402,7 +402,7 @@ def _run_start(
     code: identity.Code,
 ) -> dict[str, Any]:
     context = spark.sparkContext
-    recorded = {key: value for key, value in confs.items() if key.startswith(identity.CONFS_THAT_MATTER)}
+    recorded = {key: value for key, value in confs.items() if key.startswith(identity.CONFS_THAT_MATTER)} | _of_rows(settings)
     told = orchestrators.labels(confs.get)
     parent_run_id, parent_job_name = orchestrators.parent_of(settings.parent, told, confs.get)
     return {
@@ -434,6 +434,15 @@ def _run_start(
         "parameters": {},
         "labels": redaction.mapping(told) | labels_of(settings.labels, redaction),
         "limits": _limits(settings),
+    }
+
+
+def _of_rows(settings: Settings) -> dict[str, str]:
+    """What this run asks for of samples, as Spark's settings say it: who takes them is told of it by its record."""
+    return {
+        f"spark.lineage.{name}": ",".join(value) if isinstance(value, (list, tuple)) else str(value)
+        for name, value in settings.values.items()
+        if name.startswith("rows.") and settings.origins[name] in ("argument", "environment", "lineage.toml")
     }
 
 

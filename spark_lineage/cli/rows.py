@@ -54,7 +54,7 @@ def take(ctx: click.Context, due: bool, retry: bool, since: str | None, limit: i
         which = "" if since is None else f" that was written since {since}"
         page.row_samples((), empty=f"nothing is due: every version{which} of which a sample is asked for has one")
         return
-    limits = Limits(max(1, settings.rows_max), settings.executables_store, settings.executables_key)
+    limits = Limits(settings.executables_store, settings.executables_key)
     taken = tuple(take_samples(session(), store, wanted, limits, lambda text: click.echo(text, err=True)))
     page.row_samples(taken)
     ctx.exit(int(any(one.reason is not None for one in taken)))
@@ -81,8 +81,12 @@ def list_(ctx: click.Context, dataset: str | None) -> None:
 @click.option(
     "--limit", metavar="N", type=click.IntRange(min=1), default=100, show_default=True, help="Show so many source rows at most."
 )
-def show(ctx: click.Context, dataset: str, version: int | None, key: int | None, limit: int) -> None:
-    """Show the source rows that are kept of the rows of DATASET, by their ids. `trace` shows their values."""
+@click.option("--values", is_flag=True, help="Read their values from the sources, with Spark.")
+def show(ctx: click.Context, dataset: str, version: int | None, key: int | None, limit: int, values: bool) -> None:
+    """Show the source rows that are kept of the rows of DATASET, by their ids; with --values also what is in them.
+
+    Exit code 1 where a source cannot be read.
+    """
     from ..rows.stored import row_lineage
     from ..snapshot.taking import place_of
 
@@ -93,7 +97,19 @@ def show(ctx: click.Context, dataset: str, version: int | None, key: int | None,
         raise QueryError(
             f"no sample of the rows of {dataset} is kept that fits; `spark-lineage rows list` tells which are, and why others are not"
         )
-    call.page().row_lineage(found, limit)
+    if not values:
+        call.page().row_lineage(found, limit)
+        return
+    from ..replay.session import session
+    from ..rows.resolving import known, resolve
+
+    settings = call.settings()
+    shown = found[:limit]
+    resolved = resolve(session(), store, shown, executables=settings.executables_store, key=settings.executables_key)
+    call.page().row_lineage(found, limit, [resolved.values.get(known(row)) for row in shown])
+    for why in resolved.failed:
+        click.echo(why, err=True)
+    ctx.exit(int(bool(resolved.failed)))
 
 
 def _store(call: Call) -> Store:

@@ -273,11 +273,14 @@ class Page:
                 self._line(f"version {one.delta_version} of {one.name}: {one.reason}")
         return None
 
-    def row_lineage(self, rows: Sequence[RowLineage], limit: int) -> None:
-        """The first of the source rows that are kept of rows, and how many there are."""
+    def row_lineage(
+        self, rows: Sequence[RowLineage], limit: int, values: Sequence[Mapping[str, Any] | None] | None = None
+    ) -> None:
+        """The first of the source rows that are kept of rows, with their values where these were read, and how many there are."""
         if self.as_json:
-            return self._json([drawn.plain(one) for one in rows[:limit]])
-        self._table(drawn.ROWS, drawn.source_rows(rows[:limit]), empty="")
+            return self._json(drawn.as_json(rows[:limit], values))
+        header = drawn.ROWS if values is None else (*drawn.ROWS, "values")
+        self._table(header, drawn.source_rows(rows[:limit], values), empty="")
         if len(rows) > limit:
             self._line(f"{len(rows) - limit} more; --limit shows them")
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ..rows.witness import ForwardHop, Hop, Source, Target
+from ..rows.witness import ForwardHop, Hop, Source, SourceRow, Target
 from .differences import cell, plain_value
 
 Table = tuple[Sequence[str], list[tuple[Any, ...]]]
@@ -34,9 +34,15 @@ def _back(hop: Hop) -> Iterator[Part]:
         for source in hop.witness.sources:
             yield f"\n  from {_named(source)}: {_count(source)}"
             if source.rows:
-                yield _table([row.values for row in source.rows])
+                yield _table([row.values or _known_by(row) for row in source.rows])
     if hop.ended:
         yield f"  ends here: {hop.ended}"
+
+
+def _known_by(row: SourceRow) -> dict[str, Any]:
+    """What is told of a row whose values are not known: it comes from a sample."""
+    told = {"file": row.file, "position": row.position, "row_id": row.row_id, "fingerprint": row.fingerprint}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _forward(hop: ForwardHop) -> Iterator[Part]:

@@ -19,7 +19,7 @@ MODES = ("append", "overwrite", "overwrite_partitions", "replace_where", "create
 
 @dataclass(frozen=True)
 class Due:
-    """A version whose rows are to be sampled, and how."""
+    """A version whose rows are to be sampled, and how: at most so many of them."""
 
     namespace: str
     name: str
@@ -31,6 +31,7 @@ class Due:
     rows_written: int | None
     event_date: date
     sample: Sample
+    most: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Wishes:
     datasets: tuple[tuple[str, float], ...]
     key: tuple[str, ...]
     per_row: int
+    most: int
 
     @classmethod
     def of(cls, settings: Settings) -> Wishes:
@@ -50,6 +52,7 @@ class Wishes:
             tuple(map(_share, settings.rows_datasets)),
             tuple(settings.rows_key),
             max(1, int(settings.rows_per_row)),
+            max(1, int(settings.rows_max)),
         )
 
     def sample(self, *spellings: str | None) -> Sample | None:
@@ -113,6 +116,7 @@ def due(
                     row["rows_written"],
                     row["event_date"],
                     sample,
+                    wished.most,
                 )
             )
     tried = reasons.keys()

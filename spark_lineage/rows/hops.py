@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -25,11 +26,12 @@ from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
+from . import listings
 from .identity import PREFIX, identified
-from .listings import changed_since
 from .local import local_frame
+from .resolving import witness_of_sample
 from .tracing import TAG, check_identity, has, in_order, product, trace
-from .witness import Hop, Source, Witness
+from .witness import Completeness, Hop, Source, Witness, worse
 
 _IDENTITY = f"{PREFIX}0"
 _PLACE = StructType([StructField("__lineage_file", StringType()), StructField("__lineage_position", LongType())])
@@ -202,17 +204,32 @@ def _followed(
         return
     try:
         hop = _traced(spark, store, one, hop, options, plans)
-        if unsure and hop.witness is not None:
-            hop = replace(hop, witness=_less(hop.witness, unsure))
-        yield hop, []
     except (LineageError, PySparkException, Py4JJavaError) as error:
-        yield replace(hop, ended=text_of(error)), []
+        hop = _sampled(spark, store, one, hop, options, log.table_id_of(written), text_of(error))
+    if unsure and hop.witness is not None:
+        hop = replace(hop, witness=_less(hop.witness, unsure, "superset"))
+    yield hop, []
 
 
-def _less(witness: Witness, reasons: tuple[str, ...]) -> Witness:
-    """Not exact, for these reasons."""
-    completeness = "superset" if witness.completeness == "exact" else witness.completeness
-    return replace(witness, completeness=completeness, reasons=(*witness.reasons, *reasons))
+def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options, table_id: str, why: str) -> Hop:
+    """The hop with what a sample has of its rows, else ended."""
+    assert hop.written_version is not None
+    try:
+        witness = witness_of_sample(
+            spark, store, one.key, table_id, hop.written_version, _targets(spark, _as_written(spark, one, hop.written_version)),
+            limit=options.limit, why=why, executables=options.executables, signed_by=options.key,
+        )  # fmt: skip
+    except (LineageError, PySparkException, Py4JJavaError) as error:
+        logging.getLogger(__name__).warning(
+            "the sample of version %d of %s cannot be read: %s", hop.written_version, hop.alias or hop.name, text_of(error)
+        )
+        witness = None
+    return replace(hop, ended=why) if witness is None else replace(hop, witness=witness)
+
+
+def _less(witness: Witness, reasons: tuple[str, ...], completeness: Completeness) -> Witness:
+    """No better than this, for these reasons."""
+    return replace(witness, completeness=worse(witness.completeness, completeness), reasons=(*witness.reasons, *reasons))
 
 
 Plans = Callable[[str], tuple[Plan, ...]]
@@ -249,21 +266,21 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
         return replace(hop, ended=f"version {hop.written_version} was written by nothing that is recorded")
     assert hop.written_version is not None
     likely = plans(hop.execution_id)
-    differs = changed_since(spark, store, likely[0].found)
+    listed = listings.held(spark, store, likely[0].found)
     try:
-        witness = _witness(spark, _as_written(spark, one, hop.written_version), likely, options)
+        witness = _witness(spark, _as_written(spark, one, hop.written_version), likely, options, listed.known)
     except TraceError as error:
-        raise TraceError("; ".join((str(error), *differs))) from error
-    return replace(hop, witness=_less(witness, differs) if differs else witness)
+        raise TraceError("; ".join((str(error), *listed.changed))) from error
+    return replace(hop, witness=_less(witness, listed.changed, "partial") if listed.changed else witness)
 
 
-def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Options) -> Witness:
+def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Options, known: Collection[int]) -> Witness:
     """Of the plan that gives the rows, where the execution has several."""
     targets = _targets(spark, one)
     failed: LineageError | None = None
     for plan in plans:
         try:
-            return trace(plan, targets, limit=options.limit, deciding=options.deciding)
+            return trace(plan, targets, limit=options.limit, deciding=options.deciding, known=known)
         except (TraceError, ExecutableError) as error:
             failed = failed or error
     assert failed is not None
@@ -304,13 +321,14 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | N
     one = _as_written(spark, one, written)
     before = written - 1
     frame, _ = version_of(spark, one.location, before)
-    found, then = _again(frame, one, before)
+    found, then, more = _again(frame, one, before)
     if mode is None:
         if missing := len(one.rows) - len(then):
             raise TraceError(
                 f"{missing} of {len(one.rows)} rows are not in version {before}, though version {written} only rearranged rows"
             )
-        return _Kept((replace(hop, passed=f"it was rearranged (OPTIMIZE), and is looked for in version {before}"), found), ())
+        why = "; ".join((f"it was rearranged (OPTIMIZE), and is looked for in version {before}", *more))
+        return _Kept((replace(hop, passed=why), found), ())
     changed, unsure = set[int](), tuple[str, ...]()
     try:
         changed = given(one)
@@ -327,15 +345,16 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | N
     kept = tuple(values_of(row) for number, row in enumerate(one.rows) if number in then)
     if not kept:
         return _Kept(None, made, unsure)
-    why = "; ".join((f"it was written again by {mode.upper()}, and is looked for in version {before}", *unsure))
+    why = "; ".join((f"it was written again by {mode.upper()}, and is looked for in version {before}", *unsure, *more))
     return _Kept((replace(hop, rows=kept, passed=why), found), made, unsure)
 
 
 Given = Callable[[_Rows], set[int]]
 
 
-def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[int]]:
-    """The rows of an earlier version that are equal to these, and the numbers of these that have some. Columns that it lacks were NULL there."""
+def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[int], tuple[str, ...]]:
+    """The rows of an earlier version that are equal to these, the numbers of these that have some, and that not all are followed, where it is so.
+    Columns that the version lacks were NULL there."""
     schema = one.frame.drop(_IDENTITY).schema
     numbered = local_frame(
         frame.sparkSession,
@@ -354,15 +373,21 @@ def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[
             same = same & in_order(old, field.dataType).eqNullSafe(in_order(wanted, field.dataType))
     met = frame.alias("old").join(F.broadcast(numbered.alias("new")), same).select(F.col(f"new.{TAG}").alias(TAG), "old.*")
     first = Window.partitionBy(TAG).orderBy(F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position"))
-    bounded = (
-        met.withColumn("__lineage_n", F.row_number().over(first)).where(F.col("__lineage_n") <= _EQUALS).drop("__lineage_n")
-    )
+    bounded = met.withColumn("__lineage_n", F.row_number().over(first)).where(F.col("__lineage_n") <= _EQUALS + 1)
     rows: dict[Any, Row] = {}
-    numbers = set[int]()
+    numbers, over = set[int](), False
     for row in bounded.collect():
+        if row["__lineage_n"] > _EQUALS:
+            over = True
+            continue
         numbers.add(int(row[TAG]))
-        rows.setdefault(tuple(row[_IDENTITY]), Row(*frame.columns)(*tuple(row)[1:]))
-    return [replace(one, version=before, frame=frame, rows=tuple(rows.values()))] if rows else [], numbers
+        rows.setdefault(tuple(row[_IDENTITY]), Row(*frame.columns)(*tuple(row)[1:-1]))
+    more = (
+        (f"of more than {_EQUALS:,} rows of version {before} that are equal the first {_EQUALS:,} are followed",)
+        if over
+        else ()
+    )
+    return [replace(one, version=before, frame=frame, rows=tuple(rows.values()))] if rows else [], numbers, more
 
 
 def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple[list[_Rows], str | None]:

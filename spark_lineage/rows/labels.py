@@ -14,7 +14,7 @@ from .listings import held
 from .meant import Meant
 from .readings import Reading
 from .tracing import first_of, is_fixed, reason_of
-from .witness import Completeness, ForwardHop
+from .witness import Completeness, ForwardHop, worse
 
 
 def labelled(
@@ -69,14 +69,11 @@ def not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:
 
 def less(hop: ForwardHop, completeness: Completeness, why: str) -> ForwardHop:
     """A hop with one more reason, and no better a label than that of the reason."""
-    worse = completeness if hop.completeness in ("exact", "superset") else hop.completeness
-    return replace(hop, completeness=worse, reasons=(*hop.reasons, why))
+    return replace(hop, completeness=worse(hop.completeness or "exact", completeness), reasons=(*hop.reasons, why))
 
 
 def cut(hop: ForwardHop) -> ForwardHop:
     """A hop which says so where it has more rows than are told."""
     if hop.target is None or hop.target.count <= len(hop.target.rows):
         return hop
-    return replace(
-        hop, completeness="truncated", reasons=(*hop.reasons, "more rows were found than are told: `count` says how many")
-    )
+    return less(hop, "truncated", "more rows were found than are told: `count` says how many")

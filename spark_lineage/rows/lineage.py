@@ -6,13 +6,15 @@ Spark is imported when a row is traced: nothing else needs it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..config import load
 from ..errors import QueryError
 from ..replay.lineage import Lineage as Replays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import SparkSession
 
     from ..model import RowLineage
@@ -79,6 +81,17 @@ class Lineage(Replays):
 
         store = self._store()
         return row_lineage(store, place_of(store, dataset)[0], version, key)
+
+    def row_values(self, rows: Sequence[RowLineage], *, spark: SparkSession | None = None) -> tuple[dict[str, Any] | None, ...]:
+        """The values of kept source rows, all columns of what was read then; None of what cannot be read any more, and of a `whole`."""
+        from ..replay.session import session
+        from .resolving import known, resolve
+
+        settings = load(store=self._location)
+        found = resolve(
+            spark or session(), self._store(), rows, executables=settings.executables_store, key=settings.executables_key
+        )
+        return tuple(found.values.get(known(row)) for row in rows)
 
 
 def open(location: str | os.PathLike[str] | None = None) -> Lineage:

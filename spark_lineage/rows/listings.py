@@ -50,11 +50,6 @@ def held(spark: SparkSession, store: Store, found: Found) -> Held:
     return Held(frozenset(known), tuple(told.values()))
 
 
-def changed_since(spark: SparkSession, store: Store, found: Found) -> tuple[str, ...]:
-    """Of the files without versions that were read, which are not those of then: by the fingerprint of their listing."""
-    return held(spark, store, found).changed
-
-
 def is_within(path: str, folder: DatasetKey) -> bool:
     namespace, name = exact_place(absolute(path)).key
     return namespace == folder[0] and name.startswith(f"{folder[1].rstrip('/')}/")

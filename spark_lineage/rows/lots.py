@@ -80,6 +80,7 @@ class Apart:
     given: frozenset[int]
     lost: frozenset[int]
     deterministic: bool
+    chooses: bool
     queries: int
     lot: Any = field(repr=False)
 
@@ -108,6 +109,7 @@ def follow_apart(plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bo
             given=frozenset(_numbers(lot.given())),
             lost=frozenset(_numbers(lot.lost())),
             deterministic=bool(lot.isDeterministic()),
+            chooses=bool(lot.chooses()),
             queries=int(lot.queries()),
             lot=lot,
         )

@@ -32,14 +32,14 @@ from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
-from ..snapshot.with_spark import first_line_of_spark, frame_of_files
+from ..snapshot.with_spark import condition_of_spark, first_line_of_spark, frame_of_files
 from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
 from .due import Due
 from .identity import PREFIX, identified, in_session
 from .kept import Keeping
-from .listings import changed_since
+from .listings import held
 from .local import local_frame
 from .lots import Apart, Count, follow_apart
 from .tracing import (
@@ -55,7 +55,7 @@ from .tracing import (
     read_today,
     source_of,
 )
-from .witness import Completeness
+from .witness import Completeness, worse
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +67,8 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """`most`: so many rows of a version are chosen at most. `executables`, `key`: as the options `executables.store` and `executables.key`."""
+    """`executables`, `key`: as the options `executables.store` and `executables.key`."""
 
-    most: int = 10_000
     executables: str = ""
     key: str = ""
 
@@ -109,7 +108,7 @@ def take_samples(
         except (LineageError, PySparkException, Py4JError) as error:
             reason = str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
             log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, reason)
-            sample = replace(sample, reason=reason)
+            sample = replace(sample, reason=reason if isinstance(error, LineageError) else condition_of_spark(error))
         sample = replace(sample, seconds=round(time.monotonic() - started, 3))
         yield accept(store, sample, before)
 
@@ -124,7 +123,7 @@ def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limit
         )
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
     plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
-    chosen = _chosen(spark, one, place, plans, limits.most)
+    chosen = _chosen(spark, one, place, plans)
     if not chosen.rows:
         return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
     if chosen.fraction < one.sample.fraction:
@@ -186,8 +185,9 @@ class _Plans:
         return self._of[part].reasons
 
 
-def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans, most: int) -> _Chosen:
-    """The rows of the version's own files whose hash is low enough: at most `most`, those with the lowest."""
+def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans) -> _Chosen:
+    """The rows of the version's own files whose hash is low enough: so many at most, those with the lowest."""
+    most = one.most
     version = spark.read.format("delta").option("versionAsOf", one.version).load(place)
     columns = version.columns
     actions = commit_actions(place, one.version)
@@ -272,9 +272,9 @@ class _Traced:
 
     def __init__(self, store: Store, one: Due, sample_id: str, plans: _Plans, chosen: _Chosen) -> None:
         self._store, self._one, self._sample_id, self._plans, self._chosen = store, one, sample_id, plans, chosen
-        self._differing = changed_since(plans.spark, store, plans.found)
+        self._listed = held(plans.spark, store, plans.found)
         self.labels: Counter[str] = Counter()
-        self.reasons: dict[str, None] = dict.fromkeys(self._differing)
+        self.reasons: dict[str, None] = dict.fromkeys(self._listed.changed)
         self.stored = 0
 
     def follow(self) -> None:
@@ -339,30 +339,30 @@ class _Traced:
         times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
         followed = Followed(
             rows={}, wholes=wholes, kinds=kinds, queries=0, targets=1, missing=int(tag not in told.given), lost=int(tag in told.lost),
-            deterministic=told.deterministic,
+            deterministic=told.deterministic, chooses=told.chooses,
         )  # fmt: skip
         witness = labelled(
             followed,
             tuple(source_of(self._plans.leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
-            read_today(self._plans.leaves.values()),
+            read_today(self._plans.leaves.values(), self._listed.known),
             [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
             more,
         )
-        more_than_needed = self._differing or tag in self._chosen.twice
-        completeness = "superset" if more_than_needed and witness.completeness == "exact" else witness.completeness
+        completeness = worse(witness.completeness, "partial" if self._listed.changed else "exact")
         reasons = list(witness.reasons)
         if tag in self._chosen.twice:
+            completeness = worse(completeness, "superset")
             reasons.append(
                 f"version {self._one.version - 1} has rows that are equal to some that {self._one.write_mode.upper()} made: which of the two "
                 "such a row is is not known"
             )
         for leaf, count in found.items():
             if count.kind == "values":
-                completeness = "partial"
+                completeness = worse(completeness, "partial")
                 reasons.append(
                     f"rows of {self._plans.leaves[leaf].name or self._plans.leaves[leaf].location} have nothing that they could be known by"
                 )
             elif count.rows > count.told:
-                completeness = "truncated"
+                completeness = worse(completeness, "truncated")
         self.reasons.update(dict.fromkeys(reasons))
         return completeness

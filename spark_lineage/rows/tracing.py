@@ -8,7 +8,7 @@ docs/row-provenance.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -74,7 +74,7 @@ class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
     `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
-    were not told apart. `rows_read`: how many rows the scans of files gave.
+    were not told apart. `chooses`: whether other rows may go into a row each time. `rows_read`: how many rows the scans of files gave.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -85,6 +85,7 @@ class Followed:
     missing: int
     lost: int
     deterministic: bool
+    chooses: bool = False
     uncompared: tuple[str, ...] = ()
     rows_read: int = 0
 
@@ -93,10 +94,10 @@ class Followed:
         return self.missing < self.targets
 
 
-def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool = False) -> Witness:
+def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool = False, known: Collection[int] = ()) -> Witness:
     """The rows of the sources that made these rows: `targets` has the columns of what was written, of a few thousand rows at most.
 
-    Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. `deciding`: of a group
+    `known`: the numbers of leaves whose files are held against those of then. Where they are known to be of the plan, and what it reads is as it was, they are looked for by their groups. `deciding`: of a group
     with a min, max, first, last, max_by or min_by only the rows that decided it, of a rank the row alone. Raises
     ExecutableError where the plan cannot be restored, TraceError where it does not give these rows, or reads another table now.
     """
@@ -116,10 +117,7 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
     plan = restore(targets.sparkSession, found, part=asked.part, leaf_rows=rows_of, gives=asked.gives)
     as_it_was = all(map(is_fixed, executable.leaves))
     try:
-        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding)
-        followed = replace(
-            followed, rows={number: _counted(rows, read[number], number) for number, rows in followed.rows.items()}
-        )
+        followed = follow(plan, targets, limit=limit, fixed=asked.fixed and as_it_was, deciding=deciding, read=read)
     except (Py4JJavaError, PySparkException) as error:
         raise TraceError(f"the plan of {executable.execution_id} cannot be followed: {first_line_of_spark(error)}") from error
     if not followed.reproduced:
@@ -133,7 +131,7 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
     )
     times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
     twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
-    return labelled(followed, sources, read_today(leaves.values()), twice, asked.reasons)
+    return labelled(followed, sources, read_today(leaves.values(), known), twice, asked.reasons)
 
 
 def check_identity(leaf: ExecutableLeaf) -> None:
@@ -157,9 +155,9 @@ def reason_of(kind: str) -> str:
     return WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
 
 
-def read_today(leaves: Iterable[ExecutableLeaf]) -> list[ExecutableLeaf]:
-    """Those that are read as they are now, and whose files are not held against those of then."""
-    return [leaf for leaf in leaves if not is_fixed(leaf) and leaf.kind not in ("files", "batch")]
+def read_today(leaves: Iterable[ExecutableLeaf], known: Collection[int]) -> list[ExecutableLeaf]:
+    """Those that are read as they are now, but those `known` by number, whose files are held against those of then."""
+    return [leaf for leaf in leaves if not is_fixed(leaf) and leaf.kind != "batch" and leaf.number not in known]
 
 
 def is_fixed(leaf: ExecutableLeaf) -> bool:
@@ -175,8 +173,10 @@ def follow(
     fixed: bool = False,
     most: int = MOST,
     deciding: bool = False,
+    read: Mapping[int, DataFrame] | None = None,
 ) -> Followed:
-    """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made."""
+    """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made.
+    `read`: the leaves by their numbers, in which rows are counted that are known by their content alone."""
     tracer = _tracer(plan, most, fixed, deciding)
     try:
         tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
@@ -185,21 +185,24 @@ def follow(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
                 tracer.isLocal(number),
                 limit,
+                _Leaf(tracer, int(number), (read or {}).get(int(number))),
             )
             for number in tracer.leaves()
         }
+        queries, rows_read = int(tracer.queries()), int(tracer.rowsRead())
     finally:
         tracer.close()
     return Followed(
         rows=rows,
         wholes={int(number): str(why) for number, why in dict(tracer.wholes()).items()},
         kinds=tuple(map(str, tracer.kinds())),
-        queries=int(tracer.queries()),
+        queries=queries,
         targets=int(tracer.targets()),
         missing=int(tracer.missing()),
         lost=int(tracer.lost()),
         deterministic=bool(tracer.isDeterministic()),
-        rows_read=int(tracer.rowsRead()),
+        chooses=bool(tracer.chooses()),
+        rows_read=rows_read,
         uncompared=tuple(field.name for field in targets.schema if has(field.dataType, VariantType)),
     )
 
@@ -293,8 +296,51 @@ def is_comparable(data_type: DataType) -> bool:
     return not isinstance(data_type, (MapType, VariantType))
 
 
-def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[SourceRow, ...], int]:
+@dataclass(frozen=True)
+class _Leaf:
+    """The leaf that rows were found of: its `rows`, where they are told."""
+
+    tracer: Any
+    number: int
+    rows: DataFrame | None
+
+    def collected(self, frame: DataFrame) -> list[Row]:
+        """What this costs counts as the trace's."""
+        found = frame.collect()
+        self.tracer.ran(frame._jdf)
+        return found
+
+    def counted(self, told: tuple[SourceRow, ...], found: DataFrame) -> tuple[tuple[SourceRow, ...], int]:
+        """With how often each row is there that is known by its content alone, and how many rows there are of all contents that were `found`."""
+        assert self.rows is not None
+        shown = local_frame(self.rows.sparkSession, [_lanes(str(one.fingerprint)) for one in told], HASHES)
+        times = {(row["w0"], row["w1"]): int(row["n"]) for row in self.collected(self._times(F.broadcast(shown)))}
+        told = tuple(replace(one, multiplicity=times.get(_lanes(str(one.fingerprint)), 1)) for one in told)
+        (all_of_them,) = self.collected(self._times(found.distinct()).agg(F.sum("n").alias("n")))
+        return told, int(all_of_them["n"] or 0)
+
+    def _times(self, hashes: DataFrame) -> DataFrame:
+        """How often rows of these contents are there: equal rows are all meant, or none."""
+        assert self.rows is not None
+        identity = F.col(f"{PREFIX}{self.number}")
+        rows = self.rows.select(identity["h0"].alias("w0"), identity["h1"].alias("w1"))
+        known = rows.join(_in_session(hashes, rows), ["w0", "w1"], "left_semi")
+        return known.groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
+
+
+def _rows(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
     """The first of the distinct rows, and how many there are."""
+    told, count = _first(frames, local, limit, leaf)
+    if leaf.rows is None or not told or told[0].kind != "fingerprint":
+        return told, count
+    if count == len(told):
+        hashes = local_frame(leaf.rows.sparkSession, [_lanes(str(one.fingerprint)) for one in told], HASHES)
+    else:
+        hashes = reduce(DataFrame.union, (frame.select(_part("h0").alias("w0"), _part("h1").alias("w1")) for frame in frames))
+    return leaf.counted(told, hashes)
+
+
+def _first(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
     if local:
         frames, more = _shown(frames, limit)
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
@@ -307,11 +353,11 @@ def _rows(frames: list[DataFrame], local: bool, limit: int) -> tuple[tuple[Sourc
         return tuple(source_row(*one) for one in chosen[:limit]), len(known) + more
     one, two = known_by(_part)
     ids = reduce(DataFrame.union, (frame.select(one.alias("one"), two.alias("two")) for frame in frames)).distinct()
-    count, order = ids.count(), order_of(_part)
+    count, order = int(leaf.collected(ids.agg(F.count(F.lit(1))))[0][0]), order_of(_part)
     shown: dict[Row, tuple[int, dict[str, Any]]] = {}
     for frame in frames:
         near = frame.where(order <= highest(count, limit)).groupBy(F.col("row.id").alias("id"), order.alias("place"))
-        for row in near.agg(F.first("row").alias("row")).orderBy("place").limit(limit).collect():
+        for row in leaf.collected(near.agg(F.first("row").alias("row")).orderBy("place").limit(limit)):
             shown.setdefault(row["id"], (row["place"], {}))[1].update(_read(row["row"]))
     first = sorted(shown, key=lambda one: shown[one][0])[:limit]
     return tuple(source_row(one, shown[one][1]) for one in sorted(first, key=_in_order)), count
@@ -337,21 +383,6 @@ def _shown(frames: list[DataFrame], limit: int) -> tuple[list[DataFrame], int]:
     wanted = [[tag for identity in chosen for place, tag in found[identity] if place == at] for at in range(len(frames))]
     shown = [frame.where(F.col(TAG).isin(tags)) for frame, tags in zip(frames, wanted, strict=True) if tags]
     return shown, len(found) - len(chosen)
-
-
-def _counted(rows: tuple[tuple[SourceRow, ...], int], frame: DataFrame, number: int) -> tuple[tuple[SourceRow, ...], int]:
-    """With how often each row is there that is known by its content alone: equal rows are all meant, or none."""
-    told, count = rows
-    if not told or told[0].kind != "fingerprint" or count > len(told):
-        return rows
-    identity = F.col(f"{PREFIX}{number}")
-    hashes = [_lanes(one.fingerprint) for one in told if one.fingerprint is not None]
-    wanted = local_frame(frame.sparkSession, hashes, HASHES)
-    same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
-    groups = frame.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
-    times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
-    told = tuple(replace(one, multiplicity=times.get(_lanes(str(one.fingerprint)), 1)) for one in told)
-    return told, sum(one.multiplicity for one in told)
 
 
 HASHES = StructType([StructField("w0", LongType()), StructField("w1", LongType())])
@@ -404,7 +435,8 @@ def labelled(
     reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
     reasons += [
-        f"{leaf.name or leaf.location or leaf.kind} is read as it is now: its version of then is not known" for leaf in today
+        f"{leaf.name or leaf.location or leaf.kind} is read as it is now: nothing tells whether that is what was read then"
+        for leaf in today
     ]
     reasons += [
         f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
@@ -417,6 +449,10 @@ def labelled(
     reasons += more
     if not followed.deterministic:
         reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
+    if followed.chooses:
+        reasons.append(
+            "which rows go into a row is chosen, and may be chosen in another way each time: those of then may be others"
+        )
     completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"
     unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]
     reasons += [f"equal rows of {one.alias or one.name} are told once: they cannot be counted" for one in unknown]
@@ -424,11 +460,11 @@ def labelled(
         reasons.append(f"{followed.missing} of the {followed.targets} rows are not given again by the plan")
     if followed.lost:
         reasons.append(f"{followed.lost} groups were not found again: a value that they are known by is not the same each time")
-    if followed.missing or followed.lost or unknown:
-        completeness = "partial"
     if any(one.count > sum(row.multiplicity for row in one.rows) for one in sources):
         completeness = "truncated"
         reasons.append("more rows were found than are told: `count` says how many")
+    if followed.missing or followed.lost or followed.chooses or unknown or today:
+        completeness = "partial"
     return Witness(
         sources=sources,
         completeness=completeness,

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Completeness = Literal["exact", "superset", "deciding", "partial", "truncated"]
+_WORSE: tuple[Completeness, ...] = ("exact", "superset", "deciding", "truncated", "partial")
 RowKind = Literal["row_id", "file_row", "fingerprint", "values"]
+
+
+def worse(one: Completeness, other: Completeness) -> Completeness:
+    """The label of what has both: where some rows are missing, that more are there than are told says less."""
+    return max(one, other, key=_WORSE.index)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +56,8 @@ class Witness:
     """The source rows that suffice to make rows again.
 
     `completeness`: `exact`, all of them went into it; `superset`, they suffice, and not each may be needed; `deciding`, those that decided a
-    minimum, a maximum or a rank, which was asked for, where all that suffice are more; `partial`, some are missing;
-    `truncated`, more were found than are told. `reasons` say why it is not exact. `queries` were run to find them, whose scans of
+    minimum, a maximum or a rank, which was asked for, where all that suffice are more; `truncated`, more were found than are told; `partial`, some are or may
+    be missing. `reasons` say why it is not exact. `queries` were run to find them, whose scans of
     files gave `rows_read` rows.
     """
 

@@ -6,6 +6,7 @@ The same bits as without it, and the sums of a table's data files are shared bot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -308,3 +309,10 @@ def first_line_of_spark(error: Exception) -> str:
     if isinstance(error, Py4JJavaError):
         text = error.java_exception.getMessage() or error.java_exception.toString()
     return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")
+
+
+def condition_of_spark(error: Exception) -> str:
+    """What may be stored of an error: its condition, or the exception's name. Spark's own words may have values of rows in them."""
+    found = re.match(r"\[([A-Z][A-Z0-9_.]*)\]", first_line_of_spark(error))
+    name = error.java_exception.getClass().getName() if isinstance(error, Py4JJavaError) else type(error).__name__
+    return f"Spark failed with {found[1] if found else name}; its own words are in the log of the command that took the sample"

@@ -95,6 +95,12 @@ final class Asking {
         return flat.plan;
     }
 
+    void ran(Object frame) throws Exception {
+        queries++;
+        Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
+        executed.add(execution.getClass().getMethod("executedPlan", new Class[0]).invoke(execution, new Object[0]));
+    }
+
     /** The physical plans of which the rows were collected. */
     List executed() {
         return executed;

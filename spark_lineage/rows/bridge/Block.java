@@ -223,7 +223,8 @@ final class Block {
 
     /** Where a side may be missing that with fewer rows could have others, all of it decides that it is. */
     private Part outer(Join node, String kind, Part left, Part right) {
-        boolean rightMissing = (kind.equals("LeftOuter") || kind.equals("FullOuter")) && !isMonotone(node.right());
+        // of a correlated scalar subquery without an aggregate over all Spark makes a LeftSingle: a left join that fails where two rows match
+        boolean rightMissing = (kind.equals("LeftOuter") || kind.equals("LeftSingle") || kind.equals("FullOuter")) && !isMonotone(node.right());
         boolean leftMissing = (kind.equals("RightOuter") || kind.equals("FullOuter")) && !isMonotone(node.left());
         Alias leftThere = Trees.named(Trees.literal(Boolean.TRUE), "__lineage_left");
         Alias rightThere = Trees.named(Trees.literal(Boolean.TRUE), "__lineage_right");

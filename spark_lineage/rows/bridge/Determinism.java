@@ -1,8 +1,16 @@
 package org.sparklineage.rows;
 
+import java.util.HashSet;
 import java.util.List;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
+import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.Window;
 
 /** Whether a plan gives the same rows each time, as far as it can be seen. */
 final class Determinism {
@@ -11,6 +19,10 @@ final class Determinism {
         "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode", "ApproximatePercentile", "ScalaUDAF", "TypedScalaUDAF", "HiveSimpleUDF",
         "HiveGenericUDF", "HiveGenericUDTF", "HiveUDAFFunction", "ApplyFunctionExpression", "V2Aggregator", "PythonUDTF", "PythonUDTFCall"});
 
+    /** They give what they find first: all of their group went in, whichever it was. */
+    private static final List ORDERED = java.util.Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
+        "ApproximatePercentile", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator"});
+
     private static final List ABOVE = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Sort", "Project"});
 
     private Determinism() {
@@ -18,11 +30,89 @@ final class Determinism {
 
     /** Limits above all else do not count: they choose among rows, they do not change them. */
     static boolean of(LogicalPlan plan) {
+        return plan.deterministic() && isFixed(below(plan));
+    }
+
+    private static LogicalPlan below(LogicalPlan plan) {
         LogicalPlan node = plan;
         while (ABOVE.contains(node.getClass().getSimpleName())) {
             node = (LogicalPlan) Trees.list(node.children()).get(0);
         }
-        return plan.deterministic() && isFixed(node);
+        return node;
+    }
+
+    /**
+     * Whether which rows go into a row of the plan may be others each time: by a random value, a choice without an order, or a value that depends on
+     * the order of rows and decides further up. Functions that say that they are deterministic are taken at their word.
+     */
+    static boolean chooses(LogicalPlan plan) {
+        LogicalPlan below = below(plan);
+        for (LogicalPlan node = plan; node != below; node = (LogicalPlan) Trees.list(node.children()).get(0)) {
+            List expressions = Trees.list(node.expressions());
+            for (int i = 0; i < expressions.size() && node instanceof Project; i++) {
+                if (isRandom((Expression) expressions.get(i))) {
+                    return true;
+                }
+            }
+        }
+        return chooses(below, new HashSet());
+    }
+
+    /** `ordered`: the attributes whose values depend on the order of rows, which it adds to. */
+    private static boolean chooses(LogicalPlan node, HashSet ordered) {
+        if (CHOOSES.contains(node.getClass().getSimpleName())) {
+            return true;
+        }
+        List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
+        for (int i = 0; i < below.size(); i++) {
+            if (chooses((LogicalPlan) below.get(i), ordered)) {
+                return true;
+            }
+        }
+        List expressions = Trees.list(node.expressions());
+        for (int i = 0; i < expressions.size(); i++) {
+            Expression expression = (Expression) expressions.get(i);
+            boolean isOrdered = isOrdered(expression, ordered);
+            if (isRandom(expression) || isOrdered && (node instanceof Filter || node instanceof Join)) {
+                return true;
+            }
+            if (isOrdered && expression instanceof Alias) {
+                ordered.add(((Alias) expression).exprId());
+            }
+        }
+        if (node instanceof Aggregate && anyOrdered(Trees.list(((Aggregate) node).groupingExpressions()), ordered)) {
+            return true;
+        }
+        return node instanceof Window && anyOrdered(Trees.with(Trees.list(((Window) node).partitionSpec()), Trees.list(((Window) node).orderSpec())), ordered);
+    }
+
+    private static boolean anyOrdered(List expressions, HashSet ordered) {
+        for (int i = 0; i < expressions.size(); i++) {
+            if (isOrdered((Expression) expressions.get(i), ordered)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean isOrdered(Expression expression, HashSet ordered) {
+        if (ORDERED.contains(expression.getClass().getSimpleName())
+            || expression instanceof Attribute && ordered.contains(((Attribute) expression).exprId())) {
+            return true;
+        }
+        return anyOrdered(Trees.list(expression.children()), ordered);
+    }
+
+    private static boolean isRandom(Expression expression) {
+        List children = Trees.list(expression.children());
+        boolean below = false;
+        for (int i = 0; i < children.size(); i++) {
+            if (isRandom((Expression) children.get(i))) {
+                return true;
+            }
+            below = below || !((Expression) children.get(i)).deterministic();
+        }
+        return !expression.deterministic() && !below && !ORDERED.contains(expression.getClass().getSimpleName());
     }
 
     /** The same, where limits above all else count, too: which rows they chose is not known. */

@@ -56,6 +56,7 @@ public final class Lot extends Finding {
     private final LinkedHashSet lost = new LinkedHashSet();
     private boolean trusted;
     private boolean deterministic;
+    private boolean chooses;
     /** Whether the plan, read again, gives the very same rows. */
     private boolean repeats;
     private LogicalPlan wanted;
@@ -77,6 +78,7 @@ public final class Lot extends Finding {
         Join product = (Join) ((Filter) wanted).child();
         LogicalPlan normal = new Normal().of(product.left());
         deterministic = Determinism.of(normal);
+        chooses = Determinism.chooses(normal);
         trusted = fixed && deterministic;
         repeats = fixed && Determinism.ofAll(normal);
         List columns = Trees.list(product.right().output());
@@ -393,5 +395,9 @@ public final class Lot extends Finding {
 
     public boolean isDeterministic() {
         return deterministic;
+    }
+
+    public boolean chooses() {
+        return chooses;
     }
 }

@@ -53,6 +53,7 @@ public final class Tracer extends Finding {
     private final boolean deciding;
     private boolean trusted;
     private boolean deterministic;
+    private boolean chooses;
     /** Whether the plan, read again, gives the very same rows. */
     private boolean repeats;
     private int targets;
@@ -86,6 +87,7 @@ public final class Tracer extends Finding {
         LogicalPlan normal = new Normal().of(product.left());
         look(normal);
         deterministic = Determinism.of(normal);
+        chooses = Determinism.chooses(normal);
         trusted = fixed && deterministic;
         repeats = fixed && Determinism.ofAll(normal);
         List columns = Trees.list(product.right().output());
@@ -125,8 +127,8 @@ public final class Tracer extends Finding {
         }
     }
 
-    /** Asks a block for what its rows carry. Returns the tags of the rows that there are; null where these are too many to come here. */
-    private LinkedHashSet step(Block block, LogicalPlan plan, Expression tag) throws Exception {
+    /** Asks a block for what its rows carry. Returns the tags of the rows that there are, of which there may be `several`. */
+    private LinkedHashSet step(Block block, LogicalPlan plan, Expression tag, boolean several) throws Exception {
         Alias tagged = Trees.named(tag, TAG);
         ArrayList columns = new ArrayList(Trees.one(tagged));
         for (int i = 0; i < block.slots.size(); i++) {
@@ -162,7 +164,13 @@ public final class Tracer extends Finding {
                 link(slot, told);
             }
         }
-        return many ? null : tags;
+        if (many && several) {
+            InternalRow[] met = asking.collect(new Distinct(new Project(Trees.seq(Trees.one(tagged.toAttribute())), carried)));
+            for (int i = 0; i < met.length; i++) {
+                tags.add(Long.valueOf(met[i].getLong(0)));
+            }
+        }
+        return tags;
     }
 
     private void decide(Slot slot, boolean decides) {
@@ -220,7 +228,7 @@ public final class Tracer extends Finding {
             return;
         }
         LinkedHashSet tags = size == 1 ? one(slot, (InternalRow) ((LocalRelation) keys).data().apply(0)) : several(slot, keys);
-        int without = tags == null || size < 0 ? 0 : size - tags.size();
+        int without = tags == null || size < 0 ? 0 : size - tags.size();  // of more keys than come here each was a row
         if (slot.kind.equals(TARGET)) {
             targets += size;
             missing += without;
@@ -256,12 +264,12 @@ public final class Tracer extends Finding {
         Block block = Block.of(slot.child, used, deciding);
         Expression zero = Trees.literal(Long.valueOf(0L));
         if (slot.condition == null) {
-            return step(block, block.plan, zero);
+            return step(block, block.plan, zero, false);
         }
         Expression condition = Replacing.attributes(slot.condition, slot.fields, literals(row, slot.fields));
         Known known = trusted && !deciding ? Known.group(new Filter(condition, slot.child)) : null;
         if (known == null) {
-            return step(block, new Filter(condition, block.plan), zero);
+            return step(block, new Filter(condition, block.plan), zero, false);
         }
         for (int i = 0; i < block.slots.size(); i++) {
             Slot skipped = (Slot) block.slots.get(i);
@@ -272,8 +280,8 @@ public final class Tracer extends Finding {
             }
         }
         Block below = Block.of(known.group, used, deciding);
-        LinkedHashSet tags = step(below, below.plan, zero);
-        if (known.isGlobal && tags != null) {
+        LinkedHashSet tags = step(below, below.plan, zero, false);
+        if (known.isGlobal) {
             tags.add(Long.valueOf(0L));
         }
         return tags;
@@ -293,11 +301,12 @@ public final class Tracer extends Finding {
         LogicalPlan meant = new Project(Trees.seq(columns), keys);
         LogicalPlan narrowed = narrowed(block.plan, slot, keys);
         if (slot.kind.endsWith("aggregate") || slot.kind.equals(TARGET)) {
-            return step(block, new Join(narrowed, meant, Inner$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE()), tag);
+            LogicalPlan joined = new Join(narrowed, meant, Inner$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE());
+            return step(block, joined, tag, keys instanceof LocalRelation);
         }
         // a row may be meant by many keys: it is told once
         LogicalPlan any = new Join(narrowed, meant, LeftSemi$.MODULE$, scala.Option.apply(slot.condition), JoinHint.NONE());
-        step(block, any, Trees.literal(Long.valueOf(0L)));
+        step(block, any, Trees.literal(Long.valueOf(0L)), false);
         return null;
     }
 
@@ -381,6 +390,11 @@ public final class Tracer extends Finding {
         return new ArrayList(kinds);
     }
 
+    /** Notes that a frame of what was found was collected by the caller. */
+    public void ran(Object frame) throws Exception {
+        asking.ran(frame);
+    }
+
     /** How many rows of files were read. */
     public long rowsRead() {
         return Reads.rows(asking.executed());
@@ -404,5 +418,10 @@ public final class Tracer extends Finding {
     /** Whether the plan gives the same rows each time, as far as it can be seen. */
     public boolean isDeterministic() {
         return deterministic;
+    }
+
+    /** Whether other rows may go into a row each time. */
+    public boolean chooses() {
+        return chooses;
     }
 }

@@ -352,7 +352,8 @@ def test_other_settings_are_named(lake: Lake, nightly: str) -> None:
     run = lake.record("nightly_job.py", "zoned")
     command = lake.submit("nightly_job.py", "zoned", conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
     code, verdicts, err = lake.replay(run, "--", *command)
-    assert told(verdicts) == [*((name, "identical") for name in WRITTEN), ("zoned", "different")], err[-3000:]
+    found = [one for one in told(verdicts) if one[0] != "streamed"]  # there is nothing new for it after another test
+    assert found == [*((name, "identical") for name in WRITTEN if name != "streamed"), ("zoned", "different")], err[-3000:]
     assert (code, verdicts[-1]["columns"]) == (1, ["hour"])
     assert verdicts[-1]["causes"][0].startswith("changed configuration: spark.sql.session.timeZone was"), verdicts[-1]["causes"]
 

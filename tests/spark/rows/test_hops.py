@@ -348,7 +348,7 @@ def test_files_that_are_not_those_of_then(recorded: Recorded, tmp_path: Path) ->
         hop = recorded.trace("orders", "id = 2")[-1]
         assert from_(hop, "raw_1").count == 2, "another row that would make it"
         assert hop.witness is not None
-        assert hop.witness.completeness == "superset"
+        assert hop.witness.completeness == "partial"
         assert "raw_1 may not be what was read then" in hop.witness.reasons[-1]
     finally:
         added.unlink()
