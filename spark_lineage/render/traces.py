@@ -24,7 +24,8 @@ def _back(hop: Hop) -> Iterator[Part]:
     yield f"{hop.alias or hop.name} version {hop.version}"
     yield _table(hop.rows)
     if hop.execution_id:
-        yield f"  written in version {hop.written_version} by {hop.job_name or 'a run'} ({hop.operation}, {hop.execution_id})"
+        batch = "" if hop.batch_id is None else f", batch {hop.batch_id}"
+        yield f"  written in version {hop.written_version} by {hop.job_name or 'a run'} ({hop.operation}, {hop.execution_id}{batch})"
     if hop.passed:
         yield f"  {hop.passed}"
     if hop.witness is not None:
@@ -33,6 +34,8 @@ def _back(hop: Hop) -> Iterator[Part]:
             yield f"    {reason}"
         for source in hop.witness.sources:
             yield f"\n  from {_named(source)}: {_count(source)}"
+            if source.offsets:
+                yield f"    the batch read {source.offsets}"
             if source.rows:
                 yield _table([row.values or _known_by(row) for row in source.rows])
     if hop.ended:

@@ -187,7 +187,7 @@ def _followed(
         if execution is not None:
             hop = replace(
                 hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
-                operation=execution["operation"],
+                operation=execution["operation"], batch_id=execution["batch_id"],
             )  # fmt: skip
         unsure: tuple[str, ...] = ()
         if mode in CHANGES or only_rearranges(log, written):
@@ -208,7 +208,18 @@ def _followed(
         hop = _sampled(spark, store, one, hop, options, log.table_id_of(written), text_of(error))
     if unsure and hop.witness is not None:
         hop = replace(hop, witness=_less(hop.witness, unsure, "superset"))
-    yield hop, []
+    yield _with_offsets(store, hop), []
+
+
+def _with_offsets(store: Store, hop: Hop) -> Hop:
+    """The hop of a micro-batch with what it read of its sources."""
+    if hop.batch_id is None or hop.witness is None:
+        return hop
+    condition = f"execution_id = {literal(str(hop.execution_id))} and offsets is not null"
+    rows = store.arrow("inputs", ["namespace", "name", "offsets"], condition).to_pylist()
+    offsets = {(row["namespace"], row["name"]): row["offsets"] for row in rows}
+    sources = tuple(replace(one, offsets=offsets.get((one.namespace, one.name))) for one in hop.witness.sources)
+    return replace(hop, witness=replace(hop.witness, sources=sources))
 
 
 def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options, table_id: str, why: str) -> Hop:
@@ -421,7 +432,7 @@ def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> tuple
     """The execution that wrote a version, and the output's `write_mode`."""
     condition = f"namespace = {literal(key[0])} and name = {literal(key[1])} and table_id = {literal(table_id)} and delta_version = {version}"
     for row in store.arrow("outputs", ["execution_id", "write_mode"], condition).to_pylist():
-        columns = ["execution_id", "run_id", "job_name", "operation"]
+        columns = ["execution_id", "run_id", "job_name", "operation", "batch_id"]
         for execution in store.arrow("executions", columns, f"execution_id = {literal(row['execution_id'])}").to_pylist():
             return dict(execution), row["write_mode"]
     return None, None

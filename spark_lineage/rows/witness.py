@@ -37,7 +37,7 @@ class Source:
     """The rows of a dataset, as it was read, that made rows of the target.
 
     `rows` are at most as many as were asked for, `count` is how many there are. `whole`: why all of the version decides, beside
-    the rows that are named.
+    the rows that are named. `offsets`: what a micro-batch read of it, as `inputs.offsets` has it.
     """
 
     namespace: str
@@ -49,6 +49,7 @@ class Source:
     rows: tuple[SourceRow, ...]
     count: int
     whole: str | None = None
+    offsets: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ class Hop:
     """Rows of a version of a dataset, and what made them.
 
     `written_version`: which version of the table first had their file, None where the log does not tell. `witness`: what the execution that wrote it made them of.
-    `passed`: why they are looked for in an earlier version instead. `ended`: why it goes no further.
+    `passed`: why they are looked for in an earlier version instead. `ended`: why it goes no further. `batch_id`: of a micro-batch its number.
     """
 
     depth: int
@@ -87,6 +88,7 @@ class Hop:
     run_id: str | None = None
     job_name: str | None = None
     operation: str | None = None
+    batch_id: int | None = None
     witness: Witness | None = None
     passed: str | None = None
     ended: str | None = None

@@ -82,7 +82,6 @@ def _newest(spark: Any, table: Path) -> int:
     return int(spark.sql(f"DESCRIBE HISTORY delta.`{table}` LIMIT 1").first()["version"])
 
 
-@pytest.mark.soak
 def test_some_queries(replayed: Callable[..., dict[str, Any]]) -> None:
     """Their decimals are exact: whatever the order in which rows come, the rows are the same."""
     found = replayed({name: tpc.TPCH[name] for name in ("q03", "q13")} | {"floats": FLOATS}, [(True, 8), (False, 2)])

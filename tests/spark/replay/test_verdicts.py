@@ -15,6 +15,8 @@ from spark_lineage.ingest import ingest
 from spark_lineage.replay.verdict import Replayed
 from spark_lineage.store.tables import Store
 
+pytestmark = pytest.mark.soak
+
 SECONDS = 240
 ROWS = "SELECT id, id % 3 AS k, CAST(id AS DOUBLE) / 3 AS d, 's' || id % 5 AS s FROM range(0, 20, 1, 2)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,6 +97,10 @@ def test_a_row_of_a_batch(recorded: Recorded) -> None:
     assert ids(from_(hop, "events")) == [5]
     assert hop.witness is not None
     assert hop.witness.completeness == "exact"
+    (first, later) = (recorded.trace("copy", f"twice = {twice}")[0] for twice in (0, 10))
+    assert (first.batch_id, later.batch_id) == (0, 1)
+    told = [json.loads(str(from_(one, "events").offsets)) for one in (first, later)]
+    assert told[1]["from"] == told[0]["to"] != told[1]["to"]
     (hop,) = recorded.trace("named", "id = 9")
     assert (ids(from_(hop, "events")), from_(hop, "names").rows[0].values["name"]) == ([9], "k0")
 
