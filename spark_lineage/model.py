@@ -220,6 +220,7 @@ class Output:
     sample_column: str | None = None
     sample_fraction: float | None = None
     sample_key: tuple[str, ...] | None = None
+    sample_mark: str | None = None
     event_date: date
 
 

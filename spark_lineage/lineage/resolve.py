@@ -26,6 +26,7 @@ from .operation import batch_of, is_command, operation_of
 from .operators import plan_of
 from .real_paths import followed
 from .relation import Relation
+from .samples import sample_mark
 from .scoring import applied_by
 from .training import edges_of_training, sources_of_model
 from .versions import Facts, Touched, hints_of, inputs_of, moment, outputs_of, unclaimed_scans
@@ -186,7 +187,9 @@ def _walk(document: ExecutionDocument, links: Mapping[str, str], masks: frozense
     )
     if not walk.written:
         for nested in document.nested:
-            walk.adopt(walk_plan(nested.analyzed, naming, hints, outer=walk))
+            inner = walk_plan(nested.analyzed, naming, hints, outer=walk)
+            inner.written[:] = [replace(one, sample_mark=sample_mark(inner, one)) for one in inner.written]
+            walk.adopt(inner)
     return walk
 
 

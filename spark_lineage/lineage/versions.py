@@ -392,6 +392,7 @@ def _output(
         rows_written=_sum(one.rows for one in writes),
         bytes_written=_sum(one.bytes for one in writes),
         files_written=_sum(one.files for one in writes),
+        sample_mark=write.sample_mark,
     )
     if commit is not None:
         return _committed(replace(output, write_mode=_mode(write, commit)), commit)

@@ -42,6 +42,8 @@ class Written:
     """Whether it leaves every value as it was; its commits say what each of them did."""
     declared: bool = False
     """Whether only the program says so."""
+    sample_mark: str | None = None
+    """The alias by which the program asks for a sample of the rows (sample_marks.py), of a write of a plan inside of another."""
 
 
 @dataclass

@@ -99,7 +99,7 @@ def due(
     for row in rows:
         wished = wishes.of(row["run_id"])
         sample = (
-            marked.get(row["execution_id"])
+            (sample_of(row["sample_mark"]) if row["sample_mark"] else marked.get(row["execution_id"]))
             or _told(row, wished.per_row)
             or wished.sample(row["name"], f"{row['namespace']}/{row['name']}", row["alias"])
         )
@@ -126,7 +126,7 @@ def due(
 
 _OUTPUT = (
     "execution_id", "run_id", "namespace", "name", "alias", "table_id", "delta_version", "write_mode", "rows_written", "event_date",
-    "sample_column", "sample_fraction", "sample_key", "event_time",
+    "sample_column", "sample_fraction", "sample_key", "sample_mark", "event_time",
 )  # fmt: skip
 
 

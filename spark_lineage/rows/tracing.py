@@ -298,7 +298,7 @@ def is_comparable(data_type: DataType) -> bool:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """The leaf that rows were found of: its `rows`, where they are told."""
+    """The leaf that rows were found of: its `rows`, where they are told. `tracer`: who counts what is asked, if anybody."""
 
     tracer: Any
     number: int
@@ -307,7 +307,8 @@ class _Leaf:
     def collected(self, frame: DataFrame) -> list[Row]:
         """What this costs counts as the trace's."""
         found = frame.collect()
-        self.tracer.ran(frame._jdf)
+        if self.tracer is not None:
+            self.tracer.ran(frame._jdf)
         return found
 
     def counted(self, told: tuple[SourceRow, ...], found: DataFrame) -> tuple[tuple[SourceRow, ...], int]:

@@ -311,8 +311,22 @@ def first_line_of_spark(error: Exception) -> str:
     return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")
 
 
+_OF_FILES = (
+    "java.io.FileNotFoundException",
+    "PATH_NOT_FOUND",
+    "FAILED_READ_FILE",
+    "DELTA_FILE_NOT_FOUND",
+    "DELTA_VERSION",
+    "DELTA_LOG_FILE_NOT_FOUND",
+)
+
+
 def condition_of_spark(error: Exception) -> str:
-    """What may be stored of an error: its condition, or the exception's name. Spark's own words may have values of rows in them."""
-    found = re.match(r"\[([A-Z][A-Z0-9_.]*)\]", first_line_of_spark(error))
+    """What may be stored of an error: its condition, or the exception's name. Spark's own words may have values of rows in them, but where they are of
+    files and versions that are gone."""
+    text = first_line_of_spark(error)
+    found = re.match(r"\[([A-Z][A-Z0-9_.]*)\]", text)
     name = error.java_exception.getClass().getName() if isinstance(error, Py4JJavaError) else type(error).__name__
+    if (found[1] if found else name).startswith(_OF_FILES):
+        return text
     return f"Spark failed with {found[1] if found else name}; its own words are in the log of the command that took the sample"

@@ -126,6 +126,7 @@ def _sampled_tables_and_commands(location: str) -> None:
 
 def _what_was_replayed(location: str) -> None:
     add_columns(location, "replays", "inputs", "code_commit", "code_dirty", "code_sha256")
+    add_columns(location, "outputs", "sample_mark")
 
 
 STEPS: tuple[Step, ...] = (
@@ -151,5 +152,5 @@ STEPS: tuple[Step, ...] = (
         "runs.command and working_directory",
         _sampled_tables_and_commands,
     ),
-    Step(10, "replays.inputs, code_commit, code_dirty and code_sha256", _what_was_replayed),
+    Step(10, "replays.inputs, code_commit, code_dirty and code_sha256; outputs.sample_mark", _what_was_replayed),
 )

@@ -318,6 +318,7 @@ TABLES: dict[str, TableSchema] = {
                 sample_column=_STRING,
                 sample_fraction=_DOUBLE,
                 sample_key=_STRINGS,
+                sample_mark=_STRING,
                 event_date=_DATE,
             ),
             key=("execution_id", "namespace", "name", "table_id", "delta_version"),

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sample_marks": set(),
     "model": set(),
     "plan": {"errors", "model", "model_marks"},
-    "lineage": {"errors", "model", "plan", "model_marks"},
+    "lineage": {"errors", "model", "plan", "model_marks", "sample_marks"},
     "inbox": FOUNDATION | {"model"},
     "store": FOUNDATION | {"model"},
     "run_reads": FOUNDATION | {"model", "plan", "lineage", "store"},

@@ -271,7 +271,8 @@ final class Block {
         String joined = node instanceof Join ? ((Join) node).joinType().toString() : "";
         boolean adds = ADDS.contains(node.getClass().getSimpleName()) || joined.equals("Inner") || joined.equals("Cross") || joined.equals("LeftSemi");
         List children = Trees.list(node.children());
-        boolean monotone = (adds || children.isEmpty()) && Trees.subqueries(node).isEmpty();
+        boolean ofPython = node instanceof Generate && isOfPython(((Generate) node).generator());
+        boolean monotone = (adds && !ofPython || children.isEmpty()) && Trees.subqueries(node).isEmpty();
         for (int i = 0; i < children.size(); i++) {
             monotone = monotone && isMonotone((LogicalPlan) children.get(i));
         }
@@ -279,7 +280,7 @@ final class Block {
     }
 
     /** A function of Python that gives rows may look at all that it was given. */
-    private static boolean isOfPython(Object generator) {
+    static boolean isOfPython(Object generator) {
         return generator.getClass().getSimpleName().indexOf("Python") >= 0;
     }
 

@@ -7,6 +7,7 @@ import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.Generate;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
@@ -30,7 +31,13 @@ final class Determinism {
 
     /** Limits above all else do not count: they choose among rows, they do not change them. */
     static boolean of(LogicalPlan plan) {
-        return plan.deterministic() && isFixed(below(plan));
+        LogicalPlan below = below(plan);
+        for (LogicalPlan node = plan; node != below; node = (LogicalPlan) Trees.list(node.children()).get(0)) {
+            if (node instanceof Project && !isPlain(node)) {
+                return false;
+            }
+        }
+        return plan.deterministic() && isFixed(below);
     }
 
     private static LogicalPlan below(LogicalPlan plan) {
@@ -68,6 +75,9 @@ final class Determinism {
             if (chooses((LogicalPlan) below.get(i), ordered)) {
                 return true;
             }
+        }
+        if (node instanceof Generate && Block.isOfPython(((Generate) node).generator())) {
+            return false; // all rows below it are named, whatever it makes of them
         }
         List expressions = Trees.list(node.expressions());
         for (int i = 0; i < expressions.size(); i++) {
@@ -122,18 +132,25 @@ final class Determinism {
 
     private static boolean isFixed(LogicalPlan node) {
         String name = node.getClass().getSimpleName();
-        if (CHOOSES.contains(name) || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
+        if (CHOOSES.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
             return false;
         }
-        List expressions = Trees.list(node.expressions());
-        for (int i = 0; i < expressions.size(); i++) {
-            if (!isPlain((Expression) expressions.get(i))) {
-                return false;
-            }
+        if (!isPlain(node)) {
+            return false;
         }
         List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
         for (int i = 0; i < below.size(); i++) {
             if (!isFixed((LogicalPlan) below.get(i))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static boolean isPlain(LogicalPlan node) {
+        List expressions = Trees.list(node.expressions());
+        for (int i = 0; i < expressions.size(); i++) {
+            if (!isPlain((Expression) expressions.get(i))) {
                 return false;
             }
         }

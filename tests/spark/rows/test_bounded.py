@@ -58,7 +58,7 @@ def test_as_if_all_were_told_apart(spark: Any, kind: str, per_row: int) -> None:
 def test_what_is_shown_of_many(spark: Any, kind: str) -> None:
     rows = [(0, (KINDS[kind](n % 1000),)) for n in range(3000)]
     frame = spark.createDataFrame(rows, SCHEMA)
-    shown, count = _rows([frame, frame], False, 30)
+    shown, count = _rows([frame, frame], False, 30, _Leaf(None, 0, None))
     assert (count, len(shown), {one.kind for one in shown}) == (1000, 30, {kind})
     known = {(one.file, one.position, one.row_id, one.fingerprint) for one in shown}
     assert len(known) == 30, "each once"

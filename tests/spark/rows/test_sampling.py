@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ def test_no_more_rows_are_chosen_than_may_be(taken: Taken) -> None:
     (many,) = (one for one in taken.wanted if one.name.endswith("/many"))
     store = Store.open(str(taken.root / "store"))
     assert taken.of("many").rows_chosen == 500
-    (again,) = take_samples(taken.spark, store, [many], Limits(most=5, key=str(taken.root / "key")))
+    (again,) = take_samples(taken.spark, store, [replace(many, most=5)], Limits(key=str(taken.root / "key")))
     assert (again.rows_chosen, again.witness_rows, again.reason) == (5, 5, None)
     assert 0.001 < again.fraction < 0.05
     lowest = taken.read("many").select(F.xxhash64("id").alias("h")).orderBy("h").limit(5).collect()
