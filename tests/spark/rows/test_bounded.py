@@ -14,7 +14,7 @@ from spark_lineage.rows.contributing import contributed
 from spark_lineage.rows.identity import identified
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.lots import PARTS, _told, follow_apart
-from spark_lineage.rows.tracing import TAG, _rows
+from spark_lineage.rows.tracing import TAG, _Leaf, _rows
 
 SCHEMA = "__lineage_tag BIGINT, row STRUCT<id: STRUCT<file: STRING, position: BIGINT, row_id: BIGINT, h0: BIGINT, h1: BIGINT>>"
 KINDS = {
