@@ -127,35 +127,42 @@ def replay(
 
 
 def _replay(call: Call, store: Store, target: str | None, upstream_of: str | None, options: Options) -> int:
+    from ..render.progress import working
     from ..replay.replaying import replay, replay_upstream
     from ..replay.verdict import exit_code
 
     _end_well()
-    if upstream_of is not None:
-        found = replay_upstream(store, upstream_of, options, told=_told)
-    else:
-        found = replay(store, str(target), options, told=_told)
-    return exit_code(call.page().replayed(found))
+    with working() as work:
+        if upstream_of is not None:
+            found = replay_upstream(store, upstream_of, options, told=work.told)
+        else:
+            found = replay(store, str(target), options, told=work.told)
+        return exit_code(call.page().replayed(work.each(found)))
 
 
 def _replay_job(
     call: Call, store: Store, run: str, options: Options, command: tuple[str, ...], scratch: str, keep: bool, strict: bool
 ) -> int:
+    from ..render.progress import working
     from ..replay.jobs import JobOptions, replay_job
     from ..replay.verdict import exit_code
 
     _end_well()
     job = JobOptions(command=command, scratch=scratch, keep=keep, strict=strict)
-    return exit_code(call.page().replayed(replay_job(store, run, options, job, told=_told)))
+    with working() as work:
+        return exit_code(call.page().replayed(work.each(replay_job(store, run, options, job, told=work.told))))
 
 
 def _replay_downstream(call: Call, store: Store, wanted: str, options: Options, scratch: str, keep: bool) -> int:
+    from ..render.progress import working
     from ..replay.downstream import replay_downstream
     from ..replay.verdict import exit_code
 
     _end_well()
-    found = replay_downstream(store, wanted, options, scratch, keep, told=_told)
-    return exit_code(call.page().replayed(found))
+    with working() as work:
+        return exit_code(
+            call.page().replayed(work.each(replay_downstream(store, wanted, options, scratch, keep, told=work.told)))
+        )
 
 
 def _end_well() -> None:
@@ -168,7 +175,3 @@ def _end_well() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
-
-
-def _told(text: str) -> None:
-    click.echo(text, err=True)

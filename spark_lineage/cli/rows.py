@@ -41,6 +41,7 @@ def take(ctx: click.Context, due: bool, retry: bool, since: str | None, limit: i
     Exit code 1 where one could not be taken.
     """
     from ..query.moment import beginning
+    from ..render.progress import working
     from ..replay.session import session
     from ..rows.due import due as due_of
     from ..rows.sampling import Limits, take_samples
@@ -55,7 +56,9 @@ def take(ctx: click.Context, due: bool, retry: bool, since: str | None, limit: i
         page.row_samples((), empty=f"nothing is due: every version{which} of which a sample is asked for has one")
         return
     limits = Limits(settings.executables_store, settings.executables_key)
-    taken = tuple(take_samples(session(), store, wanted, limits, lambda text: click.echo(text, err=True)))
+    with working() as work:
+        work.told("starting Spark")
+        taken = tuple(take_samples(session(), store, wanted, limits, work.told))
     page.row_samples(taken)
     ctx.exit(int(any(one.reason is not None for one in taken)))
 

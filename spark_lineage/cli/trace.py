@@ -58,6 +58,7 @@ def trace(
 
     DATASET is any name of a recorded dataset, or the folder of a Delta table.
     """
+    from ..render.progress import working
     from ..replay.session import session
     from ..rows.forward import trace_forward
     from ..rows.hops import Options, trace_table
@@ -73,7 +74,9 @@ def trace(
     )  # fmt: skip
     page = call.page()
     trace_rows = trace_forward if forward else trace_table
-    page.traced(trace_rows(session(), store, dataset, where, version, options, lambda text: click.echo(text, err=True)))
+    with working() as work:
+        work.told("starting Spark")
+        page.traced(work.each(trace_rows(session(), store, dataset, where, version, options, work.told)))
 
 
 def _check(ctx: click.Context, forward: bool) -> None:
