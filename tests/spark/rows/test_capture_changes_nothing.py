@@ -83,7 +83,6 @@ def compared(
     return differ
 
 
-@pytest.mark.soak
 def test_a_selection(small: Callable[[int], Small], spark: Any, tmp_path: Path) -> None:
     assert compared(small, spark, tmp_path, range(10), ["rank", "not in"], 4) == []
 
