@@ -60,13 +60,15 @@ class Working:
         self._task = self._bar.add_task(text, total=None)
 
     def each(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items; while one is shown, nothing else is drawn."""
+        """The same items; while one is shown, and when there are no more, nothing is drawn."""
         for item in items:
             if self._bar is not None:
                 self._bar.stop()
             yield item
             if self._bar is not None:
                 self._bar.start()
+        if self._bar is not None:
+            self._bar.stop()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ _NOT_SET = re.compile(
 
 BATCHES = 1_000
 """So many micro-batches of a stream are looked back to."""
-_PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
+PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
 """Settings by which rows are left out in silence that were read then: without them what is gone is told."""
 Gives = Literal["rows", "changed", "table"]
 """Of UPDATE, DELETE and MERGE: the rows that it starts from, the rows that it made, or all that the table has after it."""
@@ -259,7 +259,7 @@ def session_of(spark: SparkSession, found: Found) -> SparkSession:
             else:
                 session.conf.set(key, value)
     session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default
-    for key in _PASS_OVER_FILES:
+    for key in PASS_OVER_FILES:
         session.conf.set(key, "false")
     executable = found.executable
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -28,7 +28,7 @@ from ..snapshot.with_spark import first_line_of_spark, local_place
 from ..store.tables import Store, literal
 from . import listings
 from .identity import PREFIX, identified
-from .local import local_frame
+from .local import as_then, local_frame
 from .resolving import witness_of_sample
 from .tracing import TAG, check_identity, has, in_order, product, trace
 from .witness import Completeness, Hop, Source, Witness, worse
@@ -100,7 +100,7 @@ def trace_table(
 def version_of(spark: SparkSession, location: str, version: int | None) -> tuple[DataFrame, int]:
     """The rows of a version with their identity, the newest by default."""
     number = _newest(location) if version is None else version
-    reader = spark.read.format("delta").option("versionAsOf", number)
+    reader = as_then(spark).read.format("delta").option("versionAsOf", number)
     try:
         return identified(reader.load(location), 0), number
     except (PySparkException, Py4JJavaError) as error:
@@ -200,12 +200,12 @@ def _followed(
             one, unsure = replace(one, rows=kept.made), kept.unsure
             hop = replace(hop, rows=tuple(values_of(row) for row in kept.made))
     except (LineageError, PySparkException, Py4JJavaError) as error:
-        yield replace(hop, ended=text_of(error)), []
+        yield _with_offsets(store, _sampled(spark, store, one, hop, options, log, text_of(error))), []
         return
     try:
         hop = _traced(spark, store, one, hop, options, plans)
     except (LineageError, PySparkException, Py4JJavaError) as error:
-        hop = _sampled(spark, store, one, hop, options, log.table_id_of(written), text_of(error))
+        hop = _sampled(spark, store, one, hop, options, log, text_of(error))
     if unsure and hop.witness is not None:
         hop = replace(hop, witness=_less(hop.witness, unsure, "superset"))
     yield _with_offsets(store, hop), []
@@ -218,17 +218,17 @@ def _with_offsets(store: Store, hop: Hop) -> Hop:
     condition = f"execution_id = {literal(str(hop.execution_id))} and offsets is not null"
     rows = store.arrow("inputs", ["namespace", "name", "offsets"], condition).to_pylist()
     offsets = {(row["namespace"], row["name"]): row["offsets"] for row in rows}
-    sources = tuple(replace(one, offsets=offsets.get((one.namespace, one.name))) for one in hop.witness.sources)
+    sources = tuple(replace(one, offsets=_offsets_of(one, offsets)) for one in hop.witness.sources)
     return replace(hop, witness=replace(hop.witness, sources=sources))
 
 
-def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options, table_id: str, why: str) -> Hop:
+def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Options, log: DeltaLog, why: str) -> Hop:
     """The hop with what a sample has of its rows, else ended."""
     assert hop.written_version is not None
     try:
         witness = witness_of_sample(
-            spark, store, one.key, table_id, hop.written_version, _targets(spark, _as_written(spark, one, hop.written_version)),
-            limit=options.limit, why=why, executables=options.executables, signed_by=options.key,
+            spark, store, one.key, log.table_id_of(hop.written_version), hop.written_version,
+            _targets(spark, _as_written(spark, one, hop.written_version)), limit=options.limit, why=why, executables=options.executables, signed_by=options.key,
         )  # fmt: skip
     except (LineageError, PySparkException, Py4JJavaError) as error:
         logging.getLogger(__name__).warning(
@@ -236,6 +236,12 @@ def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: O
         )
         witness = None
     return replace(hop, ended=why) if witness is None else replace(hop, witness=witness)
+
+
+def _offsets_of(source: Source, offsets: Mapping[DatasetKey, str]) -> str | None:
+    """Those of the dataset, or of the folder whose new files the batch read."""
+    folders = (key for key in offsets if key[0] == source.namespace and f"{source.name}/".startswith(f"{key[1].rstrip('/')}/"))
+    return next((offsets[key] for key in sorted(folders, key=lambda key: len(key[1]), reverse=True)), None)
 
 
 def _less(witness: Witness, reasons: tuple[str, ...], completeness: Completeness) -> Witness:

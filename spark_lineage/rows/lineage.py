@@ -5,6 +5,7 @@ Spark is imported when a row is traced: nothing else needs it.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -83,7 +84,8 @@ class Lineage(Replays):
         return row_lineage(store, place_of(store, dataset)[0], version, key)
 
     def row_values(self, rows: Sequence[RowLineage], *, spark: SparkSession | None = None) -> tuple[dict[str, Any] | None, ...]:
-        """The values of kept source rows, all columns of what was read then; None of what cannot be read any more, and of a `whole`."""
+        """The values of kept source rows, all columns of what was read then; None of what cannot be read any more, and of a `whole`. Why it
+        cannot is logged as a warning."""
         from ..replay.session import session
         from .resolving import known, resolve
 
@@ -91,6 +93,8 @@ class Lineage(Replays):
         found = resolve(
             spark or session(), self._store(), rows, executables=settings.executables_store, key=settings.executables_key
         )
+        for why in found.failed:
+            logging.getLogger(__name__).warning("%s", why)
         return tuple(found.values.get(known(row)) for row in rows)
 
 

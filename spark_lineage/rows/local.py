@@ -9,6 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.conversion import LocalDataToArrowConversion
 from pyspark.sql.types import StructType
 
+from ..replay.executables import PASS_OVER_FILES
+from ..snapshot.availability import ENFORCED
+
 
 def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) -> DataFrame:
     """By way of Arrow: `createDataFrame` of a list starts a job with Python workers. Some types have no way through Arrow."""
@@ -17,3 +20,12 @@ def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) ->
         return spark.createDataFrame(table, schema)
     except Exception:  # whatever it is that it cannot convert, the other way says so, or can
         return spark.createDataFrame([tuple(row) for row in rows], schema)
+
+
+def as_then(spark: SparkSession) -> SparkSession:
+    """The session with its settings, functions and views, in which old versions of Delta tables are read, and no file that is gone is passed over."""
+    session = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
+    session.conf.set(ENFORCED, "false")
+    for key in PASS_OVER_FILES:
+        session.conf.set(key, "false")
+    return session

@@ -6,6 +6,7 @@ Values are read from the sources with the caller's rights, and are stored nowher
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,10 @@ from ..store.rows import records_of
 from ..store.schemas import TABLES
 from ..store.tables import Store, in_parts, literal
 from .identity import PREFIX, identified, in_session
-from .local import local_frame
+from .listings import held
+from .local import as_then, local_frame
 from .stored import of_sample, samples
-from .tracing import source_of
+from .tracing import check_identity, is_fixed, source_of
 from .witness import Completeness, RowKind, Source, SourceRow, Witness, worse
 
 _SOURCE = tuple[str, DatasetKey, int | None]
@@ -40,7 +42,10 @@ Known = tuple[_SOURCE, str, str | None, int | None, bytes | None]
 """What a source row is known by: its source, the kind, the file, the position or id, the hash of its content."""
 _KINDS: Mapping[str, RowKind] = {"row_id": "row_id", "file_row": "file_row", "fingerprint": "fingerprint"}
 _WANTED = StructType(
-    [StructField("w_file", StringType()), *(StructField(name, LongType()) for name in ("w_place", "w_h0", "w_h1"))]
+    [
+        StructField("__lineage_w_file", StringType()),
+        *(StructField(f"__lineage_w_{name}", LongType()) for name in ("place", "h0", "h1")),
+    ]
 )
 
 
@@ -73,7 +78,10 @@ def resolve(spark: SparkSession, store: Store, rows: Iterable[RowLineage], *, ex
     failed: list[str] = []
     for source, those in wanted.items():
         try:
-            values.update(_values(_read(spark, store, source, places, executables, key), those))
+            met = _met(spark, store, source, those, places, executables, key)
+            values.update(met)
+            if len(met) < len(those):
+                failed.append(f"{len(those) - len(met)} of {len(those)} rows of {source[1][1]} are not there as they were read")
         except (LineageError, PySparkException, Py4JJavaError) as error:
             failed.append(f"{source[1][1]} cannot be read: {_text(error)}")
     return Resolved(values, tuple(failed))
@@ -83,36 +91,53 @@ def _text(error: Exception) -> str:
     return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
 
 
-def _read(
-    spark: SparkSession, store: Store, source: _SOURCE, places: Mapping[DatasetKey, str | None], executables: str, key: str
-) -> DataFrame:
-    """The rows of a source as it was read, with their identity as the last column."""
+def _met(
+    spark: SparkSession,
+    store: Store,
+    source: _SOURCE,
+    wanted: set[Known],
+    places: Mapping[DatasetKey, str | None],
+    executables: str,
+    key: str,
+) -> dict[Known, dict[str, Any]]:
+    """The values of rows of a source as it was read."""
     execution, dataset, version = source
     location = places.get(dataset)
     if version is None or location is None:
-        return _by_plan(spark, store, source, executables, key)
+        return _by_plan(spark, store, source, wanted, executables, key)
     condition = f"execution_id = {literal(execution)} and namespace = {literal(dataset[0])} and name = {literal(dataset[1])}"
     tables = {row["table_id"] for row in store.arrow("inputs", ["table_id"], condition).to_pylist()} - {None}
     there = identity_of(absolute(location), version)
     if tables and there is not None and there[0] not in tables:
         raise TraceError(f"{location} is another table now: what was read is gone with the old one")
-    return identified(spark.read.format("delta").option("versionAsOf", version).load(location), 0)
+    return _values(identified(as_then(spark).read.format("delta").option("versionAsOf", version).load(location), 0), wanted)
 
 
-def _by_plan(spark: SparkSession, store: Store, source: _SOURCE, executables: str, key: str) -> DataFrame:
+def _by_plan(
+    spark: SparkSession, store: Store, source: _SOURCE, wanted: set[Known], executables: str, key: str
+) -> dict[Known, dict[str, Any]]:
+    """By each leaf of the plan that reads it. Where that may have changed, only rows that are known by their content: these prove themselves."""
     execution, dataset, version = source
-    read: list[DataFrame] = []
+    found = find(store.location, execution, executables=executables, key=key)
+    read: list[tuple[ExecutableLeaf, DataFrame]] = []
 
     def noted(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
         told = source_of(leaf, (), 0, None)
         if ((told.namespace, told.name), told.version) == (dataset, version):
-            read.append(identified(rows, 0))
+            check_identity(leaf)
+            read.append((leaf, identified(rows, 0)))
         return rows
 
-    restore(spark, find(store.location, execution, executables=executables, key=key), leaf_rows=noted)
+    restore(spark, found, leaf_rows=noted)
     if not read:
         raise NotFound("the recorded plan does not read it")
-    return read[0]
+    listed = held(spark, store, found)
+    values: dict[Known, dict[str, Any]] = {}
+    for leaf, rows in read:
+        as_it_was = is_fixed(leaf) or (leaf.number in listed.known and not listed.changed)
+        left = {one for one in wanted - values.keys() if as_it_was or one[1] == "fingerprint"}
+        values.update(_values(rows, left) if left else {})
+    return values
 
 
 def _values(frame: DataFrame, wanted: set[Known]) -> dict[Known, dict[str, Any]]:
@@ -134,11 +159,12 @@ def _values(frame: DataFrame, wanted: set[Known]) -> dict[Known, dict[str, Any]]
 
 
 def _same(kind: str, identity: str) -> Any:
+    file, place, h0, h1 = (F.col(name) for name in _WANTED.names)
     if kind == "row_id":
-        return F.col(f"{identity}.row_id") == F.col("w_place")
+        return F.col(f"{identity}.row_id") == place
     if kind == "file_row":
-        return (F.col(f"{identity}.file") == F.col("w_file")) & (F.col(f"{identity}.position") == F.col("w_place"))
-    return (F.col(f"{identity}.h0") == F.col("w_h0")) & (F.col(f"{identity}.h1") == F.col("w_h1"))
+        return (F.col(f"{identity}.file") == file) & (F.col(f"{identity}.position") == place)
+    return (F.col(f"{identity}.h0") == h0) & (F.col(f"{identity}.h1") == h1)
 
 
 def witness_of_sample(
@@ -161,8 +187,13 @@ def witness_of_sample(
     kept, missing = _kept(store, taken[-1], targets)
     if not kept:
         return None
-    resolved = resolve(spark, store, kept, executables=executables, key=signed_by)
-    sources = tuple(_sources(store, kept, resolved.values, limit))
+    by_source = _by_source(kept)
+    told = {source: _first(rows, limit) for source, rows in by_source.items()}
+    resolved = resolve(spark, store, (row for rows in told.values() for row in rows), executables=executables, key=signed_by)
+    places = locations(store)
+    sources = tuple(
+        _source(source, rows, told[source], resolved.values, places.get(source[0])) for source, rows in by_source.items()
+    )
     reasons = [
         f"from the sample that was taken on {taken[-1].taken_at:%Y-%m-%d %H:%M} UTC; a trace ends: {why}",
         *resolved.failed,
@@ -174,6 +205,10 @@ def witness_of_sample(
     if missing:
         reasons.append(f"{missing} of the rows are not in the sample")
         label = "partial"
+    if any(_is_cut(rows) for rows in by_source.values()):
+        reasons.append(
+            f"the sample has at most {taken[-1].per_row} rows of each source of a row: `count` says how many there are"
+        )
     if any(one.count > sum(row.multiplicity for row in one.rows) for one in sources):
         label = worse(label, "truncated")
     return Witness(sources=sources, completeness=label, reasons=tuple(reasons), queries=0)
@@ -194,22 +229,49 @@ def _binary(text: str) -> str:
     return f"X'{text}'"
 
 
-def _sources(store: Store, kept: Sequence[RowLineage], values: Mapping[Known, dict[str, Any]], limit: int) -> Iterable[Source]:
-    places = locations(store)
-    by_source: dict[tuple[DatasetKey, int | None], list[RowLineage]] = {}
+_Read = tuple[DatasetKey, int | None]
+
+
+def _by_source(kept: Sequence[RowLineage]) -> dict[_Read, list[RowLineage]]:
+    found: dict[_Read, list[RowLineage]] = {}
     for row in kept:
         if row.source_name is not None:
-            by_source.setdefault(((row.source_namespace or "", row.source_name), row.source_version), []).append(row)
-    for (dataset, version), rows in sorted(by_source.items(), key=lambda one: (one[0][0], one[0][1] or 0)):
-        distinct = {known(row): row for row in rows if row.source_row_kind in _KINDS}
-        told = tuple(_row(row, values.get(one, {})) for one, row in list(distinct.items())[:limit])
-        times = sum(row.multiplicity or 1 for row in distinct.values())
-        whole = any(row.source_row_kind == "whole" for row in rows)
-        yield Source(
-            namespace=dataset[0], name=dataset[1], alias=None, location=places.get(dataset), table_id=None, version=version, rows=told,
-            count=max([times, *(row.source_rows or 0 for row in distinct.values())]),
-            whole="all of its rows decide, says the sample" if whole else None,
-        )  # fmt: skip
+            found.setdefault(((row.source_namespace or "", row.source_name), row.source_version), []).append(row)
+    return dict(sorted(found.items(), key=lambda one: (one[0][0], one[0][1] or 0)))
+
+
+def _distinct(rows: Sequence[RowLineage]) -> dict[Known, RowLineage]:
+    return {known(row): row for row in rows if row.source_row_kind in _KINDS}
+
+
+def _first(rows: Sequence[RowLineage], limit: int) -> list[RowLineage]:
+    return list(_distinct(rows).values())[:limit]
+
+
+def _is_cut(rows: Sequence[RowLineage]) -> bool:
+    """Whether there are more of a traced row than are kept."""
+    kept = Counter(row.target_row for row in rows if row.source_row_kind != "whole")
+    return any((row.source_rows or 0) > kept[row.target_row] for row in rows)
+
+
+def _source(
+    source: _Read,
+    rows: Sequence[RowLineage],
+    told: Sequence[RowLineage],
+    values: Mapping[Known, dict[str, Any]],
+    location: str | None,
+) -> Source:
+    count = sum(row.multiplicity or 1 for row in _distinct(rows).values())
+    if _is_cut(rows):  # rows of one traced row may be those of another, too: so many at most
+        most = {row.target_row: 0 for row in rows}
+        for row in rows:
+            most[row.target_row] = max(most[row.target_row], row.source_rows or 0)
+        count = max(count, sum(most.values()))
+    whole = any(row.source_row_kind == "whole" for row in rows)
+    return Source(
+        namespace=source[0][0], name=source[0][1], alias=None, location=location, table_id=None, version=source[1],
+        rows=tuple(_row(row, values.get(known(row), {})) for row in told), count=count, whole="all of its rows decide, says the sample" if whole else None,
+    )  # fmt: skip
 
 
 def _row(row: RowLineage, values: dict[str, Any]) -> SourceRow:

@@ -311,12 +311,16 @@ class _Leaf:
             self.tracer.ran(frame._jdf)
         return found
 
-    def counted(self, told: tuple[SourceRow, ...], found: DataFrame) -> tuple[tuple[SourceRow, ...], int]:
-        """With how often each row is there that is known by its content alone, and how many rows there are of all contents that were `found`."""
+    def counted(self, told: tuple[SourceRow, ...], count: int, frames: list[DataFrame]) -> tuple[tuple[SourceRow, ...], int]:
+        """With how often each row is there that is known by its content alone, and how many rows there are of all contents, `count` different ones,
+        that are in the frames."""
         assert self.rows is not None
         shown = local_frame(self.rows.sparkSession, [_lanes(str(one.fingerprint)) for one in told], HASHES)
         times = {(row["w0"], row["w1"]): int(row["n"]) for row in self.collected(self._times(F.broadcast(shown)))}
         told = tuple(replace(one, multiplicity=times.get(_lanes(str(one.fingerprint)), 1)) for one in told)
+        if len(told) == count:
+            return told, sum(times.values())
+        found = reduce(DataFrame.union, (frame.select(_part("h0").alias("w0"), _part("h1").alias("w1")) for frame in frames))
         (all_of_them,) = self.collected(self._times(found.distinct()).agg(F.sum("n").alias("n")))
         return told, int(all_of_them["n"] or 0)
 
@@ -334,11 +338,7 @@ def _rows(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tupl
     told, count = _first(frames, local, limit, leaf)
     if leaf.rows is None or not told or told[0].kind != "fingerprint":
         return told, count
-    if count == len(told):
-        hashes = local_frame(leaf.rows.sparkSession, [_lanes(str(one.fingerprint)) for one in told], HASHES)
-    else:
-        hashes = reduce(DataFrame.union, (frame.select(_part("h0").alias("w0"), _part("h1").alias("w1")) for frame in frames))
-    return leaf.counted(told, hashes)
+    return leaf.counted(told, count, frames)
 
 
 def _first(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:

@@ -6,11 +6,13 @@ import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
+import org.apache.spark.sql.catalyst.plans.logical.Expand;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
 import org.apache.spark.sql.catalyst.plans.logical.Generate;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.catalyst.plans.logical.Window;
 
 /** Whether a plan gives the same rows each time, as far as it can be seen. */
@@ -90,10 +92,36 @@ final class Determinism {
                 ordered.add(((Alias) expression).exprId());
             }
         }
+        if (node instanceof Generate && anyOrdered(expressions, ordered)) {
+            note(Trees.list(((Generate) node).generatorOutput()), ordered);
+        }
+        if (node instanceof Union || node instanceof Expand) {
+            byPosition(node, ordered);
+        }
         if (node instanceof Aggregate && anyOrdered(Trees.list(((Aggregate) node).groupingExpressions()), ordered)) {
             return true;
         }
         return node instanceof Window && anyOrdered(Trees.with(Trees.list(((Window) node).partitionSpec()), Trees.list(((Window) node).orderSpec())), ordered);
+    }
+
+    /** Of what a union or an expansion gives: those columns that are so in one of its inputs or projections. */
+    private static void byPosition(LogicalPlan node, HashSet ordered) {
+        List output = Trees.list(node.output());
+        List rows = node instanceof Expand ? Trees.list(((Expand) node).projections()) : Trees.list(node.children());
+        for (int i = 0; i < rows.size(); i++) {
+            List columns = Trees.list(node instanceof Expand ? rows.get(i) : ((LogicalPlan) rows.get(i)).output());
+            for (int j = 0; j < output.size(); j++) {
+                if (isOrdered((Expression) columns.get(j), ordered)) {
+                    note(Trees.one(output.get(j)), ordered);
+                }
+            }
+        }
+    }
+
+    private static void note(List attributes, HashSet ordered) {
+        for (int i = 0; i < attributes.size(); i++) {
+            ordered.add(((Attribute) attributes.get(i)).exprId());
+        }
     }
 
     private static boolean anyOrdered(List expressions, HashSet ordered) {
@@ -122,7 +150,8 @@ final class Determinism {
             }
             below = below || !((Expression) children.get(i)).deterministic();
         }
-        return !expression.deterministic() && !below && !ORDERED.contains(expression.getClass().getSimpleName());
+        String name = expression.getClass().getSimpleName();
+        return !expression.deterministic() && !below && !ORDERED.contains(name) && !name.startsWith("InputFile");
     }
 
     /** The same, where limits above all else count, too: which rows they chose is not known. */

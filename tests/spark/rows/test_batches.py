@@ -181,6 +181,7 @@ def test_what_a_batch_made_of_a_row_of_a_file(recorded: Recorded) -> None:
     (hop,) = recorded.trace("read", "more = 21")
     assert hop.witness is not None
     assert (hop.witness.completeness, hop.witness.reasons) == ("exact", ())
+    assert hop.witness.sources[0].offsets is not None
     file = recorded.root / "raw" / "2.csv"
     before, told = file.read_text(), file.stat()
     try:

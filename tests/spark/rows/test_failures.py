@@ -123,6 +123,15 @@ def test_a_source_that_was_dropped_and_created_again(versions: int, shop: Shop) 
         ("SELECT sum(id) AS total FROM (SELECT id FROM {} TABLESAMPLE (50 PERCENT) REPEATABLE (7))", "partial"),
         ("SELECT first(id) AS id, half FROM {} GROUP BY half", "superset"),
         ("SELECT count(*) AS n FROM (SELECT first(id) AS id, half FROM {} GROUP BY half) WHERE id < 4", "partial"),
+        (
+            "SELECT count(*) AS n FROM (SELECT posexplode(collect_list(id)) AS (p, v) FROM {} GROUP BY half) WHERE p = 0",
+            "partial",
+        ),
+        (
+            "SELECT count(*) AS n FROM (SELECT id FROM {0} UNION ALL SELECT first(id) FROM {0} GROUP BY half) WHERE id < 4",
+            "partial",
+        ),
+        ("SELECT id, input_file_name() AS f FROM {}", "superset"),
         ("SELECT id, lies(id) AS l FROM {}", "superset"),
         ("SELECT half, count(*) AS n FROM {} WHERE lies(id) % 2 = 0 GROUP BY half", "superset"),
         ("SELECT lies(id) % 2 AS l, count(*) AS n FROM {} GROUP BY 1", "superset"),

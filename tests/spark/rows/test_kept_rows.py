@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from pyspark.errors import PySparkException
@@ -68,6 +72,8 @@ def kept(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]
         )
         lines = spark.sql("SELECT id % 30 AS id, id % 30 % 2 AS half FROM range(0, 60, 1, 2)")
         lines.write.option("header", True).csv(str(root / "lines"))
+        rows.write.parquet(str(root / "raw"))
+        spark.sql(f"CREATE TABLE delta.`{root}/changed` USING delta AS SELECT id, amount FROM delta.`{root}/source`")
         attachment = attach(
             spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="kept", rows_sample=1, rows_max=3, rows_datasets=["*/few=0.99"],
         )  # fmt: skip
@@ -78,6 +84,11 @@ def kept(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]
             )
         read = spark.read.option("header", True).schema("id BIGINT, half BIGINT").csv(str(root / "lines"))
         read.groupBy("half").count().write.format("delta").save(str(root / "of_lines"))
+        spark.read.parquet(str(root / "raw")).groupBy("third").count().write.format("delta").save(str(root / "of_raw"))
+        spark.sql(
+            f"MERGE INTO delta.`{root}/changed` t USING (SELECT id, amount + 100 AS amount FROM delta.`{root}/source` WHERE id < 2) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET amount = s.amount"
+        )
         spark.sql(f"CREATE TABLE delta.`{root}/many` USING delta AS SELECT id FROM delta.`{root}/source`")
         assert attachment.flush(60)
         detach(spark)
@@ -136,6 +147,56 @@ def test_where_a_trace_ends_the_sample_is_told(kept: Kept) -> None:
 
 
 @pytest.mark.soak
+def test_where_the_version_before_a_command_is_gone(kept: Kept) -> None:
+    """The rows that MERGE changed are in its sample."""
+    assert getattr(kept.trace("changed", "id = 1").witness, "completeness", None) == "exact"
+    kept.spark.sql(f"OPTIMIZE delta.`{kept.root}/changed`")
+    with settings(kept.spark, {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}):
+        kept.spark.sql(f"VACUUM delta.`{kept.root}/changed` RETAIN 0 HOURS")
+    hops = spark_lineage.open(kept.store).trace(
+        str(kept.root / "changed"), where="id = 1", version=1, spark=kept.spark, depth=1
+    )
+    (hop,) = hops
+    assert hop.witness is not None, hop.ended
+    assert "from the sample that was taken on" in hop.witness.reasons[0]
+    assert {Path(source.name).name for source in hop.witness.sources} == {"changed", "source"}
+
+
+@pytest.mark.soak
+def test_versions_that_are_older_than_delta_lets_anybody_read(kept: Kept) -> None:
+    """Their files are there all the same."""
+    table = f"delta.`{kept.root}/numbered`"
+    kept.spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES (delta.deletedFileRetentionDuration = 'interval 1 second')")
+    time.sleep(2)
+    kept.spark.sql(f"INSERT INTO {table} VALUES (100, 0, 1)")
+    time.sleep(2)
+    with pytest.raises(Exception, match="deletedFileRetentionDuration"):
+        kept.spark.read.format("delta").option("versionAsOf", 0).load(str(kept.root / "numbered")).collect()
+    rows = kept.rows("of_numbered")
+    assert None not in spark_lineage.open(kept.store).row_values(rows, spark=kept.spark)
+    assert kept.trace("of_numbered", "third = 1").witness is not None
+
+
+@pytest.mark.soak
+def test_files_that_were_written_again_in_their_place(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody takes their rows of now for those of then."""
+    rows = kept.rows("of_raw")
+    assert {row.source_row_kind for row in rows} == {"file_row"}
+    lineage = spark_lineage.open(kept.store)
+    assert None not in lineage.row_values(rows, spark=kept.spark)
+    for file in (kept.root / "raw").glob("*.parquet"):
+        table = pq.read_table(file)
+        pq.write_table(table.set_column(0, "id", pc.add(table.column("id"), 1000)), file)
+        file.with_name(f".{file.name}.crc").unlink()
+    assert lineage.row_values(rows, spark=kept.spark) == (None,) * len(rows)
+    assert "12 of 12 rows of" in caplog.text
+    witness = kept.trace("of_raw", "third = 1").witness
+    assert witness is not None
+    assert "may not be what was read then" in " ".join(witness.reasons)
+    assert witness.completeness == "partial" or all(row.values == {} for row in witness.sources[0].rows)
+
+
+@pytest.mark.soak
 def test_where_no_plan_is_kept_the_sample_has_the_values(kept: Kept) -> None:
     """Without the sample there would be nothing: of another table's rows the trace ends."""
     from deltalake import DeltaTable
@@ -164,6 +225,18 @@ def test_what_a_run_asks_for_by_attach_is_known_to_who_takes_samples(kept: Kept)
         "few": 0.99,
     }
     assert (listed["many"].rows_written, listed["many"].rows_chosen) == (12, 3)
+
+
+@contextmanager
+def settings(spark: Any, wanted: dict[str, str]) -> Iterator[None]:
+    """For as long as it takes."""
+    for name, value in wanted.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name in wanted:
+            spark.conf.unset(name)
 
 
 def _samples(kept: Kept) -> Any:
