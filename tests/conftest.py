@@ -1,6 +1,7 @@
 """For every test: the same examples each time, unless `--hypothesis-profile=soak` asks for new and more ones.
 
-And a configuration folder of the tests' own: the key that signs executables is made there, not in the user's.
+And a configuration folder of the tests' own: the key that signs executables is made there, not in the user's. What a shell starts in the
+background ignores interrupts, and so would all that tests start, some of which they interrupt.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from hypothesis import settings
 _configuration = tempfile.mkdtemp(prefix="spark-lineage-tests-")
 atexit.register(shutil.rmtree, _configuration, ignore_errors=True)
 os.environ["XDG_CONFIG_HOME"] = _configuration
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=1000, deadline=None, print_blob=True)
