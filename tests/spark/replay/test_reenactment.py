@@ -132,6 +132,7 @@ def test_the_table_after_each_command(record: Recording, spark: Any, tmp_path: P
         holds(table, command, found, version)
 
 
+@pytest.mark.soak
 def test_columns_that_are_generated(record: Recording, spark: Any, tmp_path: Path) -> None:
     """Commands compute them again: what they set is not all that they change."""
     table = Table(spark, tmp_path, generated="d * 2")
