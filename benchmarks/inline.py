@@ -2,6 +2,7 @@
 in a hundred): with against without, pairs that alternate.
 
     python benchmarks/inline.py [--what sums] [--scale 1] [--pairs 5] [--out benchmarks/results/inline.json]
+    python benchmarks/inline.py --what keys [--out benchmarks/results/keys.json]
 
 One session, lineage attached on both sides, three writes of Delta tables: `etl`, a join of lineitem and orders with an aggregate by order;
 `copy`, lineitem as it is; `wide`, a copy of 200 columns. Wall time and CPU of the driver's process; ratios of each pair and their median.
