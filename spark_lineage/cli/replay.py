@@ -11,7 +11,10 @@ import click
 from .base import Call, command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from ..replay.replaying import Options
+    from ..replay.verdict import Replayed
     from ..store.tables import Store
 
 
@@ -127,42 +130,36 @@ def replay(
 
 
 def _replay(call: Call, store: Store, target: str | None, upstream_of: str | None, options: Options) -> int:
-    from ..render.progress import working
     from ..replay.replaying import replay, replay_upstream
-    from ..replay.verdict import exit_code
 
-    _end_well()
-    with working() as work:
-        if upstream_of is not None:
-            found = replay_upstream(store, upstream_of, options, told=work.told)
-        else:
-            found = replay(store, str(target), options, told=work.told)
-        return exit_code(call.page().replayed(work.each(found)))
+    if upstream_of is not None:
+        return _shown(call, lambda told: replay_upstream(store, upstream_of, options, told=told))
+    return _shown(call, lambda told: replay(store, str(target), options, told=told))
 
 
 def _replay_job(
     call: Call, store: Store, run: str, options: Options, command: tuple[str, ...], scratch: str, keep: bool, strict: bool
 ) -> int:
-    from ..render.progress import working
     from ..replay.jobs import JobOptions, replay_job
-    from ..replay.verdict import exit_code
 
-    _end_well()
     job = JobOptions(command=command, scratch=scratch, keep=keep, strict=strict)
-    with working() as work:
-        return exit_code(call.page().replayed(work.each(replay_job(store, run, options, job, told=work.told))))
+    return _shown(call, lambda told: replay_job(store, run, options, job, told=told))
 
 
 def _replay_downstream(call: Call, store: Store, wanted: str, options: Options, scratch: str, keep: bool) -> int:
-    from ..render.progress import working
     from ..replay.downstream import replay_downstream
+
+    return _shown(call, lambda told: replay_downstream(store, wanted, options, scratch, keep, told=told))
+
+
+def _shown(call: Call, found: Callable[[Callable[[str], None]], Iterable[Replayed]]) -> int:
+    """Shows verdicts as they are found, and what is being done meanwhile. Gives the exit code."""
+    from ..render.progress import working
     from ..replay.verdict import exit_code
 
     _end_well()
     with working() as work:
-        return exit_code(
-            call.page().replayed(work.each(replay_downstream(store, wanted, options, scratch, keep, told=work.told)))
-        )
+        return exit_code(call.page().replayed(work.each(found(work.told))))
 
 
 def _end_well() -> None:

@@ -43,7 +43,7 @@ _NOT_SET = re.compile(
 
 BATCHES = 1_000
 """So many micro-batches of a stream are looked back to."""
-PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
+_PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
 """Settings by which rows are left out in silence that were read then: without them what is gone is told."""
 Gives = Literal["rows", "changed", "table"]
 """Of UPDATE, DELETE and MERGE: the rows that it starts from, the rows that it made, or all that the table has after it."""
@@ -258,9 +258,7 @@ def session_of(spark: SparkSession, found: Found) -> SparkSession:
                 session.conf.unset(key)
             else:
                 session.conf.set(key, value)
-    session.conf.set(ENFORCED, "false")  # what was read may be older than Delta lets anybody read by default
-    for key in PASS_OVER_FILES:
-        session.conf.set(key, "false")
+    reads_what_was(session)
     executable = found.executable
     try:
         if executable.current_catalog:
@@ -269,6 +267,13 @@ def session_of(spark: SparkSession, found: Found) -> SparkSession:
             session.catalog.setCurrentDatabase(".".join(f"`{part}`" for part in executable.current_namespace))
     except Exception:  # it is not there: only current_schema() shows it, and that is put into the plan
         return session
+    return session
+
+
+def reads_what_was(session: SparkSession) -> SparkSession:
+    """The session, set to read versions that are older than Delta lets anybody read by default, and to pass over no file that is gone."""
+    for key in (ENFORCED, *_PASS_OVER_FILES):
+        session.conf.set(key, "false")
     return session
 
 

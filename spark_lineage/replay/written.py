@@ -21,7 +21,6 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType
 from ..errors import ExecutableError, SnapshotError
 from ..model import SampleColumn
 from ..sample_marks import bound_of
-from ..snapshot.availability import ENFORCED
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
 from ..snapshot.kinds import Column, columns_of, layout_hash
 from ..snapshot.spark import quoted
@@ -31,7 +30,7 @@ from ..snapshot.with_spark import first_line_of_spark, frame_of_files
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
-from .executables import Found, Gives
+from .executables import Found, Gives, reads_what_was
 from .outputs import Written
 
 COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
@@ -79,9 +78,7 @@ class Table:
 
 def reading(spark: SparkSession) -> SparkSession:
     """A session of its own, in which old versions of Delta tables can be read."""
-    session = spark.newSession()
-    session.conf.set(ENFORCED, "false")
-    return session
+    return reads_what_was(spark.newSession())
 
 
 def expected_of_state(spark: SparkSession, store: Store, one: Written, location: str) -> Expected:

@@ -25,7 +25,7 @@ from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..store.tables import Store
 from .contributing import contributed, matched
-from .hops import Options, Told, only_rearranges, text_of, values_of, version_of
+from .hops import Options, Told, only_rearranges, values_of, version_of
 from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
@@ -33,7 +33,7 @@ from .listings import reads_of
 from .meant import Meant, Sample, sampled
 from .places import in_some
 from .readings import Reading, Written, readings
-from .tracing import DELTA, check_identity, first_of, is_comparable, source_row
+from .tracing import DELTA, check_identity, first_of, is_comparable, source_row, text_of
 from .witness import ForwardHop, Source, SourceRow, Target
 
 _IDENTITY = f"{PREFIX}0"

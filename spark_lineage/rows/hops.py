@@ -30,7 +30,7 @@ from . import listings
 from .identity import PREFIX, identified
 from .local import as_then, local_frame
 from .resolving import witness_of_sample
-from .tracing import TAG, check_identity, has, in_order, product, trace
+from .tracing import TAG, check_identity, has, in_order, product, text_of, trace
 from .witness import Completeness, Hop, Source, Witness, worse
 
 _IDENTITY = f"{PREFIX}0"
@@ -240,8 +240,9 @@ def _sampled(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: O
 
 def _offsets_of(source: Source, offsets: Mapping[DatasetKey, str]) -> str | None:
     """Those of the dataset, or of the folder whose new files the batch read."""
-    folders = (key for key in offsets if key[0] == source.namespace and f"{source.name}/".startswith(f"{key[1].rstrip('/')}/"))
-    return next((offsets[key] for key in sorted(folders, key=lambda key: len(key[1]), reverse=True)), None)
+    key = (source.namespace, source.name)
+    folder = key if key in offsets else listings.folder_of({key}, offsets)
+    return None if folder is None else offsets[folder]
 
 
 def _less(witness: Witness, reasons: tuple[str, ...], completeness: Completeness) -> Witness:
@@ -451,7 +452,3 @@ def only_rearranges(log: DeltaLog, version: int) -> bool:
 
 def values_of(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.asDict().items() if name != _IDENTITY}
-
-
-def text_of(error: Exception) -> str:
-    return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)

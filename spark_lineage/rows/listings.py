@@ -43,7 +43,7 @@ def held(spark: SparkSession, store: Store, found: Found) -> Held:
             if keys <= of.keys():
                 known.add(leaf.number)
         elif (
-            not with_state and (folder := _folder(keys, of)) is not None
+            not with_state and (folder := folder_of(keys, of)) is not None
         ):  # with a state files of earlier batches are among them
             _hold(told, folder[1], partial(hold_batch, spark, places, of[folder]))
             known.add(leaf.number)
@@ -60,7 +60,7 @@ def reads_of(leaf: ExecutableLeaf, folder: DatasetKey) -> bool:
     return leaf.kind == "files" and bool(leaf.paths) and all(is_within(path, folder) for path in leaf.paths)
 
 
-def _folder(keys: set[DatasetKey], of: Mapping[DatasetKey, str]) -> DatasetKey | None:
+def folder_of(keys: set[DatasetKey], of: Mapping[DatasetKey, str]) -> DatasetKey | None:
     """The one dataset within which all of these files are."""
     fits = [one for one in of if all(key[0] == one[0] and key[1].startswith(f"{one[1].rstrip('/')}/") for key in keys)]
     return max(fits, key=lambda one: len(one[1]), default=None)

@@ -9,8 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.conversion import LocalDataToArrowConversion
 from pyspark.sql.types import StructType
 
-from ..replay.executables import PASS_OVER_FILES
-from ..snapshot.availability import ENFORCED
+from ..replay.executables import reads_what_was
 
 
 def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) -> DataFrame:
@@ -23,9 +22,5 @@ def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) ->
 
 
 def as_then(spark: SparkSession) -> SparkSession:
-    """The session with its settings, functions and views, in which old versions of Delta tables are read, and no file that is gone is passed over."""
-    session = SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession())
-    session.conf.set(ENFORCED, "false")
-    for key in PASS_OVER_FILES:
-        session.conf.set(key, "false")
-    return session
+    """A session with the settings, functions and views of this one, in which what was read then is read."""
+    return reads_what_was(SparkSession(spark.sparkContext, spark._jsparkSession.cloneSession()))

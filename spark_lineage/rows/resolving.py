@@ -25,15 +25,14 @@ from ..snapshot.delta import absolute, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import row_hashes
-from ..snapshot.with_spark import first_line_of_spark
 from ..store.rows import records_of
 from ..store.schemas import TABLES
 from ..store.tables import Store, in_parts, literal
-from .identity import PREFIX, identified, in_session
+from .identity import PREFIX, identified
 from .listings import held
 from .local import as_then, local_frame
 from .stored import of_sample, samples
-from .tracing import check_identity, is_fixed, source_of
+from .tracing import check_identity, is_fixed, source_of, text_of
 from .witness import Completeness, RowKind, Source, SourceRow, Witness, worse
 
 _SOURCE = tuple[str, DatasetKey, int | None]
@@ -83,12 +82,8 @@ def resolve(spark: SparkSession, store: Store, rows: Iterable[RowLineage], *, ex
             if len(met) < len(those):
                 failed.append(f"{len(those) - len(met)} of {len(those)} rows of {source[1][1]} are not there as they were read")
         except (LineageError, PySparkException, Py4JJavaError) as error:
-            failed.append(f"{source[1][1]} cannot be read: {_text(error)}")
+            failed.append(f"{source[1][1]} cannot be read: {text_of(error)}")
     return Resolved(values, tuple(failed))
-
-
-def _text(error: Exception) -> str:
-    return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
 
 
 def _met(
@@ -148,7 +143,7 @@ def _values(frame: DataFrame, wanted: set[Known]) -> dict[Known, dict[str, Any]]
         by_kind.setdefault(one[1], {})[(one[2], one[3], *lanes)] = one
     found: dict[Known, dict[str, Any]] = {}
     for kind, those in by_kind.items():
-        ids = F.broadcast(in_session(local_frame(frame.sparkSession, list(those), _WANTED), frame.sparkSession))
+        ids = F.broadcast(local_frame(frame.sparkSession, list(those), _WANTED))
         met = frame.join(ids, _same(kind, identity)).dropDuplicates(_WANTED.names)
         for row in met.collect():
             values = row.asDict()

@@ -32,12 +32,12 @@ from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
-from ..snapshot.with_spark import condition_of_spark, first_line_of_spark, frame_of_files
+from ..snapshot.with_spark import condition_of_spark, frame_of_files
 from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
 from .due import Due
-from .identity import PREFIX, identified, in_session
+from .identity import identified, in_session
 from .kept import Keeping
 from .listings import held
 from .local import local_frame
@@ -54,6 +54,8 @@ from .tracing import (
     pairs,
     read_today,
     source_of,
+    text_of,
+    times_of,
 )
 from .witness import Completeness, worse
 
@@ -106,9 +108,8 @@ def take_samples(
         try:
             sample = _taken(spark, store, one, places.get((one.namespace, one.name)), limits, sample)
         except (LineageError, PySparkException, Py4JError) as error:
-            reason = str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
-            log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, reason)
-            sample = replace(sample, reason=reason if isinstance(error, LineageError) else condition_of_spark(error))
+            log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, text_of(error))
+            sample = replace(sample, reason=str(error) if isinstance(error, LineageError) else condition_of_spark(error))
         sample = replace(sample, seconds=round(time.monotonic() - started, 3))
         yield accept(store, sample, before)
 
@@ -323,14 +324,11 @@ class _Traced:
                 keeping.nothing(tag, labels[tag])
 
     def _times(self, leaf: int, table: pa.Table) -> pa.Array:
-        """How often each row is in its source, of those that are known by their content alone: equal rows are all meant, or none."""
+        """How often each row is in its source, of those that are known by their content alone."""
         hashes = list(zip(table.column("h0").to_pylist(), table.column("h1").to_pylist(), strict=True))
         read = self._plans.read[leaf]
         wanted = local_frame(read.sparkSession, [one for one in set(hashes) if one[0] is not None], HASHES)
-        identity = F.col(f"{PREFIX}{leaf}")
-        same = (identity["h0"] == F.col("w0")) & (identity["h1"] == F.col("w1"))
-        groups = read.join(F.broadcast(wanted), same).groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
-        times = {(row["w0"], row["w1"]): int(row["n"]) for row in groups.collect()}
+        times = {(row["w0"], row["w1"]): int(row["n"]) for row in times_of(read, leaf, F.broadcast(wanted)).collect()}
         return pa.array([times.get(one) for one in hashes], pa.int64())
 
     def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...]) -> Completeness:

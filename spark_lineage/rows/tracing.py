@@ -29,7 +29,7 @@ from pyspark.sql.types import (
     VariantType,
 )
 
-from ..errors import TraceError
+from ..errors import LineageError, TraceError
 from ..lineage.naming import exact_place
 from ..model import ExecutableLeaf
 from ..replay.executables import restore
@@ -148,6 +148,11 @@ def check_identity(leaf: ExecutableLeaf) -> None:
 def first_of(leaf: ExecutableLeaf, leaves: Iterable[ExecutableLeaf]) -> int:
     """The number of the first leaf that reads the same: what is read twice is one source."""
     return next(one.number for one in leaves if replace(one, number=0, columns=()) == replace(leaf, number=0, columns=()))
+
+
+def text_of(error: Exception) -> str:
+    """What is told of an error: ours, or the first line of Spark's."""
+    return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
 
 
 def reason_of(kind: str) -> str:
@@ -325,12 +330,16 @@ class _Leaf:
         return told, int(all_of_them["n"] or 0)
 
     def _times(self, hashes: DataFrame) -> DataFrame:
-        """How often rows of these contents are there: equal rows are all meant, or none."""
         assert self.rows is not None
-        identity = F.col(f"{PREFIX}{self.number}")
-        rows = self.rows.select(identity["h0"].alias("w0"), identity["h1"].alias("w1"))
-        known = rows.join(_in_session(hashes, rows), ["w0", "w1"], "left_semi")
-        return known.groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
+        return times_of(self.rows, self.number, hashes)
+
+
+def times_of(rows: DataFrame, number: int, hashes: DataFrame) -> DataFrame:
+    """How often rows of these contents (`HASHES`) are in a leaf, as `n` by `w0` and `w1`: equal rows are all meant, or none."""
+    identity = F.col(f"{PREFIX}{number}")
+    contents = rows.select(identity["h0"].alias("w0"), identity["h1"].alias("w1"))
+    known = contents.join(_in_session(hashes, contents), ["w0", "w1"], "left_semi")
+    return known.groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
 
 
 def _rows(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,28 +19,26 @@ def found(work):
         work.told(f"looking for {name} [red]")
         time.sleep(0.4)
         yield name
+    time.sleep(0.4)
 
 with working() as work:
     for name in work.each(found(work)):
         print("found", name, flush=True)
+    time.sleep(0.4)
+    print("done", flush=True)
 """
 
 
 def test_lines_where_nobody_looks() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=ROOT)
-    assert (done.stdout, done.stderr) == ("found one\nfound two\n", "looking for one [red]\nlooking for two [red]\n")
+    assert (done.stdout, done.stderr) == ("found one\nfound two\ndone\n", "looking for one [red]\nlooking for two [red]\n")
 
 
 def test_a_line_that_goes_on_where_somebody_does() -> None:
-    """The answers are on stdout, whole lines, whatever is drawn beside them; nothing drawn is left."""
+    """The answers are whole lines, on the same terminal: what was drawn is taken away before each of them."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        stdout=subprocess.PIPE,
-        stderr=follower,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "TERM": "xterm"},
+        [sys.executable, "-c", PROGRAM], stdout=follower, stderr=follower, cwd=ROOT, env={**os.environ, "TERM": "xterm"}
     )
     os.close(follower)
     drawn = b""
@@ -51,10 +50,11 @@ def test_a_line_that_goes_on_where_somebody_does() -> None:
         if not part:
             break
         drawn += part
-    out, _ = process.communicate(timeout=60)
+    assert process.wait(timeout=60) == 0
     os.close(leader)
-    assert out == "found one\nfound two\n"
     text = drawn.decode()
     assert "looking for one [red]" in text
     assert "0:00:0" in text
-    assert text.endswith("\x1b[?25h") or "\x1b[2K" in text.rpartition("looking for two")[2]
+    for answer in ("found one", "found two", "done"):
+        before = re.sub(r"\x1b\[\?\d+[hl]", "", text.partition(answer)[0])  # but for what shows the cursor
+        assert before.endswith(("\x1b[2K", "\n")), repr(before[-80:])

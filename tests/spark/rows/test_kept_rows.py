@@ -7,7 +7,6 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,14 @@ from click.testing import CliRunner
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import LongType
+from test_failures import settings
 
 import spark_lineage
 from spark_lineage.capture.attach import attach, detach
 from spark_lineage.cli import main
 from spark_lineage.config import load
 from spark_lineage.ingest import ingest
+from spark_lineage.rows import hops
 from spark_lineage.rows.due import due
 from spark_lineage.rows.identity import PREFIX, identified
 from spark_lineage.rows.local import local_frame
@@ -159,6 +160,19 @@ def test_where_the_version_before_a_command_is_gone(kept: Kept) -> None:
 
 
 @pytest.mark.soak
+def test_of_many_equal_rows_not_all_are_followed(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said."""
+    for _ in range(4):
+        kept.spark.sql("SELECT 1 AS one").write.format("delta").mode("append").save(str(kept.root / "equal"))
+    kept.spark.sql(f"OPTIMIZE delta.`{kept.root}/equal`")
+    hop = spark_lineage.open(kept.store).trace(str(kept.root / "equal"), where="one = 1", spark=kept.spark)[0]
+    assert (hop.passed or "").endswith("is looked for in version 3")
+    monkeypatch.setattr(hops, "_EQUALS", 2)
+    hop = spark_lineage.open(kept.store).trace(str(kept.root / "equal"), where="one = 1", spark=kept.spark)[0]
+    assert (hop.passed or "").endswith("of more than 2 rows of version 3 that are equal the first 2 are followed")
+
+
+@pytest.mark.soak
 def test_versions_that_are_older_than_delta_lets_anybody_read(kept: Kept) -> None:
     """Their files are there all the same."""
     table = f"delta.`{kept.root}/numbered`"
@@ -221,18 +235,6 @@ def test_what_a_run_asks_for_by_attach_is_known_to_who_takes_samples(kept: Kept)
         "few": 0.99,
     }
     assert (listed["many"].rows_written, listed["many"].rows_chosen) == (12, 3)
-
-
-@contextmanager
-def settings(spark: Any, wanted: dict[str, str]) -> Iterator[None]:
-    """For as long as it takes."""
-    for name, value in wanted.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name in wanted:
-            spark.conf.unset(name)
 
 
 def _samples(kept: Kept) -> Any:
