@@ -32,7 +32,7 @@ from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
-from ..snapshot.with_spark import condition_of_spark, frame_of_files
+from ..snapshot.with_spark import frame_of_files, storable
 from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
@@ -109,7 +109,7 @@ def take_samples(
             sample = _taken(spark, store, one, places.get((one.namespace, one.name)), limits, sample)
         except (LineageError, PySparkException, Py4JError) as error:
             log.warning("no sample of the rows of version %d of %s: %s", one.version, one.alias or one.name, text_of(error))
-            sample = replace(sample, reason=str(error) if isinstance(error, LineageError) else condition_of_spark(error))
+            sample = replace(sample, reason=storable(error))
         sample = replace(sample, seconds=round(time.monotonic() - started, 3))
         yield accept(store, sample, before)
 

@@ -17,14 +17,14 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructType
 
-from ..errors import SnapshotError
+from ..errors import LineageError, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import REDACTED, Snapshot
 from ..store.tables import Store, literal
@@ -304,11 +304,29 @@ def local_place(place: str) -> str:
 
 
 def first_line_of_spark(error: Exception) -> str:
-    """Of what the JVM says; py4j's own text of it is that something was called."""
-    text = str(error)
+    """Of what the JVM says; py4j's own text of it is that something was called. Spark says of a file that may not be read that it does not
+    exist: what says otherwise among the causes is said too."""
+    text, thrown = str(error), getattr(error, "_origin", None)
     if isinstance(error, Py4JJavaError):
-        text = error.java_exception.getMessage() or error.java_exception.toString()
-    return (text or type(error).__name__).strip().split("\n")[0].rstrip(".")
+        thrown = error.java_exception
+        text = thrown.getMessage() or thrown.toString()
+    line, refused = (text or type(error).__name__).strip().split("\n")[0].rstrip("."), _refused(thrown)
+    return line if refused is None or refused in line else f"{line}: {refused}"
+
+
+_CAUSES = 20
+
+
+def _refused(thrown: Any) -> str | None:
+    """Of what the JVM threw, or of its causes: that the right to read is missing."""
+    for _ in range(_CAUSES):
+        if thrown is None:
+            return None
+        said = thrown.toString().strip().split("\n")[0]
+        if "Permission denied" in said or "AccessControlException" in said or "AccessDeniedException" in said:
+            return str(said)
+        thrown = thrown.getCause()
+    return None
 
 
 _OF_FILES = (
@@ -321,8 +339,20 @@ _OF_FILES = (
 )
 
 
+def storable(error: Exception) -> str:
+    """What may be stored of an error. Where one of ours has Spark's words in it, their condition stands for them."""
+    if not isinstance(error, LineageError):
+        return condition_of_spark(error)
+    text, cause = str(error), error.__cause__
+    while cause is not None:
+        if isinstance(cause, (PySparkException, Py4JError)):
+            text = text.replace(first_line_of_spark(cause), condition_of_spark(cause))
+        cause = cause.__cause__
+    return text
+
+
 def condition_of_spark(error: Exception) -> str:
-    """What may be stored of an error: its condition, or the exception's name. Spark's own words may have values of rows in them, but where they are of
+    """The condition of Spark's error, or the exception's name. Spark's own words may have values of rows in them, but where they are of
     files and versions that are gone."""
     text = first_line_of_spark(error)
     found = re.match(r"\[([A-Z][A-Z0-9_.]*)\]", text)

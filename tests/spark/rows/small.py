@@ -185,11 +185,12 @@ class Small:
     def _made_below_ties(self, query: Query, wanted: Sequence[Any]) -> bool:
         """Whether the rows are made, and a limit above all else left them out for others that the sort below it holds equal: a row has to be
         chosen again, and of equal ones any may be."""
-        if not query.steps or query.steps[-1][0] != "limit":
+        below = _below_limit(query)
+        if below is None:
             return False
-        keys = query.steps[-2][1:] if len(query.steps) > 1 and query.steps[-2][0] == "sort" else ()
+        without, keys = below
         last = self.rows(query)[-1:]
-        made = {_canonical(one) for one in self.rows(replace(query, steps=query.steps[:-1]))}
+        made = {_canonical(one) for one in self.rows(without)}
         return all(
             _canonical(one) in made
             and bool(last)
@@ -223,6 +224,18 @@ class Small:
 def is_exact(followed: Followed) -> bool:
     """Whether the witness is labelled so."""
     return followed.deterministic and not followed.wholes and {*followed.kinds} <= {"aggregate"}
+
+
+_TOP = re.compile(r"(.*) ORDER BY ((?:c\d+(?: DESC| NULLS LAST)?(?:, )?)+) LIMIT \d+$", re.DOTALL)
+
+
+def _below_limit(query: Query) -> tuple[Query, tuple[str, ...]] | None:
+    """The query without a LIMIT above all else, and the columns that it is sorted by there; None where it has none."""
+    if query.steps:
+        keys = query.steps[-2][1:] if len(query.steps) > 1 and query.steps[-2][0] == "sort" else ()
+        return (replace(query, steps=query.steps[:-1]), keys) if query.steps[-1][0] == "limit" else None
+    top = _TOP.match(query.sql)
+    return (replace(query, sql=top[1]), tuple(key.split()[0] for key in top[2].split(", "))) if top else None
 
 
 _OTHERS = re.compile(r"\b(LEFT|RIGHT|FULL|OUTER|EXCEPT|LIMIT|OFFSET|around)\b")

@@ -24,6 +24,7 @@ import spark_lineage
 from spark_lineage.capture.attach import attach, detach
 from spark_lineage.cli import main
 from spark_lineage.config import load
+from spark_lineage.errors import TraceError
 from spark_lineage.ingest import ingest
 from spark_lineage.rows import hops
 from spark_lineage.rows.due import due
@@ -32,7 +33,7 @@ from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.sampling import Limits, take_samples
 from spark_lineage.rows.tracing import follow
 from spark_lineage.rows.witness import Hop
-from spark_lineage.snapshot.with_spark import condition_of_spark
+from spark_lineage.snapshot.with_spark import first_line_of_spark, storable
 from spark_lineage.store.tables import Store
 
 
@@ -301,4 +302,14 @@ def test_of_an_error_of_spark_its_condition_is_stored(spark: Any) -> None:
     with pytest.raises(PySparkException) as raised:
         spark.sql("SELECT CAST('secret 4711' AS INT)").collect()
     assert "secret" in str(raised.value)
-    assert condition_of_spark(raised.value).startswith("Spark failed with CAST_INVALID_INPUT;")
+    assert storable(raised.value).startswith("Spark failed with CAST_INVALID_INPUT;")
+    try:
+        try:
+            raise TraceError(f"the plan of e cannot be followed: {first_line_of_spark(raised.value)}") from raised.value
+        except TraceError as error:
+            raise TraceError(f"{error}; files have changed") from error
+    except TraceError as error:
+        text = storable(error)
+    assert text.startswith("the plan of e cannot be followed: Spark failed with CAST_INVALID_INPUT;")
+    assert text.endswith("; files have changed")
+    assert "secret" not in text

@@ -210,6 +210,14 @@ def test_no_row_is_named_that_has_no_part(small: Callable[[int], Small]) -> None
         assert one.trace(union, [(u,)]).wholes.keys() == {2}
 
 
+def test_of_rows_that_an_order_holds_equal_a_limit_may_choose_another(small: Callable[[int], Small]) -> None:
+    """Over the rows that were found the row is made; whether the LIMIT above all else chooses it nothing decides. The query of the seed ends in one."""
+    tally = Tally()
+    examine(small, 964635420, tally)
+    assert tally.rows
+    assert tally.violations == [], "\n\n".join(tally.violations[:2])
+
+
 @pytest.mark.soak
 def test_thousands(small: Callable[[int], Small]) -> None:
     """New ones each time; the seed is printed and kept."""
