@@ -38,9 +38,11 @@ class Lineage(Snapshots):
         A beginning of an id is enough; `last` is the newest run. Raises `NotFound`, `Ambiguous`, and `QueryError` for what cannot be replayed at all;
         what cannot be for a reason of its own has the verdict `not_replayable`.
         """
+        from ..capture.own import unrecorded
         from .replaying import replay
 
-        return tuple(replay(self._store(), execution, self._options(tolerance, volatile, sample, trust_store), spark))
+        with unrecorded():
+            return tuple(replay(self._store(), execution, self._options(tolerance, volatile, sample, trust_store), spark))
 
     def replay_upstream(
         self,
@@ -53,9 +55,13 @@ class Lineage(Snapshots):
         spark: SparkSession | None = None,
     ) -> tuple[Replayed, ...]:
         """The same of each execution that led to ``dataset@version``, back to raw inputs, in order."""
+        from ..capture.own import unrecorded
         from .replaying import replay_upstream
 
-        return tuple(replay_upstream(self._store(), dataset, self._options(tolerance, volatile, sample, trust_store), spark))
+        with unrecorded():
+            return tuple(
+                replay_upstream(self._store(), dataset, self._options(tolerance, volatile, sample, trust_store), spark)
+            )
 
     def replay_job(
         self,
@@ -74,10 +80,12 @@ class Lineage(Snapshots):
         """Runs the job of a run again, or `command` in its place, on what it read then, and holds what it writes against what was written: as
         `spark-lineage replay --job`. The job has processes of its own; `spark`, a local session, compares. Raises as `replay` does.
         """
+        from ..capture.own import unrecorded
         from .jobs import JobOptions, replay_job
 
         job = JobOptions(command=tuple(command), scratch=scratch, keep=keep, strict=strict)
-        return tuple(replay_job(self._store(), run, self._options(tolerance, volatile, sample, trust_store), job, spark))
+        with unrecorded():
+            return tuple(replay_job(self._store(), run, self._options(tolerance, volatile, sample, trust_store), job, spark))
 
     def replay_downstream(
         self,
@@ -92,10 +100,12 @@ class Lineage(Snapshots):
         spark: SparkSession | None = None,
     ) -> tuple[Replayed, ...]:
         """What would change in the tables that were made of ``dataset`` or ``dataset@version``: as `spark-lineage replay --downstream-of`."""
+        from ..capture.own import unrecorded
         from .downstream import replay_downstream
 
         options = self._options(tolerance, volatile, sample, trust_store)
-        return tuple(replay_downstream(self._store(), dataset, options, scratch, keep, spark))
+        with unrecorded():
+            return tuple(replay_downstream(self._store(), dataset, options, scratch, keep, spark))
 
     def replay_check(self, what: str = "all", *, deep: bool = False) -> Check:
         """What of a run, of a dataset's history, or of all that is recorded can still be replayed, and until when that is sure. Without Spark.

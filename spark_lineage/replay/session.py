@@ -32,7 +32,7 @@ _CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
 
 def session() -> SparkSession:
-    """The active session, or a new one: settings come from where Spark takes them (`SPARK_CONF_DIR`, `PYSPARK_SUBMIT_ARGS`).
+    """The active session, or a new one, which is not recorded: settings come from where Spark takes them (`SPARK_CONF_DIR`, `PYSPARK_SUBMIT_ARGS`).
 
     Raises ExecutableError where Spark does not start, or cannot read Delta tables.
     """
@@ -40,7 +40,7 @@ def session() -> SparkSession:
     if active is not None:
         return active
     said = _said()
-    builder = SparkSession.builder.appName("spark-lineage")
+    builder = SparkSession.builder.appName("spark-lineage").config("spark.lineage.enabled", "false")
     for name, value in _QUIET.items():
         if name not in said:
             builder = builder.config(name, value)

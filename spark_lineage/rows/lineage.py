@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from ..model import RowLineage
+    from ..model import RowLineage, RowSample
     from .witness import ForwardHop, Hop
 
 
@@ -59,6 +59,7 @@ class Lineage(Replays):
         Raises `NotFound` where no row fits, `QueryError` for a condition that cannot be asked, `TraceError` where rows cannot be traced. What ends on
         the way is told in its hop.
         """
+        from ..capture.own import unrecorded
         from ..replay.session import session
         from .forward import trace_forward
         from .hops import Options, trace_table
@@ -70,9 +71,33 @@ class Lineage(Replays):
             depth=depth, rows=rows, limit=limit, deciding=deciding, history=history, executions=executions, executables=settings.executables_store,
             key=settings.executables_key,
         )  # fmt: skip
-        if forward:
-            return tuple(trace_forward(spark or session(), self._store(), dataset, where, version, options))
-        return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
+        with unrecorded():
+            if forward:
+                return tuple(trace_forward(spark or session(), self._store(), dataset, where, version, options))
+            return tuple(trace_table(spark or session(), self._store(), dataset, where, version, options))
+
+    def take_rows(
+        self, *, since: str | None = None, limit: int | None = None, retry: bool = False, spark: SparkSession | None = None
+    ) -> tuple[RowSample, ...]:
+        """Takes the samples of rows that `rows.sample` or `track` ask for and that are not there: as `spark-lineage rows take --due`, with the
+        options of that, in this session or the active one. A program that is attached waits with `flush()` for its own writes to be in the tables
+        first; what is asked of Spark here is not recorded as something that it did.
+
+        `reason` of a sample says why there is none. Raises `QueryError` where `since` is no time, `StoreError`.
+        """
+        from ..capture.own import unrecorded
+        from ..query.moment import beginning
+        from ..replay.session import session
+        from .due import due
+        from .sampling import Limits, take_samples
+
+        if limit is not None and limit < 1:
+            raise QueryError("limit is a number of at least 1")
+        settings, store = load(store=self._location), self._store()
+        wanted = due(store, settings, retry, None if since is None else beginning(since), limit)
+        limits = Limits(settings.executables_store, settings.executables_key)
+        with unrecorded():
+            return tuple(take_samples(spark or session(), store, wanted, limits)) if wanted else ()
 
     def row_lineage(self, dataset: str, *, version: int | None = None, key: int | None = None) -> tuple[RowLineage, ...]:
         """The source rows that are kept of the rows in the sample of a version, by default of the newest that has one; `key`: only of rows with this
@@ -86,13 +111,15 @@ class Lineage(Replays):
     def row_values(self, rows: Sequence[RowLineage], *, spark: SparkSession | None = None) -> tuple[dict[str, Any] | None, ...]:
         """The values of kept source rows, all columns of what was read then; None of what cannot be read any more, and of a `whole`. Why it
         cannot is logged as a warning."""
+        from ..capture.own import unrecorded
         from ..replay.session import session
         from .resolving import known, resolve
 
         settings = load(store=self._location)
-        found = resolve(
-            spark or session(), self._store(), rows, executables=settings.executables_store, key=settings.executables_key
-        )
+        with unrecorded():
+            found = resolve(
+                spark or session(), self._store(), rows, executables=settings.executables_store, key=settings.executables_key
+            )
         for why in found.failed:
             logging.getLogger(__name__).warning("%s", why)
         return tuple(found.values.get(known(row)) for row in rows)

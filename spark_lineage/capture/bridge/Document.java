@@ -10,6 +10,8 @@ import org.apache.spark.sql.execution.QueryExecution;
 /** Makes the document of one execution (docs/documents.md), on the worker's thread. */
 final class Document {
     static final String RUN_TAG = "spark-lineage-run-";
+    /** Of what this package asks of the session itself, for somebody who traces or replays in it: it is left out. own.py sets it. */
+    static final String OWN_TAG = "spark-lineage-own";
     private static final java.util.regex.Pattern SESSION_TAG =
         java.util.regex.Pattern.compile("(?s)spark-session-[0-9a-f-]{36}(?:-thread-[0-9a-f-]{36})?(?:-(?:execution-root-id-\\d+|(.*)))?");
     /** Delta keeps state in this setting; it would make the settings of each execution differ. */
@@ -60,6 +62,9 @@ final class Document {
         LogicalPlan analyzed = execution == null ? null : Plans.analyzed(execution);
         RealPaths realPaths = new RealPaths();
         redaction.seen = realPaths;
+        if (isOwn(one.start)) {
+            return null;
+        }
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             origin((Bridge.Finished) one.nested.get(i), reasons);
         }
@@ -138,6 +143,10 @@ final class Document {
         failure(out, one);
         confs(out, start);
         catalog(out, one.start.names(), one.start.isLate());
+    }
+
+    private static boolean isOwn(Started start) {
+        return Reflect.list(start.jobTags()).contains(OWN_TAG);
     }
 
     /** The run in whose job(...) the execution was started: our own tag, which is kept out of `tags`. */
