@@ -26,6 +26,7 @@ from ..errors import ExecutableError
 
 _EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 _QUIET = {"spark.log.level": "ERROR", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+_ENABLED = "spark.lineage.enabled"
 _JARS = Path(sys.prefix) / "jars"
 """Where `make setup` puts those of Delta."""
 _CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
@@ -40,7 +41,7 @@ def session() -> SparkSession:
     if active is not None:
         return active
     said = _said()
-    builder = SparkSession.builder.appName("spark-lineage").config("spark.lineage.enabled", "false")
+    builder = SparkSession.builder.appName("spark-lineage").config(_ENABLED, "false")
     for name, value in _QUIET.items():
         if name not in said:
             builder = builder.config(name, value)
@@ -52,6 +53,7 @@ def session() -> SparkSession:
         builder = builder.config(name, value)
     try:
         spark = builder.getOrCreate()
+        spark.sparkContext._conf._jconf.remove(_ENABLED)  # type: ignore[union-attr]  # who goes on with the session may attach to it
         spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(_EXTENSION)  # type: ignore[union-attr]
     except (PySparkException, Py4JError, OSError, RuntimeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]

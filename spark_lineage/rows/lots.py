@@ -104,8 +104,8 @@ def follow_apart(plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bo
                 )
                 for number in lot.leaves()
             },
-            wholes=_by_row({int(leaf): (str(why), lot.wholes(leaf)) for leaf, why in dict(lot.reasons()).items()}),
-            kinds={tag: tuple(each) for tag, each in _by_row({str(k): ("", lot.kind(k)) for k in lot.kinds()}).items()},
+            wholes=_wholes(lot),
+            kinds={tag: tuple(each) for tag, each in _by_row({str(kind): lot.kind(kind) for kind in lot.kinds()}).items()},
             given=frozenset(_numbers(lot.given())),
             lost=frozenset(_numbers(lot.lost())),
             deterministic=bool(lot.isDeterministic()),
@@ -132,11 +132,19 @@ def _numbers(text: str) -> list[int]:
     return [int(one) for one in str(text).split()]
 
 
-def _by_row(told: Mapping[Any, tuple[str, str]]) -> dict[int, dict[Any, str]]:
-    result: dict[int, dict[Any, str]] = {}
-    for what, (why, numbers) in told.items():
+def _wholes(lot: Any) -> dict[int, dict[int, str]]:
+    """Of each row the leaves that decide about it as a whole, with all reasons for that."""
+    met = _by_row({(int(leaf), str(why)): lot.wholes(leaf, why) for leaf in lot.wholes() for why in lot.reasons(leaf)})
+    return {
+        tag: {leaf: "; ".join(why for other, why in each if other == leaf) for leaf in dict(each)} for tag, each in met.items()
+    }
+
+
+def _by_row(told: Mapping[Any, str]) -> dict[int, list[Any]]:
+    result: dict[int, list[Any]] = {}
+    for what, numbers in told.items():
         for tag in _numbers(numbers):
-            result.setdefault(tag, {})[what] = why
+            result.setdefault(tag, []).append(what)
     return result
 
 

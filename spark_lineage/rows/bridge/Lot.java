@@ -1,7 +1,6 @@
 package org.sparklineage.rows;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -47,9 +46,8 @@ public final class Lot extends Finding {
 
     private final int most;
     private final boolean fixed;
-    /** By leaf all of whose rows decide: the numbers of the rows that it decides about, and the reason. */
+    /** By leaf all of whose rows decide, and by reason: the numbers of the rows that it decides about for that. */
     private final Map wholes = new TreeMap();
-    private final Map reasons = new HashMap();
     /** By what was on the way: the numbers of the rows that it was met for. */
     private final Map kinds = new LinkedHashMap();
     private final LinkedHashSet given = new LinkedHashSet();
@@ -111,10 +109,12 @@ public final class Lot extends Finding {
             return;
         }
         for (int i = 0; i < slot.leaves.size() && !tags.isEmpty(); i++) {
-            note(wholes, slot.leaves.get(i), tags);
-            if (!reasons.containsKey(slot.leaves.get(i))) {
-                reasons.put(slot.leaves.get(i), slot.kind);
+            Map reasons = (Map) wholes.get(slot.leaves.get(i));
+            if (reasons == null) {
+                reasons = new TreeMap();
+                wholes.put(slot.leaves.get(i), reasons);
             }
+            note(reasons, slot.kind, tags);
         }
     }
 
@@ -356,14 +356,19 @@ public final class Lot extends Finding {
         return tags;
     }
 
-    /** By leaf all of whose rows decide: why. */
-    public Map reasons() {
-        return new LinkedHashMap(reasons);
+    /** The leaves all of whose rows decide. */
+    public List wholes() {
+        return new ArrayList(wholes.keySet());
     }
 
-    /** Numbers, as text: py4j would ask for each. `what`: a leaf's number, of `wholes`; the name of a kind, of `kinds`. */
-    public String wholes(int leaf) {
-        return text((LinkedHashSet) wholes.get(Integer.valueOf(leaf)));
+    /** Why all rows of a leaf decide, of one row or another. */
+    public List reasons(int leaf) {
+        return new ArrayList(((Map) wholes.get(Integer.valueOf(leaf))).keySet());
+    }
+
+    /** Numbers, as text: py4j would ask for each. Those of the rows that a leaf decides about for this reason. */
+    public String wholes(int leaf, String reason) {
+        return text((LinkedHashSet) ((Map) wholes.get(Integer.valueOf(leaf))).get(reason));
     }
 
     public List kinds() {

@@ -6,6 +6,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
@@ -175,9 +176,12 @@ public final class Tracer extends Finding {
 
     private void decide(Slot slot, boolean decides) {
         for (int i = 0; i < slot.leaves.size() && decides; i++) {
-            if (!wholes.containsKey(slot.leaves.get(i))) {
-                wholes.put(slot.leaves.get(i), slot.kind);
+            TreeSet reasons = (TreeSet) wholes.get(slot.leaves.get(i));
+            if (reasons == null) {
+                reasons = new TreeSet();
+                wholes.put(slot.leaves.get(i), reasons);
             }
+            reasons.add(slot.kind);
         }
     }
 
@@ -380,9 +384,14 @@ public final class Tracer extends Finding {
         return new Literal(row.getStruct(1, fields.size()).get(at, field.dataType()), field.dataType());
     }
 
-    /** Leaves whose rows all decide, with the reason. */
+    /** Leaves whose rows all decide, with the reasons. */
     public Map wholes() {
-        return new LinkedHashMap(wholes);
+        LinkedHashMap told = new LinkedHashMap();
+        for (java.util.Iterator each = wholes.entrySet().iterator(); each.hasNext();) {
+            Map.Entry one = (Map.Entry) each.next();
+            told.put(one.getKey(), String.join("; ", (TreeSet) one.getValue()));
+        }
+        return told;
     }
 
     /** What was on the way: `aggregate`, `window`, `semi join`, and names of nodes of which nothing is known. */

@@ -69,8 +69,15 @@ def test_the_sessions_of_our_commands_are_not_recorded(spark: Any, tmp_path: Pat
     assert "written by nothing that is recorded" in done.stdout, done
     subprocess.run([*own, "ingest"], check=True, timeout=300)
     assert Store.open(str(tmp_path / "store")).arrow("runs", ["run_id"]).num_rows == before
+    subprocess.run([sys.executable, "-c", ATTACHED_LATER, str(tmp_path / "store")], check=True, timeout=300)
 
 
+ATTACHED_LATER = """
+import sys
+import spark_lineage
+from spark_lineage.replay.session import session
+assert spark_lineage.attach(session(), store=sys.argv[1], ingest="none", strict=True) is not None
+"""
 PROGRAM = """
 import sys
 from spark_lineage.replay.session import delta_settings

@@ -125,6 +125,15 @@ def test_nested_columns_below_a_generator(query: str, small: Callable[[int], Sma
     assert tally.rows, tally.left_out
 
 
+def test_a_table_that_decides_for_two_reasons(small: Callable[[int], Small]) -> None:
+    """Both are told, of each row its own: t2 of one row as what a scalar subquery reads, too."""
+    seed, tally = 970158754, Tally()
+    chance, one = Random(seed), small(seed % WORLDS)
+    compare(one, Queries(one.world, chance).query(), chance, tally)
+    assert tally.violations == [], tally.violations[0]
+    assert tally.rows
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("bound", [MOST, 1], ids=["here", "in Spark"])
 @pytest.mark.parametrize("name", NAMED)
