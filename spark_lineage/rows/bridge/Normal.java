@@ -32,10 +32,12 @@ final class Normal extends AbstractPartialFunction {
 
     private final List rules = new ArrayList();
     private final List ofPredicates = new ArrayList();
+    private final Rule ofConstants;
     private int inner;
     private int predicates;
 
     Normal() throws Exception {
+        ofConstants = rule("FoldablePropagation");
         for (int i = 0; i < RULES.length; i++) {
             Rule rule = rule(RULES[i]);
             if (RULES[i].equals(BEFORE_SUBQUERIES)) {
@@ -81,9 +83,18 @@ final class Normal extends AbstractPartialFunction {
             if (i == predicates) {
                 result = (LogicalPlan) result.transformUp(new Predicates(ofPredicates));
             }
-            result = (LogicalPlan) ((Rule) rules.get(i)).apply(result);
+            result = i == predicates ? joined((Rule) rules.get(i), result) : (LogicalPlan) ((Rule) rules.get(i)).apply(result);
         }
         return result;
+    }
+
+    /** A condition of a join with IN or EXISTS may name columns of one side alone. Spark has put constants in place of their names by then. */
+    private LogicalPlan joined(Rule rule, LogicalPlan plan) {
+        try {
+            return (LogicalPlan) rule.apply(plan);
+        } catch (Exception refused) {
+            return (LogicalPlan) rule.apply(ofConstants.apply(plan));
+        }
     }
 
     public boolean isDefinedAt(Object expression) {

@@ -61,6 +61,17 @@ def test_a_null_that_in_gives_is_that_of_the_query(sql: str, small: Callable[[in
         assert sorted([] if forward.rows is None else forward.rows.collect()) == wanted
 
 
+def test_a_constant_on_one_side_of_a_join_with_in(small: Callable[[int], Small]) -> None:
+    """The condition names columns of both sides, which Spark refuses where they are no constants."""
+    one, turned, chance = small(0), Turned(), Random(3)
+    rows = {table.name: rows_of(table, chance) for table in one.world.tables}
+    found_in = "a.c IN (SELECT t2.k FROM t2 WHERE t2.k <=> b.k)"
+    query = f"SELECT a.u, b.u AS v FROM (SELECT u, 0 AS c FROM t0) a LEFT JOIN t1 b ON {found_in}"
+    turned.examine(one, Query(query, ()), rows, chance)
+    assert turned.violations == [], "\n\n".join(turned.violations[:2])
+    assert turned.rows, turned.left_out
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", NAMED)
 def test_each_operator(name: str, small: Callable[[int], Small]) -> None:
