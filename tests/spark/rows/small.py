@@ -53,6 +53,10 @@ class Cases:
         """What was counted beside the cases."""
         raise NotImplementedError
 
+    def raised(self, query: Query, error: Exception) -> None:
+        """What no query that runs may end in. The others are looked at all the same."""
+        self.violations.append(f"raised {type(error).__name__}:\n{query.sql}\n{query.steps}\n{str(error)[:1000]}")
+
     def seldom_refuses(self) -> bool:
         return self.left_out[REFUSED] <= self.cases / 100 and self.left_out[CHOSEN] <= self.cases / 100
 
@@ -159,6 +163,9 @@ class Small:
                 followed = self.trace(query, wanted, bound, fixed)
             except OF_VALUES:
                 tally.left_out[REFUSED] += 1
+                continue
+            except Exception as error:
+                tally.raised(query, error)
                 continue
             tally.rows += len(wanted)
             tally.kinds.update(followed.kinds)

@@ -44,6 +44,9 @@ def compare(one: Small, query: Query, chance: Random, tally: Tally, bound: int |
     except OF_VALUES:
         tally.left_out[REFUSED] += 1
         return
+    except Exception as error:
+        tally.raised(query, error)
+        return
     for row, told, alone in zip(chosen, together, each, strict=True):
         tally.rows += 1
         tally.kinds.update(alone.kinds)

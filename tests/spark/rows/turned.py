@@ -52,6 +52,9 @@ class Turned(Cases):
             except OF_VALUES:
                 self.left_out[REFUSED] += 1
                 continue
+            except Exception as error:
+                self.raised(query, error)
+                continue
             backward.append((row, small.found(followed, rows), followed.wholes))
         tables = [number for number, table in enumerate(small.world.tables) if rows[table.name]]
         for number in chance.sample(tables, min(2, len(tables))):
@@ -66,6 +69,9 @@ class Turned(Cases):
                     found = [] if forward.rows is None else forward.rows.collect()
             except OF_VALUES:
                 self.left_out[REFUSED] += 1
+                continue
+            except Exception as error:
+                self.raised(query, error)
                 continue
             self.kinds.update(forward.kinds)
             self._compare(query, backward, (number, meant, most), {_key(row, compared) for row in found}, compared, forward)
