@@ -260,7 +260,10 @@ def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -
         value = value.try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
-        return value.eqNullSafe(wanted) | (F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance)
+        near = F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance
+        return value.eqNullSafe(wanted) | (
+            near & (F.abs(wanted) < F.lit(float("inf")))
+        )  # Spark holds NaN equal to NaN, and above all else
     return in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
 
 

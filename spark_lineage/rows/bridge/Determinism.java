@@ -2,6 +2,7 @@ package org.sparklineage.rows;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
@@ -15,7 +16,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.catalyst.plans.logical.Window;
 
-/** Whether a plan gives the same rows each time, as far as it can be seen. */
+/** Whether a plan gives the same rows each time, as far as it can be seen. `tied`: see {@link Ties}. */
 final class Determinism {
     private static final List CHOOSES = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Offset", "Tail", "Sample"});
     /** Of somebody's own, which may give anything. */
@@ -32,14 +33,14 @@ final class Determinism {
     }
 
     /** Limits above all else do not count: they choose among rows, they do not change them. */
-    static boolean of(LogicalPlan plan) {
+    static boolean of(LogicalPlan plan, Set tied) {
         LogicalPlan below = below(plan);
         for (LogicalPlan node = plan; node != below; node = (LogicalPlan) Trees.list(node.children()).get(0)) {
             if (node instanceof Project && !isPlain(node)) {
                 return false;
             }
         }
-        return plan.deterministic() && isFixed(below);
+        return plan.deterministic() && isFixed(below, tied);
     }
 
     private static LogicalPlan below(LogicalPlan plan) {
@@ -54,7 +55,7 @@ final class Determinism {
      * Whether which rows go into a row of the plan may be others each time: by a random value, a choice without an order, or a value that depends on
      * the order of rows and decides further up. Functions that say that they are deterministic are taken at their word.
      */
-    static boolean chooses(LogicalPlan plan) {
+    static boolean chooses(LogicalPlan plan, Set tied) {
         LogicalPlan below = below(plan);
         for (LogicalPlan node = plan; node != below; node = (LogicalPlan) Trees.list(node.children()).get(0)) {
             List expressions = Trees.list(node.expressions());
@@ -64,17 +65,17 @@ final class Determinism {
                 }
             }
         }
-        return chooses(below, new HashSet());
+        return chooses(below, new HashSet(), tied);
     }
 
     /** `ordered`: the attributes whose values depend on the order of rows, which it adds to. */
-    private static boolean chooses(LogicalPlan node, HashSet ordered) {
+    private static boolean chooses(LogicalPlan node, HashSet ordered, Set tied) {
         if (CHOOSES.contains(node.getClass().getSimpleName())) {
             return true;
         }
         List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
         for (int i = 0; i < below.size(); i++) {
-            if (chooses((LogicalPlan) below.get(i), ordered)) {
+            if (chooses((LogicalPlan) below.get(i), ordered, tied)) {
                 return true;
             }
         }
@@ -84,7 +85,7 @@ final class Determinism {
         List expressions = Trees.list(node.expressions());
         for (int i = 0; i < expressions.size(); i++) {
             Expression expression = (Expression) expressions.get(i);
-            boolean isOrdered = isOrdered(expression, ordered);
+            boolean isOrdered = isOrdered(expression, ordered) || tied.contains(node) && Ties.isByPlace(expression);
             if (isRandom(expression) || isOrdered && (node instanceof Filter || node instanceof Join)) {
                 return true;
             }
@@ -155,21 +156,21 @@ final class Determinism {
     }
 
     /** The same, where limits above all else count, too: which rows they chose is not known. */
-    static boolean ofAll(LogicalPlan plan) {
-        return plan.deterministic() && isFixed(plan);
+    static boolean ofAll(LogicalPlan plan, Set tied) {
+        return plan.deterministic() && isFixed(plan, tied);
     }
 
-    private static boolean isFixed(LogicalPlan node) {
+    private static boolean isFixed(LogicalPlan node, Set tied) {
         String name = node.getClass().getSimpleName();
         if (CHOOSES.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
             return false;
         }
-        if (!isPlain(node)) {
+        if (tied.contains(node) || !isPlain(node)) {
             return false;
         }
         List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
         for (int i = 0; i < below.size(); i++) {
-            if (!isFixed((LogicalPlan) below.get(i))) {
+            if (!isFixed((LogicalPlan) below.get(i), tied)) {
                 return false;
             }
         }

@@ -63,7 +63,7 @@ public final class Forward extends Deep {
 
     void work() throws Exception {
         LogicalPlan normal = new Normal().of(given);
-        deterministic = Determinism.ofAll(normal);
+        deterministic = Determinism.ofAll(normal, Ties.of(normal, asking));
         ArrayList identities = new ArrayList();
         Block.collectIdentities(normal, identities);
         for (int i = 0; i < identities.size(); i++) {

@@ -75,10 +75,11 @@ public final class Lot extends Finding {
     void work() throws Exception {
         Join product = (Join) ((Filter) wanted).child();
         LogicalPlan normal = new Normal().of(product.left());
-        deterministic = Determinism.of(normal);
-        chooses = Determinism.chooses(normal);
+        java.util.Set tied = Ties.of(normal, asking);
+        deterministic = Determinism.of(normal, tied);
+        chooses = Determinism.chooses(normal, tied);
         trusted = fixed && deterministic;
-        repeats = fixed && Determinism.ofAll(normal);
+        repeats = fixed && Determinism.ofAll(normal, tied);
         List columns = Trees.list(product.right().output());
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "row");

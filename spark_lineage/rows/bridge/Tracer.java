@@ -87,10 +87,11 @@ public final class Tracer extends Finding {
         Join product = (Join) ((Filter) given).child();
         LogicalPlan normal = new Normal().of(product.left());
         look(normal);
-        deterministic = Determinism.of(normal);
-        chooses = Determinism.chooses(normal);
+        java.util.Set tied = Ties.of(normal, asking);
+        deterministic = Determinism.of(normal, tied);
+        chooses = Determinism.chooses(normal, tied);
         trusted = fixed && deterministic;
-        repeats = fixed && Determinism.ofAll(normal);
+        repeats = fixed && Determinism.ofAll(normal, tied);
         List columns = Trees.list(product.right().output());
         List fields = columns.subList(1, columns.size());
         Alias key = Trees.named(Block.struct(fields), "__lineage_target");
