@@ -6,14 +6,14 @@ about it. The rules are those of docs/row-provenance.md; Forward.java asks them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import DoubleType, FloatType
+from pyspark.sql.types import DoubleType, FloatType, StringType
 
 from ..errors import TraceError
 from ..snapshot.spark import quoted
@@ -82,9 +82,9 @@ class Matched:
     more: int
 
 
-def matched(found: DataFrame, count: int | None, table: DataFrame) -> Matched:
+def matched(found: DataFrame, count: int | None, table: DataFrame, partitioned: Collection[str] = ()) -> Matched:
     """The rows of a table, whose last column is their identity, that are equal to rows of a plan, of which there are `count`: as its columns are
-    written there."""
+    written there. `partitioned`: the columns by which a Delta table is partitioned, whose empty texts it writes as null."""
     columns = table.columns[:-1]
     paired = [
         (c, t)
@@ -95,7 +95,11 @@ def matched(found: DataFrame, count: int | None, table: DataFrame) -> Matched:
         raise TraceError("no column of what the plan gives can be compared with what was written")
     names = [f"__lineage_c{number}" for number in range(len(found.columns))]
     keys = [F.col(names[c]) for c, _ in paired]
-    groups = found.toDF(*names).groupBy(*keys).agg(F.count(F.lit(1)).alias(_TIMES))
+    texts = {names[c] for c, t in paired if columns[t] in partitioned and isinstance(found.schema[c].dataType, StringType)}
+    given_rows = found.toDF(*names).select(
+        *(F.when(F.col(name) != "", F.col(name)).alias(name) if name in texts else name for name in names)
+    )
+    groups = given_rows.groupBy(*keys).agg(F.count(F.lit(1)).alias(_TIMES))
     given, same = table.alias("t"), F.lit(True)
     for c, t in paired:
         value, data_type = F.col(f"t.{quoted(columns[t])}"), table.schema[columns[t]].dataType

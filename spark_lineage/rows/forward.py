@@ -23,6 +23,7 @@ from ..replay.plans import Plan, plans_of
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
+from ..snapshot.with_spark import metadata_of
 from ..store.tables import Store
 from .contributing import contributed, matched
 from .hops import Options, Told, only_rearranges, values_of, version_of
@@ -334,7 +335,7 @@ class _Forward:
         lifetime = log.lifetime(written)
         frame, _ = version_of(rows.sparkSession, location, written)
         new = in_some(frame, f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
-        found = matched(rows, count, new)
+        found = matched(rows, count, new, metadata_of(frame, location)[1])
         order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
         shown = found.rows.orderBy(*order).limit(self._options.limit).collect() if found.count else []
         target = replace(

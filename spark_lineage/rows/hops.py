@@ -24,13 +24,13 @@ from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
-from ..snapshot.with_spark import first_line_of_spark, local_place
+from ..snapshot.with_spark import first_line_of_spark, local_place, metadata_of
 from ..store.tables import Store, literal
 from . import listings
 from .identity import PREFIX, identified
 from .local import as_then, local_frame
 from .resolving import witness_of_sample
-from .tracing import TAG, check_identity, has, in_order, product, text_of, trace
+from .tracing import TAG, check_identity, given_by, has, in_order, product, text_of, trace, with_empty
 from .witness import Completeness, Hop, Source, Witness, worse
 
 _IDENTITY = f"{PREFIX}0"
@@ -263,14 +263,16 @@ def _given(spark: SparkSession, plans: Plans, execution_id: str | None, one: _Ro
     """The numbers of those of the rows that an UPDATE or MERGE makes, by its plan. Raises as `trace` does."""
     if execution_id is None:
         raise TraceError("it is not recorded")
-    schema = one.frame.drop(_IDENTITY).schema
+    return set[int]().union(*(_made_by(spark, plan, one) for plan in plans(execution_id)))
+
+
+def _made_by(spark: SparkSession, plan: Plan, one: _Rows) -> set[int]:
+    """The numbers of those of the rows that a plan gives."""
+    schema = _schema(one)
     rows = [(number, *tuple(row)[:-1]) for number, row in enumerate(one.rows)]
     numbered = local_frame(spark, rows, StructType([StructField(TAG, LongType()), *schema]))
-    numbers = set[int]()
-    for plan in plans(execution_id):
-        made = restore(spark, plan.found, part=plan.part, gives=plan.gives, leaf_rows=_identical)
-        numbers |= {int(row[0]) for row in product(made, _targets(spark, one), numbered).select(TAG).distinct().collect()}
-    return numbers
+    made = restore(spark, plan.found, part=plan.part, gives=plan.gives, leaf_rows=_identical)
+    return {int(row[0]) for row in product(made, _targets(spark, one), numbered).select(TAG).distinct().collect()}
 
 
 def _identical(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
@@ -293,14 +295,17 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
 
 
 def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Options, known: Collection[int]) -> Witness:
-    """Of the plan that gives the rows, where the execution has several."""
+    """Of the plan that gives the rows, where the execution has several; where more than one does, which of them wrote the rows nothing tells."""
     targets = _targets(spark, one)
     failed: LineageError | None = None
-    for plan in plans:
+    for at, plan in enumerate(plans):
         try:
-            return trace(plan, targets, limit=options.limit, deciding=options.deciding, known=known)
+            witness = trace(plan, targets, limit=options.limit, deciding=options.deciding, known=known)
         except (TraceError, ExecutableError) as error:
             failed = failed or error
+            continue
+        also = sum(bool(_made_by(spark, other, one)) for other in plans[at + 1 :])
+        return _less(witness, (given_by(also + 1),), "partial") if also else witness
     assert failed is not None
     raise failed
 
@@ -317,8 +322,11 @@ def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:
 
 
 def _targets(spark: SparkSession, one: _Rows) -> DataFrame:
-    schema = one.frame.drop(_IDENTITY).schema
-    return local_frame(spark, [tuple(row)[:-1] for row in one.rows], schema)
+    return local_frame(spark, [tuple(row)[:-1] for row in one.rows], _schema(one))
+
+
+def _schema(one: _Rows) -> StructType:
+    return with_empty(one.frame.drop(_IDENTITY).schema, one.rows, lambda: metadata_of(one.frame, one.location)[1])
 
 
 @dataclass(frozen=True)

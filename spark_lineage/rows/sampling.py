@@ -32,7 +32,7 @@ from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
 from ..snapshot.spark import quoted, row_hashes
-from ..snapshot.with_spark import frame_of_files, storable
+from ..snapshot.with_spark import frame_of_files, metadata_of, storable
 from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
@@ -49,13 +49,16 @@ from .tracing import (
     Followed,
     check_identity,
     first_of,
+    given_by,
     is_fixed,
     labelled,
     pairs,
+    product,
     read_today,
     source_of,
     text_of,
     times_of,
+    with_empty,
 )
 from .witness import Completeness, worse
 
@@ -89,6 +92,7 @@ class _Chosen:
     key: tuple[str, ...]
     fraction: float
     twice: frozenset[int]
+    partitioned: tuple[str, ...]
 
 
 def take_samples(
@@ -226,6 +230,7 @@ def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans) -> _Chosen
         schema=version.schema, rows=tuple(tuple(row)[:-3] for row in distinct.values()),
         keys=tuple(int(row[_HASH]) for row in distinct.values()), hashes=tuple(distinct), key=key, fraction=fraction,
         twice=frozenset(number for number, row in enumerate(distinct.values()) if row[_TWICE]),
+        partitioned=metadata_of(version, place)[1],
     )  # fmt: skip
 
 
@@ -277,6 +282,7 @@ class _Traced:
         self.labels: Counter[str] = Counter()
         self.reasons: dict[str, None] = dict.fromkeys(self._listed.changed)
         self.stored = 0
+        self._given: Counter[int] = Counter()
 
     def follow(self) -> None:
         """Some thousands at once: through the plan, or through each where the execution has several, what the earlier ones do not give."""
@@ -288,6 +294,7 @@ class _Traced:
         self.stored = keeping.rows
 
     def _follow(self, keeping: Keeping, left: list[int]) -> None:
+        self._given = self._given_by(left) if self._plans.count > 1 else Counter()
         for part in range(self._plans.count):
             told = self._followed(part, left)
             try:
@@ -299,11 +306,22 @@ class _Traced:
             if not left:
                 return
 
+    def _given_by(self, tags: list[int]) -> Counter[int]:
+        """By number of a row: how many of the plans give it."""
+        numbered = self._targets(tags)
+        each = (product(self._plans.plan(part), numbered.drop(TAG), numbered) for part in range(self._plans.count))
+        return Counter(int(row[0]) for given in each for row in given.select(TAG).distinct().collect())
+
+    def _targets(self, tags: list[int]) -> DataFrame:
+        rows = [self._chosen.rows[tag] for tag in tags]
+        schema = with_empty(self._chosen.schema, rows, lambda: self._chosen.partitioned)
+        numbered = StructType([StructField(TAG, LongType()), *schema])
+        return local_frame(self._plans.spark, [(tag, *row) for tag, row in zip(tags, rows, strict=True)], numbered)
+
     def _followed(self, part: int, tags: list[int]) -> Apart:
-        plan = self._plans.plan(part)
-        schema = StructType([StructField(TAG, LongType()), *self._chosen.schema])
-        targets = local_frame(self._plans.spark, [(tag, *self._chosen.rows[tag]) for tag in tags], schema)
-        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed(part))
+        return follow_apart(
+            self._plans.plan(part), self._targets(tags), per_row=self._one.sample.per_row, fixed=self._plans.fixed(part)
+        )
 
     def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...]) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
@@ -348,6 +366,9 @@ class _Traced:
         )
         completeness = worse(witness.completeness, "partial" if self._listed.changed else "exact")
         reasons = list(witness.reasons)
+        if self._given[tag] > 1:
+            completeness = worse(completeness, "partial")
+            reasons.append(given_by(self._given[tag]))
         if tag in self._chosen.twice:
             completeness = worse(completeness, "superset")
             reasons.append(

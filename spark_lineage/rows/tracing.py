@@ -8,7 +8,7 @@ docs/row-provenance.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -24,6 +24,7 @@ from pyspark.sql.types import (
     FloatType,
     LongType,
     MapType,
+    StringType,
     StructField,
     StructType,
     VariantType,
@@ -155,6 +156,11 @@ def text_of(error: Exception) -> str:
     return str(error) if isinstance(error, LineageError) else first_line_of_spark(error)
 
 
+def given_by(plans: int) -> str:
+    """Why rows are not known to be those that count, where several plans of an execution give a row."""
+    return f"{plans} plans of the execution give such a row, and which of them wrote it is not told: these are the rows of the first"
+
+
 def reason_of(kind: str) -> str:
     """Why what is on the way names more rows than are needed."""
     return WHY.get(kind, f"nothing is known of how {kind} uses its rows: all of them are named")
@@ -233,7 +239,7 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
     meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        equal(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t].dataType)
+        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t])
         for c, t in paired
         if not has(targets.schema[t].dataType, VariantType)
     ]
@@ -253,6 +259,30 @@ def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     if len(set(names)) == len(names) and all(name in places for name in names):
         return [(at, places[name]) for at, name in enumerate(names)]
     return [(at, at) for at in range(min(len(plan), len(target)))]
+
+
+_EMPTY = "spark_lineage_empty"
+
+
+def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: Callable[[], Collection[str]]) -> StructType:
+    """The schema of rows of a Delta table, of which those columns are marked whose nulls may have been empty texts: Delta writes those of the
+    columns by which a table is partitioned as null. `partitioned` is asked where it matters."""
+    nulls = {
+        field.name
+        for at, field in enumerate(schema)
+        if isinstance(field.dataType, StringType) and any(row[at] is None for row in rows)
+    }
+    marked = nulls & {*partitioned()} if nulls else nulls
+    fields = (
+        StructField(one.name, one.dataType, one.nullable, {**(one.metadata or {}), _EMPTY: True}) if one.name in marked else one
+        for one in schema
+    )
+    return StructType([*fields])
+
+
+def _same(value: Column, given: DataType, wanted: Column, field: StructField) -> Column:
+    same = equal(value, given, wanted, field.dataType)
+    return same | (wanted.isNull() & (value == "")) if _EMPTY in (field.metadata or {}) else same
 
 
 def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
