@@ -422,7 +422,12 @@ def _deeper(spark: SparkSession, sources: Sequence[Source], depth: int) -> tuple
     failed: list[str] = []
     for source in sources:
         places = [(row.file, row.position) for row in source.rows if row.position is not None]
-        if source.version is None or source.location is None or not places:
+        if source.version is None or source.location is None:
+            continue
+        if not places:
+            if source.whole or source.rows:
+                why = "all of it decides" if source.whole else "its rows are known by their content alone"
+                failed.append(f"{source.alias or source.name} is not followed: {why}")
             continue
         try:
             frame, version = version_of(spark, source.location, source.version)

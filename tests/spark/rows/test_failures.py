@@ -113,30 +113,41 @@ def test_a_source_that_was_dropped_and_created_again(versions: int, shop: Shop) 
     assert "another table now" in str(hop.ended) or "version 2" in str(hop.ended), hop.ended
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(
     ("query", "label"),
     [
-        ("SELECT id, rand() AS r FROM {}", "partial"),
+        pytest.param("SELECT id, rand() AS r FROM {}", "partial", marks=pytest.mark.soak),
         ("SELECT half, count(*) AS n FROM {} WHERE rand() < 0.6 GROUP BY half", "partial"),
         ("SELECT sum(id) AS total FROM (SELECT id FROM {} LIMIT 3)", "partial"),
-        ("SELECT sum(id) AS total FROM (SELECT id FROM {} TABLESAMPLE (50 PERCENT) REPEATABLE (7))", "partial"),
-        ("SELECT first(id) AS id, half FROM {} GROUP BY half", "superset"),
-        ("SELECT count(*) AS n FROM (SELECT first(id) AS id, half FROM {} GROUP BY half) WHERE id < 4", "partial"),
-        (
+        pytest.param(
+            "SELECT sum(id) AS total FROM (SELECT id FROM {} TABLESAMPLE (50 PERCENT) REPEATABLE (7))",
+            "partial",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param("SELECT first(id) AS id, half FROM {} GROUP BY half", "superset", marks=pytest.mark.soak),
+        pytest.param(
+            "SELECT count(*) AS n FROM (SELECT first(id) AS id, half FROM {} GROUP BY half) WHERE id < 4",
+            "partial",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
             "SELECT count(*) AS n FROM (SELECT posexplode(collect_list(id)) AS (p, v) FROM {} GROUP BY half) WHERE p = 0",
             "partial",
+            marks=pytest.mark.soak,
         ),
-        (
+        pytest.param(
             "SELECT count(*) AS n FROM (SELECT id FROM {0} UNION ALL SELECT first(id) FROM {0} GROUP BY half) WHERE id < 4",
             "partial",
+            marks=pytest.mark.soak,
         ),
-        ("SELECT id, input_file_name() AS f FROM {}", "superset"),
+        pytest.param("SELECT id, input_file_name() AS f FROM {}", "superset", marks=pytest.mark.soak),
         ("SELECT id, lies(id) AS l FROM {}", "superset"),
-        ("SELECT half, count(*) AS n FROM {} WHERE lies(id) % 2 = 0 GROUP BY half", "superset"),
-        ("SELECT lies(id) % 2 AS l, count(*) AS n FROM {} GROUP BY 1", "superset"),
-        ("SELECT id, random_lies(id) % 2 AS l FROM {}", "partial"),
-        ("SELECT id, uuid() AS u FROM {}", "partial"),
+        pytest.param(
+            "SELECT half, count(*) AS n FROM {} WHERE lies(id) % 2 = 0 GROUP BY half", "superset", marks=pytest.mark.soak
+        ),
+        pytest.param("SELECT lies(id) % 2 AS l, count(*) AS n FROM {} GROUP BY 1", "superset", marks=pytest.mark.soak),
+        pytest.param("SELECT id, random_lies(id) % 2 AS l FROM {}", "partial", marks=pytest.mark.soak),
+        pytest.param("SELECT id, uuid() AS u FROM {}", "partial", marks=pytest.mark.soak),
     ],
 )
 def test_a_plan_that_need_not_give_the_same_rows(query: str, label: str, shop: Shop) -> None:
@@ -188,13 +199,12 @@ def test_a_plan_of_another_spark(shop: Shop) -> None:
         trace(Plan(other), rows)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ({"executables_max_bytes": 100}, "over its byte budget"),
-        ({"redact_literals": "hash"}, "literals are redacted"),
-        ({"executables": "off"}, "executables"),
+        pytest.param({"redact_literals": "hash"}, "literals are redacted", marks=pytest.mark.soak),
+        pytest.param({"executables": "off"}, "executables", marks=pytest.mark.soak),
     ],
 )
 def test_no_plan_is_kept(options: dict[str, Any], reason: str, shop: Shop) -> None:

@@ -326,6 +326,9 @@ def test_absence_is_a_witness_of_the_whole_table(recorded: Recorded) -> None:
     assert "no row of it may match" in str(from_(hop, "orders").whole)
     assert hop.witness is not None
     assert hop.witness.completeness == "superset"
+    first, *deeper = recorded.trace("idle", "customer = 4", depth=2)
+    assert "orders is not followed: all of it decides" in str(first.ended)
+    assert [Path(one.name).name for one in deeper] == ["customers"]
 
 
 def test_what_is_asked_wrongly(recorded: Recorded) -> None:
