@@ -170,10 +170,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class SampleColumn:
-    """A column that the rows of a write to a Delta table were given (`rows.column`): the hash of the key of those that are chosen.
-
-    `path`: where the table lies, None where that was not known yet.
-    """
+    """A column that the rows of a write to a Delta table were given (`rows.column`): the hash of the key of those that are chosen. `path`: where
+    the table lies, None where that was not known yet."""
 
     path: str | None
     name: str
@@ -329,10 +327,8 @@ class SessionConfs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutableLeaf:
-    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md).
-
-    `paths` of `delta_files` are the files of the table that a micro-batch read.
-    """
+    """What a leaf of a stored plan reads, and at which version. `kind` says how it is read again (docs/tables.md). `paths` of `delta_files` are
+    the files of the table that a micro-batch read."""
 
     number: int
     kind: LeafKind
@@ -531,9 +527,9 @@ class RowLineage:
 class Replay:
     """What a recorded write of an execution gave when it was computed again, held against what it wrote then.
 
-    Checksums and rows are of what was compared: of a whole version, or of what the write changed. The dataset is None where
-    nothing was written, or nothing of it is known. Inputs (as rows of `inputs`) and code are those of then: they stay when the run has expired.
-    """
+    Checksums and rows are of what was compared: of a `whole` version, or of what the write changed. The dataset is None where
+    nothing was written, or nothing of it is known. Inputs (as rows of `inputs`) and code are those of then: they stay when the run has expired. Of a
+    job that was run again `replayed_…` are the command, where it is not the recorded one, and the code that its lineage told."""
 
     replay_id: str
     execution_id: str
@@ -566,6 +562,12 @@ class Replay:
     tool_version: str | None = None
     started_at: datetime
     ended_at: datetime
+    whole: bool | None = None
+    trusted: bool | None = None
+    strict: bool | None = None
+    replayed_command: tuple[str, ...] | None = None
+    replayed_commit: str | None = None
+    replayed_sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -588,13 +590,11 @@ class Records:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunReads:
-    """What a run has read and written so far, for inference across its executions (through a trained model, say)."""
+    """What a run has read and written so far, for inference across its executions (through a trained model, say). `trained`: the edges of its
+    trainings, in their order, which went into the models that it made; `trained_on`: their datasets; `saved`: the edges into models that it saved."""
 
     datasets: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     models: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     trained: tuple[ColumnEdge, ...] = ()
-    """The edges of its trainings, in their order: what went into the models that it made."""
     trained_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
-    """The datasets that its trainings read."""
     saved: tuple[ColumnEdge, ...] = ()
-    """The edges into the models that it saved."""

@@ -16,7 +16,7 @@ from ..errors import StoreError, StoreNotFound
 Where = Mapping[str, Collection[str]]
 """Conditions that must all hold: column -> the texts it may have."""
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """That of `store.schemas` (a test says so), which would have to import pyarrow to say it."""
 
 MOST_TEXTS = 2_000

@@ -18,7 +18,9 @@ from typing import Any
 import pyspark
 from pyspark.sql import SparkSession
 
+from ..capture.redaction import with_patterns
 from ..capture.strict import REFUSED
+from ..config import load
 from ..errors import ExecutableError, QueryError, StoreError
 from ..ingest import ingest
 from ..store.tables import Store, in_parts, literal, one_of
@@ -103,6 +105,7 @@ class _Job:
         self._options, self._job, self._spark, self._told = options, job, spark, told
         self._labels = Labels(store)
         self._spark_version = pyspark.__version__
+        self._ran: dict[str, Any] = {}
         rows = store.arrow("runs", list(_RUN)).to_pylist()
         (self._run,) = (row for row in rows if row["run_id"] == run_id)
         application = self._run["application_id"]
@@ -127,10 +130,18 @@ class _Job:
                 found = self._replayed(scratch, *prepared)
             for replayed in found:
                 ended = datetime.now(UTC)
-                replayed = evidence.added(replace(replayed, seconds=(ended - began).total_seconds()))
-                self._store.append("replays", [row_of("job", replay_id, replayed, self._spark_version, began, ended)], None)
+                replayed = evidence.added(self._as_run(replace(replayed, seconds=(ended - began).total_seconds())))
+                self._store.append("replays", [row_of(replay_id, replayed, self._spark_version, began, ended)], None)
                 began = ended
                 yield replayed
+
+    def _as_run(self, one: Replayed) -> Replayed:
+        """With what tells it from a replay of the recorded command by its own code."""
+        command = tuple(with_patterns(load().redact).arguments(self._job.command)) if self._job.command else None
+        return replace(
+            one, replay_mode="job", trusted=self._options.trusted, strict=self._job.strict, replayed_command=command,
+            replayed_commit=self._ran.get("code_commit"), replayed_sha256=self._ran.get("code_sha256"),
+        )  # fmt: skip
 
     def _cannot(self, one: Past, output: Any, reason: str) -> Replayed:
         return replace(self._plain(one, output), verdict="not_replayable", reason=reason)
@@ -200,8 +211,9 @@ class _Job:
         if (scratch / "inbox").is_dir():
             ingest(str(scratch / "inbox"), str(lineage), final=True)
         replays = Store.open(str(lineage), create=True)
-        told = replays.arrow("runs", ["spark_version"]).column(0).to_pylist()
-        self._spark_version = next((str(one) for one in told if one), self._spark_version)
+        told = replays.arrow("runs", ["spark_version", "entry_point", "code_commit", "code_sha256"]).to_pylist()
+        self._spark_version = next((str(one["spark_version"]) for one in told if one["spark_version"]), self._spark_version)
+        self._ran = next((one for one in told if one["entry_point"]), {})
         recorded_ones = past(
             self._store, " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
         )

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql.types import StructType
 
 from .. import __version__
-from ..model import Replay, ReplayMode, ReplayVerdict
+from ..model import Replay, ReplayVerdict
 from .verdict import Difference, Replayed
 
 
@@ -54,15 +54,16 @@ def declared_in(volatile: Sequence[str], schema: StructType) -> tuple[str, ...]:
     return tuple(field.name for field in schema if field.name.lower() in wanted)
 
 
-def row_of(mode: ReplayMode, replay_id: str, one: Replayed, spark_version: str, began: datetime, ended: datetime) -> Replay:
+def row_of(replay_id: str, one: Replayed, spark_version: str, began: datetime, ended: datetime) -> Replay:
     found: Any = one.difference
     return Replay(
-        replay_id=replay_id, execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, replay_mode=mode,
+        replay_id=replay_id, execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, replay_mode=one.replay_mode,
         namespace=one.namespace, name=one.name, table_id=one.table_id, delta_version=one.version, verdict=one.verdict, reason=one.reason,
         causes=one.causes, columns=one.columns, volatile=one.volatile, tolerance=one.tolerance, schema_hash=one.schema_hash,
         recorded_rows=one.rows[0], replayed_rows=one.rows[1], recorded_checksum=one.checksums[0], replayed_checksum=one.checksums[1],
         rows_missing=None if found is None else found.missing, rows_unexpected=None if found is None else found.unexpected,
         rows_changed=None if found is None else found.changed, inputs=one.inputs, code_commit=one.code_commit, code_dirty=one.code_dirty,
         code_sha256=one.code_sha256, spark_version=spark_version, tool_version=__version__, started_at=began,
-        ended_at=ended,
+        ended_at=ended, whole=one.whole, trusted=one.trusted, strict=one.strict if one.replay_mode == "job" else None,
+        replayed_command=one.replayed_command, replayed_commit=one.replayed_commit, replayed_sha256=one.replayed_sha256,
     )  # fmt: skip

@@ -130,8 +130,10 @@ class _Replaying:
     def _kept(self, replay_id: str, one: tuple[Replayed, datetime]) -> Replayed:
         replayed, began = one
         ended = datetime.now(UTC)
-        replayed = self._evidence.added(replace(replayed, seconds=(ended - began).total_seconds()))
-        self._store.append("replays", [row_of("plan", replay_id, replayed, self._spark.version, began, ended)], None)
+        replayed = self._evidence.added(
+            replace(replayed, trusted=self._options.trusted, seconds=(ended - began).total_seconds())
+        )
+        self._store.append("replays", [row_of(replay_id, replayed, self._spark.version, began, ended)], None)
         return replayed
 
     def _of(self, past: Past) -> Iterator[tuple[Replayed, datetime]]:

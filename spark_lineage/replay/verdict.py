@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..model import ReplayVerdict
+from ..model import ReplayMode, ReplayVerdict
 
 Values = tuple[Any, ...]
 """A row, in the order of `Difference.columns`."""
@@ -44,7 +44,8 @@ class Difference:
 class Replayed:
     """The verdict on one write of an execution. `reason` is None of what is identical.
 
-    `rows` and `checksums` are those of then and those of the replay, where they were computed; `whole`: of the whole version, else of what the
+    `trusted`, `strict`: the options of these names; `replayed_…`: of a job the command that was given in place of the recorded one, and the code that
+    was run. `rows` and `checksums` are those of then and those of the replay, where they were computed; `whole`: of the whole version, else of what the
     write changed. `inputs` and `code_…`: what the execution read when it ran, and the code that its run was of.
     """
 
@@ -72,6 +73,12 @@ class Replayed:
     code_commit: str | None = None
     code_dirty: bool | None = None
     code_sha256: str | None = None
+    replay_mode: ReplayMode = "plan"
+    trusted: bool = False
+    strict: bool = False
+    replayed_command: tuple[str, ...] | None = None
+    replayed_commit: str | None = None
+    replayed_sha256: str | None = None
     seconds: float | None = None
 
     @property

@@ -129,6 +129,10 @@ def _what_was_replayed(location: str) -> None:
     add_columns(location, "outputs", "sample_mark")
 
 
+def _how_it_was_replayed(location: str) -> None:
+    add_columns(location, "replays", "whole", "trusted", "strict", "replayed_command", "replayed_commit", "replayed_sha256")
+
+
 STEPS: tuple[Step, ...] = (
     Step(2, "runs.parameters; outputs.fingerprint and outputs.offsets", _parameters_and_fingerprints),
     Step(
@@ -153,4 +157,9 @@ STEPS: tuple[Step, ...] = (
         _sampled_tables_and_commands,
     ),
     Step(10, "replays.inputs, code_commit, code_dirty and code_sha256; outputs.sample_mark", _what_was_replayed),
+    Step(
+        11,
+        "replays.whole, trusted, strict, replayed_command, replayed_commit and replayed_sha256",
+        _how_it_was_replayed,
+    ),
 )

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .. import model
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 STORE_INFO = "store_info"
 """The table of the store itself: one row for each schema version that it has been at."""
@@ -133,7 +133,8 @@ _REPLAYS = _schema(
     table_id=_STRING, delta_version=_LONG, verdict=_STRING, reason=_STRING, causes=_STRINGS, columns=_STRINGS, volatile=_STRINGS,
     tolerance=_DOUBLE, schema_hash=_STRING, recorded_rows=_LONG, replayed_rows=_LONG, recorded_checksum=_STRING, replayed_checksum=_STRING,
     rows_missing=_LONG, rows_unexpected=_LONG, rows_changed=_LONG, inputs=_REPLAY_INPUTS, code_commit=_STRING, code_dirty=_BOOL,
-    code_sha256=_STRING, spark_version=_STRING, tool_version=_STRING, started_at=_TIME, ended_at=_TIME,
+    code_sha256=_STRING, spark_version=_STRING, tool_version=_STRING, started_at=_TIME, ended_at=_TIME, whole=_BOOL, trusted=_BOOL,
+    strict=_BOOL, replayed_command=_STRINGS, replayed_commit=_STRING, replayed_sha256=_STRING,
 )  # fmt: skip
 
 TABLES: dict[str, TableSchema] = {
