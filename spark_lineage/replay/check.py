@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import NotFound, SnapshotError
+from ..errors import NotFound, QueryError, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
@@ -98,7 +98,10 @@ def _wanted(store: Store, wanted: str) -> tuple[Past, ...]:
             raise NotFound(f"{wanted!r} is no run and no dataset: {error}") from error
     written = f"namespace = {literal(key[0])} and name = {literal(key[1])}"
     ids = set(store.arrow("outputs", ["execution_id"], written).column(0).to_pylist())
-    return past(store, ids=ids)
+    found = past(store, ids=ids)
+    if not found:
+        raise QueryError(f"nothing that is recorded wrote rows of {wanted}: there is nothing to replay")
+    return found
 
 
 class _Checking:

@@ -99,19 +99,28 @@ def paired(here: Sequence[Any], there: Sequence[Any], data_type: DataType, toler
     """Positions of rows of the one and of the other that are near each other, as many pairs as there can be (augmenting paths)."""
     candidates = [[at for at, other in enumerate(there) if near(one, other, data_type, tolerance)] for one in here]
     of_there: dict[int, int] = {}
-
-    def free(at: int, seen: set[int]) -> bool:
-        for other in candidates[at]:
-            if other not in seen:
-                seen.add(other)
-                if other not in of_there or free(of_there[other], seen):
-                    of_there[other] = at
-                    return True
-        return False
-
     for at in range(len(here)):
-        free(at, set())
+        _pair(at, candidates, of_there)
     return {at: other for other, at in of_there.items()}
+
+
+def _pair(first: int, candidates: Sequence[Sequence[int]], of_there: dict[int, int]) -> None:
+    """Finds a partner for one more row, where others change theirs for it. A path may be as long as there are rows: it is no recursion."""
+    seen: set[int] = set()
+    path = [(first, iter(candidates[first]))]
+    taken: list[int] = []
+    while path:
+        other = next((one for one in path[-1][1] if one not in seen), None)
+        if other is None:
+            path.pop()
+            del taken[-1:]
+            continue
+        seen.add(other)
+        taken.append(other)
+        if other not in of_there:
+            of_there.update((there, at) for (at, _), there in zip(path, taken, strict=True))
+            return
+        path.append((of_there[other], iter(candidates[of_there[other]])))
 
 
 def _bound(data_type: DataType, tolerance: float) -> float:

@@ -129,6 +129,9 @@ def test_identical(nightly: str, lake: Lake) -> None:
     rows = Store.open(lake.store).arrow("replays").to_pylist()
     assert {(row["replay_mode"], row["verdict"], row["run_id"]) for row in rows} == {("job", "identical", nightly)}
     assert len(rows) == len(WRITTEN)
+    assert {(row["replayed_command"], row["trusted"], row["strict"]) for row in rows} == {(None, False, False)}
+    assert None not in {row["code_sha256"] for row in rows}
+    assert [row["replayed_sha256"] for row in rows] == [row["code_sha256"] for row in rows]
     runs = spark_lineage.open(lake.store).runs()
     assert [run.run_id for run in runs] == [nightly]  # the replay itself is no run
 
@@ -147,7 +150,8 @@ def test_nothing_real_is_touched(nightly: str, lake: Lake) -> None:
 @pytest.mark.soak
 def test_a_job_that_was_changed(nightly: str, lake: Lake) -> None:
     """The recipe: does the refactored job give the same on last week's inputs?"""
-    code, verdicts, err = lake.replay(nightly, "--", *lake.submit("nightly_job.py", "other", "more"))
+    command = lake.submit("nightly_job.py", "other", "more")
+    code, verdicts, err = lake.replay(nightly, "--", *command, "--password", "canary")
     found = {one["name"].rsplit("/", 1)[-1]: one for one in verdicts}
     assert code == 1, err[-3000:]
     totals = found["totals"]
@@ -157,6 +161,12 @@ def test_a_job_that_was_changed(nightly: str, lake: Lake) -> None:
     assert next(cause.split(":")[0] for cause in found["history"]["causes"]) == "another input"
     assert found["out"]["verdict"] == "identical"
     assert (found["more"]["verdict"], found["more"]["reason"]) == ("different", "the job wrote it in the replay alone")
+    rows = [row for row in Store.open(lake.store).arrow("replays").to_pylist() if row["replayed_command"] is not None]
+    assert [*found["out"]["replayed_command"][:-2]] == command
+    assert {tuple(row["replayed_command"][:-2]) for row in rows} == {tuple(command)}, (
+        "it is told from a replay of the recorded one"
+    )
+    assert "canary" not in str(rows)
 
 
 @pytest.mark.soak

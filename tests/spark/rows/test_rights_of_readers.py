@@ -79,3 +79,12 @@ def test_what_was_made_of_rows(root: Path) -> None:
     done = ask(root, "trace", "--forward", str(root / "source"), "--where", "id = 4")
     assert "Permission denied" in done.stdout, done
     assert "canary" not in done.stdout
+
+
+def test_what_is_kept_of_rows_has_no_values(root: Path) -> None:
+    """Ids and hashes of all columns of the tables of samples; the rows were sampled by a text."""
+    store = Store.open(str(root / "store"))
+    kept, samples = store.arrow("row_lineage").to_pylist(), store.arrow("row_samples").to_pylist()
+    assert (len(kept), [one["reason"] for one in samples]) == (9, [None])
+    assert "canary" not in str((kept, samples))
+    assert b"canary" not in b"".join(value for row in kept for value in row.values() if isinstance(value, bytes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -55,6 +56,21 @@ def test_rows_that_were_shaken_find_each_other(values: list[tuple[int, int]], ch
     chance.shuffle(shaken)
     found = paired(rows, shaken, data_type, 1e-9)
     assert sorted(found) == sorted(set(found.values())) == list(range(len(rows)))
+
+
+@given(*[st.lists(st.sampled_from([1.0, 1.05, 1.1, 1.15, 1.2, 2.0]), max_size=5)] * 2)
+def test_no_other_choice_has_more_pairs(here: list[float], there: list[float]) -> None:
+    found = paired(here, there, ONE, 0.1)
+    short, long = sorted((here, there), key=len)
+    most = max(sum(near(*both, ONE, 0.1) for both in zip(short, order, strict=False)) for order in permutations(long))
+    assert len(found) == len({*found.values()}) == most
+
+
+def test_a_long_way_to_a_partner() -> None:
+    """Each is near two of the other side; the last one moves all the others, more of them than Python may be deep."""
+    here = [1.0 + number * 1e-5 for number in range(1_200)]
+    found = paired([*here[1:], here[0]], [one + 0.5e-5 for one in here], ONE, 0.6e-5)
+    assert len(found) == len({*found.values()}) == len(here)
 
 
 def test_a_row_too_far_away_is_left() -> None:

@@ -139,6 +139,8 @@ def test_what_can_be_replayed(lake: Lake) -> None:
     assert check(lake.store, fine).holds
     with pytest.raises(NotFound, match="is no run and no dataset"):
         check(lake.store, "nothing")
+    with pytest.raises(QueryError, match="nothing that is recorded wrote rows of raw"):
+        check(lake.store, "raw")
 
 
 def test_folders_without_versions_that_were_written(lake: Lake, tmp_path: Path) -> None:
