@@ -18,12 +18,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
-from ..errors import ExecutableError, LineageError, NotFound
+from ..errors import ExecutableError, LineageError, NotFound, QueryError
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
-from ..snapshot.delta import absolute
+from ..snapshot.delta import absolute, is_delta
 from ..snapshot.kinds import columns_of
 from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
@@ -39,7 +39,7 @@ from .plans import is_function_of_batch
 from .replaying import Options, check, check_functions, is_own
 from .scratch import check_place, scratch_place
 from .session import session
-from .upstream import State, Writes
+from .upstream import State, Writes, check_version
 from .verdict import Replayed
 from .written import COMMANDS, as_written, padded, reading, replaced, table_of, version_frame
 
@@ -56,7 +56,7 @@ def replay_downstream(
     """Of each table that was made of the dataset that ``DATASET`` or ``DATASET@VERSION`` names, what would change: the rows of its newest version held
     against those that the recorded plans make with that version (by default the newest) in the place of those that they read.
 
-    Nothing is recorded of it. Raises NotFound, Ambiguous, QueryError before Spark is started.
+    Nothing is recorded of it. Raises NotFound, Ambiguous and, for what has no versions or not that one, QueryError before Spark is started.
     """
     check(options)
     check_place(store, scratch)
@@ -68,7 +68,16 @@ def replay_downstream(
     writes = Writes(store)
     if not writes.reads_of(key):
         raise NotFound(f"nothing that is recorded has read {names.label(key)}: nothing was made of it")
-    return _answers(store, writes, key, int(number) if number else None, options, scratch, keep, spark, told)
+    known, version = names.known.get(key), int(number) if number else None
+    location = None if known is None else known.location
+    if not writes.has_versions(key) and (location is None or not is_delta(location)):
+        raise QueryError(
+            f"{names.label(key)} is no Delta table, and has no version to be put in the place of what was read. Name a Delta table that was made of it, "
+            "or run the jobs again that read it"
+        )
+    if version is not None:
+        check_version(names.label(key), location, None, version)
+    return _answers(store, writes, key, version, options, scratch, keep, spark, told)
 
 
 def _answers(
@@ -108,9 +117,7 @@ class _Rebuilding:
         self._affected, self._gaps = affected(writes, key)
         self._made: dict[State, DataFrame | None] = {}
         self._written = 0
-        location = self._location(key)
-        frame = self._reading.read.format("delta")
-        self._fixed = (frame if version is None else frame.option("versionAsOf", version)).load(location)
+        self._fixed = version_frame(self._reading, self._location(key), version)
 
     def answers(self) -> Iterator[Replayed]:
         """In the order in which the tables were written last."""

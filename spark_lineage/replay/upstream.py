@@ -66,7 +66,7 @@ class Chain:
 def upstream_of(store: Store, wanted: str) -> Chain:
     """Of ``DATASET@VERSION``, by default of the newest version that is recorded as written.
 
-    A version is what all writes since the last full overwrite made. Raises NotFound, Ambiguous, QueryError.
+    A version is what all writes since the last full overwrite made. Raises NotFound, Ambiguous, and QueryError, also for a version that there is not.
     """
     name, mark, number = wanted.rpartition("@")
     if not mark:
@@ -79,6 +79,11 @@ def upstream_of(store: Store, wanted: str) -> Chain:
     start = writes.newest(key, int(number) if number else None)
     if start is None:
         raise NotFound(f"no write of {name}{f' at version {number} or before' if number else ''} is recorded")
+    if number:
+        known = names.known.get(key)
+        if not writes.has_versions(key):
+            raise QueryError(f"{names.label(key)} has no versions: name it without @{number}, for what was written last")
+        check_version(names.label(key), None if known is None else known.location, start.table_id, int(number))
     executions: dict[str, None] = {}
     raw: dict[str, None] = {}
     gaps: dict[Gap, None] = {}
@@ -102,6 +107,13 @@ def upstream_of(store: Store, wanted: str) -> Chain:
     found = past(store, writing=False, ids=executions)
     wrote = tuple(one for one in found if one.outputs or one.operation in NO_QUERY)
     return Chain(wrote, tuple(raw), tuple(gaps))
+
+
+def check_version(label: str, location: str | None, table_id: str | None, version: int) -> None:
+    """Raises QueryError for a version that a table has not reached, as far as its log is there to tell. `table_id`: None for whichever table is there."""
+    there = None if location is None else identity_of(absolute(location))
+    if there is not None and table_id in (None, there[0]) and version > there[1]:
+        raise QueryError(f"{label} has no version {version}: the newest is {there[1]}. Name that, or none for the newest")
 
 
 def _in_a_row(versions: Sequence[int], location: str | None) -> list[tuple[int, int]]:
@@ -138,10 +150,13 @@ class Writes:
             self._outputs.setdefault(key, []).append(row)
             if row["delta_version"] is not None:
                 self._by_version.setdefault((key, row["table_id"], row["delta_version"]), row)
+        self._versioned = {key for key, _, _ in self._by_version}
         self._inputs: dict[str, list[State]] = {}
         for row in store.arrow("inputs", list(_INPUT)).to_pylist():
             state = State((row["namespace"], row["name"]), row["table_id"], row["delta_version"], row["fingerprint"])
             self._inputs.setdefault(row["execution_id"], []).append(state)
+            if state.version is not None:
+                self._versioned.add(state.key)
 
     def newest(self, key: DatasetKey, version: int | None) -> State | None:
         found = [row for row in self._outputs.get(key, ()) if version is None or (row["delta_version"] or 0) <= version]
@@ -149,6 +164,10 @@ class Writes:
         if last is None:
             return None
         return State(key, last["table_id"], last["delta_version"] if version is None else version, last["fingerprint"])
+
+    def has_versions(self, key: DatasetKey) -> bool:
+        """Whether a version of it is recorded, as written or as read: it is a Delta table."""
+        return key in self._versioned
 
     def datasets(self) -> tuple[DatasetKey, ...]:
         return tuple(self._outputs)

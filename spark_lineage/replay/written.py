@@ -170,13 +170,14 @@ def of_checksum(store: Store, one: Written, whole: bool, gone: str) -> Expected:
     raise ExecutableError(f"what it wrote cannot be read any more, and no checksum of it is kept: {gone}")
 
 
-def version_frame(spark: SparkSession, location: str, version: int) -> DataFrame:
+def version_frame(spark: SparkSession, location: str, version: int | None) -> DataFrame:
+    """`version`: None for the newest. Raises ExecutableError."""
+    reader = spark.read.format("delta")
     try:
-        return spark.read.format("delta").option("versionAsOf", version).load(location)
+        return (reader if version is None else reader.option("versionAsOf", version)).load(location)
     except (PySparkException, Py4JJavaError) as error:
-        raise ExecutableError(
-            f"version {version} of {location} cannot be read by Spark: {first_line_of_spark(error)}"
-        ) from error
+        which = "the newest version" if version is None else f"version {version}"
+        raise ExecutableError(f"{which} of {location} cannot be read by Spark: {first_line_of_spark(error)}") from error
 
 
 def table_of(frame: DataFrame, location: str) -> Table:

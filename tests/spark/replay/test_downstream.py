@@ -114,3 +114,5 @@ def test_nothing_would_change(lake: Path) -> None:
     code, found, err = ask(lake, "--downstream-of", "nothing")
     assert code == 2
     assert "no dataset called 'nothing' is recorded" in err
+    code, found, err = ask(lake, "--downstream-of", "orders@99")
+    assert (code, "orders has no version 99: the newest is 1" in err, "should not have" in err) == (2, True, False), err

@@ -15,10 +15,12 @@ from store.made import input_, output
 
 from spark_lineage.cli import main
 from spark_lineage.errors import Ambiguous, NotFound, QueryError
-from spark_lineage.model import Replay, Run
+from spark_lineage.model import Dataset, Replay, Run
 from spark_lineage.render.replays import check_summary
 from spark_lineage.replay.check import Checked, CheckedRun, check
+from spark_lineage.replay.downstream import replay_downstream
 from spark_lineage.replay.outputs import Written, executions_of, with_plans
+from spark_lineage.replay.replaying import Options
 from spark_lineage.replay.upstream import upstream_of
 from spark_lineage.store.listing import WHOLE, fingerprint_of, listed
 from spark_lineage.store.schemas import SCHEMA_VERSION, STORE_INFO
@@ -61,6 +63,11 @@ def test_a_run_that_wrote_no_rows(lake: Lake) -> None:
         executions_of(lake.store, "idle")
 
 
+def dataset_of(lake: Lake, name: str) -> Dataset:
+    place = lake.place(name)
+    return Dataset(namespace="file", name=place, location=place, first_seen_at=NOW, last_seen_at=NOW)
+
+
 def test_which_plan_gave_which_output() -> None:
     one, other = (Written(namespace="file", name=f"/lake/{name}", version=1) for name in ("orders", "orders_late"))
     commands = [{"class": "AppendData", "table": "/lake/orders_late"}, {"class": "AppendData", "table": "/lake/orders/"}]
@@ -86,6 +93,25 @@ def test_what_led_to_a_version(lake: Lake) -> None:
         upstream_of(lake.store, "raw@0")
     with pytest.raises(QueryError, match="DATASET@NUMBER"):
         upstream_of(lake.store, "gold@first")
+    with pytest.raises(QueryError, match="gold has no version 99: the newest is 0"):
+        upstream_of(lake.store, "gold@99")
+    lake.store.append("outputs", [output(gold, lake.place("files"), fingerprint="listing:f")], None)
+    lake.store.append("datasets", [dataset_of(lake, "files")], None)
+    with pytest.raises(QueryError, match="files has no versions: name it without @0"):
+        upstream_of(lake.store, "files@0")
+
+
+def test_what_has_no_such_version_has_nothing_downstream(lake: Lake) -> None:
+    """Said before Spark is started."""
+    lake.table("raw")
+    made = lake.job("gold", "raw")
+    with pytest.raises(QueryError, match="raw has no version 99: the newest is 0"):
+        replay_downstream(lake.store, "raw@99", Options())
+    lake.store.append("inputs", [input_(made, lake.place("files"), fingerprint="listing:f")], None)
+    lake.store.append("datasets", [replace(dataset_of(lake, "files"), format="parquet")], None)
+    for wanted in ("files", "files@0"):
+        with pytest.raises(QueryError, match=r"files is no Delta table, .* Name a Delta table that was made of it"):
+            replay_downstream(lake.store, wanted, Options())
 
 
 def test_a_chain_with_holes(lake: Lake) -> None:
