@@ -28,7 +28,7 @@ from ..snapshot.kinds import columns_of
 from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
-from ..store.views import FULL_OVERWRITES
+from .affected import Affected, bare
 from .causes import doubts_of
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
@@ -95,6 +95,9 @@ def _answers(
         yield from _Rebuilding(store, writes, key, version, options, spark or session(), place, stack, told).answers()
 
 
+_UNVERSIONED = "it is no Delta table, whose versions could be made again one after the other"
+
+
 class _Rebuilding:
     def __init__(
         self,
@@ -114,7 +117,7 @@ class _Rebuilding:
         self._own = is_own(store, "plan_executables", options.executables)
         self._labels, self._inputs = Labels(store), Inputs(store, spark)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
-        self._affected, self._gaps = affected(writes, key)
+        self._affected = Affected(writes, key, self._past)
         self._made: dict[State, DataFrame | None] = {}
         self._written = 0
         self._fixed = version_frame(self._reading, self._location(key), version)
@@ -124,11 +127,15 @@ class _Rebuilding:
         found = []
         for key in self._writes.datasets():
             state = self._writes.newest(key, None)
-            if key != self._key and state is not None and self._is_affected(state):
-                state = _bare(state)
-                row = self._writes.write(state)
-                if row is not None and row["execution_id"] in self._past:
-                    found.append((self._past[row["execution_id"]], state))
+            if state is None or key == self._key:
+                continue
+            wrote = None
+            if state.version is None:
+                wrote = self._affected.unversioned.get(key)
+            elif self._is_affected(state):
+                wrote = (self._writes.write(bare(state)) or {}).get("execution_id")
+            if wrote in self._past:
+                found.append((self._past[wrote], bare(state)))
         for one, state in sorted(found, key=lambda pair: pair[0].ended_at):
             yield self._answer(one, state)
 
@@ -139,14 +146,16 @@ class _Rebuilding:
         return location
 
     def _is_affected(self, state: State) -> bool:
-        return state.key == self._key or _bare(state) in self._affected
+        return state.key == self._key or bare(state) in self._affected.states
 
     def _answer(self, one: Past, state: State) -> Replayed:
         plain = Replayed(
             execution_id=one.execution_id, run_id=one.run_id, job_name=one.job_name, operation=one.operation, verdict="not_replayable",
             namespace=state.key[0], name=state.key[1], table_id=state.table_id, version=state.version, label=self._labels.label(state.key),
-            tolerance=self._options.tolerance, volatile=self._options.volatile, whole=True,
+            tolerance=self._options.tolerance, volatile=self._options.volatile, whole=state.version is not None,
         )  # fmt: skip
+        if state.version is None:
+            return replace(plain, reason=f"what it would be is not known: {_UNVERSIONED}")
         try:
             return self._compared(plain, state)
         except (LineageError, Missing) as error:
@@ -178,8 +187,7 @@ class _Rebuilding:
             return None
         versions = [state]  # back to the first that has to be made again
         while True:
-            row = self._writes.write(versions[-1])
-            before = None if row is None else _before(versions[-1], row)
+            before = self._affected.before(versions[-1])
             if before is None or versions[-1] in self._made or not self._is_affected(before):
                 break
             versions.append(before)
@@ -199,7 +207,14 @@ class _Rebuilding:
         row = self._writes.write(state)
         assert row is not None
         assert state.version is not None
-        if _bare(state) in self._gaps:
+        if state in self._affected.through:
+            key = self._affected.through[state]
+            why = "which version of it was read is not recorded" if self._writes.has_versions(key) else _UNVERSIONED
+            raise ExecutableError(
+                f"version {state.version} of {self._labels.label(state.key)} was made of {self._labels.label(key)}, and what that would be is not known: "
+                f"{why}"
+            )
+        if state in self._affected.gaps:
             raise ExecutableError(
                 f"the version before version {state.version} was written by nothing that is recorded, on rows that would be others"
             )
@@ -223,7 +238,7 @@ class _Rebuilding:
         output, command = mine[0], dict(mine[0].command or {})
         frame = version_frame(self._reading, location, state.version)
         table = table_of(frame, location)
-        before_state = _before(state, row)
+        before_state = self._affected.before(state)
         before = None
         if before_state is not None:
             before = self._state(before_state)
@@ -253,48 +268,6 @@ class _Rebuilding:
         if key != self._key and leaf.delta_version is None:
             return None
         return self._state(State(key, leaf.table_id, leaf.delta_version))
-
-
-def affected(writes: Writes, key: DatasetKey) -> tuple[set[State], set[State]]:
-    """The versions of tables some row of which may have been made of the dataset, by what was read, in the order in which they were written.
-
-    And, of them, those whose version before nothing recorded has written, though an earlier one is affected: they cannot be made again.
-    """
-    found: set[State] = set()
-    gaps: set[State] = set()
-    newest: set[tuple[DatasetKey, str | None]] = set()  # tables whose newest version so far is affected
-    for row in writes.in_order():
-        state = _version(row)
-        if state is None or state.key == key:
-            continue
-        before, table = _before(state, row), (state.key, state.table_id)
-        read = [_bare(one) for one in writes.read_by(row["execution_id"])]
-        lost = before is not None and before not in found and table in newest and writes.write(before) is None
-        if any(one.key == key or one in found for one in read) or before in found or lost:
-            found.add(state)
-            newest.add(table)
-        elif before is None:
-            newest.discard(table)
-        if lost:
-            gaps.add(state)
-    return found, gaps
-
-
-def _before(state: State, row: Mapping[str, Any]) -> State | None:
-    """The version that a write left rows of; None where it left none."""
-    if state.version in (None, 0) or row["write_mode"] in FULL_OVERWRITES:
-        return None
-    return State(state.key, state.table_id, int(state.version or 0) - 1)
-
-
-def _version(row: Mapping[str, Any]) -> State | None:
-    """The version of a Delta table that a row of `outputs` is of."""
-    version = row["delta_version"]
-    return None if version is None else State((row["namespace"], row["name"]), row["table_id"], int(version))
-
-
-def _bare(state: State) -> State:
-    return replace(state, fingerprint=None)
 
 
 def _kept_of(

@@ -33,7 +33,7 @@ NO_QUERY = {
     "clone": "a clone takes over the files of another table: no query gives its rows",
 }
 """Of what makes rows of a version without a query, by `executions.operation`: why it cannot be replayed."""
-_MODEL = "save model"
+MODEL = "save model"
 """`executions.operation` of a model's being saved: files that are no rows."""
 
 
@@ -125,7 +125,7 @@ def past(
     found = []
     for row in executions:
         mine = [one for one in outputs.get(row["execution_id"], ()) if row["status"] == "succeeded" or one.version is not None]
-        mine = list(dict.fromkeys(one for one in mine if row["operation"] != _MODEL and _has_rows(one)))
+        mine = list(dict.fromkeys(one for one in mine if row["operation"] != MODEL and _has_rows(one)))
         if mine or not writing:
             found.append(
                 Past(

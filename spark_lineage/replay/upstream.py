@@ -159,7 +159,10 @@ class Writes:
                 self._versioned.add(state.key)
 
     def newest(self, key: DatasetKey, version: int | None) -> State | None:
-        found = [row for row in self._outputs.get(key, ()) if version is None or (row["delta_version"] or 0) <= version]
+        """Of a Delta table what made a version: a command that changed no row may have made none."""
+        rows = self._outputs.get(key, [])
+        rows = [row for row in rows if row["delta_version"] is not None] or rows
+        found = [row for row in rows if version is None or (row["delta_version"] or 0) <= version]
         last = max(found, key=lambda row: (row["event_time"] is not None, row["event_time"]), default=None)
         if last is None:
             return None

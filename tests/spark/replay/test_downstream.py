@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,53 @@ def test_nothing_would_change(lake: Path) -> None:
     assert "no dataset called 'nothing' is recorded" in err
     code, found, err = ask(lake, "--downstream-of", "orders@99")
     assert (code, "orders has no version 99: the newest is 1" in err, "should not have" in err) == (2, True, False), err
+
+
+def chains(spark: Any, lake: str) -> None:
+    """Of the same orders: a table through files."""
+
+    def table(name: str) -> str:
+        return f"delta.`{lake}/{name}`"
+
+    spark.read.format("delta").load(f"{lake}/orders").write.parquet(f"{lake}/folder")
+    spark.read.parquet(f"{lake}/folder").groupBy("customer").sum("amount").toDF("customer", "total").write.format("delta").save(
+        f"{lake}/mart"
+    )
+    spark.sql(f"CREATE TABLE {table('report')} USING delta AS SELECT total FROM {table('mart')}")
+
+
+@pytest.fixture(scope="module")
+def chained(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("chains")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(root / "key"))
+        rows = spark.sql("SELECT id, id % 3 AS customer, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 12, 1, 1)")
+        rows.write.format("delta").save(f"{root}/lake/orders")
+        attachment = attach(spark, inbox=str(root / "inbox"), store=str(root / "store"), ingest="none", strict=True)
+        assert attachment is not None
+        chains(spark, f"{root}/lake")
+        attachment.flush(60)
+        detach(spark)
+        ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
+        spark.sql(f"UPDATE delta.`{root}/lake/orders` SET amount = 40 WHERE id = 4")
+        yield root
+
+
+@pytest.fixture(scope="module")
+def told(chained: Path) -> dict[str, Any]:
+    """By the names of tables, what would change in them."""
+    code, found, err = ask(chained, "--downstream-of", "orders")
+    assert code in (0, 1, 2), err
+    return {one["name"].rsplit("/", 1)[-1]: one for one in found}
+
+
+@pytest.mark.soak
+def test_what_was_made_through_files_is_told(told: dict[str, Any]) -> None:
+    for name, reason in (
+        ("folder", "what it would be is not known: it is no Delta table"),
+        ("mart", "version 0 of mart was made of folder, and what that would be is not known: it is no Delta table"),
+        ("report", "version 0 of mart was made of"),
+    ):
+        assert told[name]["verdict"] == "not_replayable"
+        assert reason in told[name]["reason"], told[name]
+    assert told["folder"]["version"] is None

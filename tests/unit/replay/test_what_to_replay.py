@@ -89,6 +89,8 @@ def test_what_led_to_a_version(lake: Lake) -> None:
     assert [one.execution_id for one in chain.executions] == [bronze, *silver, gold]
     assert chain.raw == ("raw@0: version 0 was written by nothing that is recorded",)
     assert [one.execution_id for one in upstream_of(lake.store, "silver").executions] == [bronze, later]
+    lake.store.append("outputs", [output(later, lake.place("silver"), minutes=99, write_mode="delete", rows_deleted=0)], None)
+    assert [one.execution_id for one in upstream_of(lake.store, "silver").executions] == [bronze, later]  # no row, no version
     with pytest.raises(NotFound):
         upstream_of(lake.store, "raw@0")
     with pytest.raises(QueryError, match="DATASET@NUMBER"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from store.made import input_, output
 
 from spark_lineage.errors import ExecutableError, QueryError
 from spark_lineage.model import Run
-from spark_lineage.replay.downstream import affected
+from spark_lineage.replay.affected import Affected
 from spark_lineage.replay.inputs import Missing
 from spark_lineage.replay.jobs import replay_job
+from spark_lineage.replay.outputs import past
 from spark_lineage.replay.replaying import Options
-from spark_lineage.replay.upstream import Writes
+from spark_lineage.replay.upstream import State, Writes
 from spark_lineage.replay.world import World, world_of
 from spark_lineage.snapshot.held import Unlisted
 from spark_lineage.store.listing import fingerprint_of, listed
@@ -135,10 +137,52 @@ def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
     lake.job("next", "made", run=RUN)
     lake.job("made", "other", run=RUN, mode="overwrite")  # 3
     lake.job("made", "other", run=RUN)  # 4
-    found, gaps = affected(Writes(lake.store), ("file", lake.place("source")))
-    told = sorted((state.key[1].rsplit("/", 1)[-1], state.version) for state in found)
-    assert told == [("made", 0), ("made", 2), ("next", 0)]
-    assert [(state.key[1].rsplit("/", 1)[-1], state.version) for state in gaps] == [("made", 2)]
+    found = affected(lake)
+    assert named(found.states) == [("made", 0), ("made", 2), ("next", 0)]
+    assert named(found.gaps) == [("made", 2)]
+
+
+def test_what_is_made_through_files(lake: Lake) -> None:
+    """By their listings: what was read of them before is as it was. A failed write leaves no others, and an overwrite of other rows ends it."""
+    lake.table("source")
+    lake.table("other")
+
+    def files(writes: str, fingerprint: str, **more: Any) -> None:
+        one = output(writes, lake.place("files"), minutes=int(writes.split(":")[1]), fingerprint=fingerprint, rows_written=1)
+        lake.store.append("outputs", [replace(one, **more)], None)
+
+    def read(name: str, fingerprint: str) -> None:
+        reads = input_(f"{RUN}:{name}", lake.place("files"), fingerprint=fingerprint)
+        lake.store.append("inputs", [reads], None)
+
+    files(lake.job("a", "other", run=RUN), "listing:1")
+    files(lake.job("b", "source", run=RUN), "listing:2")
+    read("3", "listing:1")
+    lake.job("early", run=RUN)
+    read("4", "listing:2")
+    lake.job("late", run=RUN)
+    read("5", "partitions:2")
+    lake.job("part", run=RUN)
+    files(lake.job("c", "source", run=RUN, status="failed"), "listing:3", name=lake.place("failed"))
+    found = affected(lake)
+    assert named(found.states) == [("b", 0), ("c", 0), ("late", 0), ("part", 0)]
+    assert {key[1].rsplit("/", 1)[-1] for key in found.unversioned} == {"files"}
+    assert named(found.through) == [("late", 0), ("part", 0)]
+    files(lake.job("d", "other", run=RUN), "listing:4", write_mode="overwrite")
+    read("8", "listing:4")
+    lake.job("after", run=RUN)
+    found = affected(lake)
+    assert named(found.through) == [("late", 0), ("part", 0)]
+    assert found.unversioned == {}
+
+
+def affected(lake: Lake) -> Affected:
+    executions = {one.execution_id: one for one in past(lake.store, writing=False)}
+    return Affected(Writes(lake.store), ("file", lake.place("source")), executions)
+
+
+def named(states: Iterable[State]) -> list[tuple[str, int | None]]:
+    return sorted((state.key[1].rsplit("/", 1)[-1], state.version) for state in states)
 
 
 @pytest.mark.parametrize("stream", [None, "q"])
