@@ -28,20 +28,20 @@ from ..snapshot.kinds import columns_of
 from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
-from .affected import Affected, bare
+from .affected import Affected, Logs, bare
 from .causes import doubts_of
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .inputs import DELTA, Inputs, Missing
 from .judging import declared_in, judged
-from .outputs import Labels, Past, Written, past, with_plans
+from .outputs import NO_QUERY, Labels, Past, Written, past, with_plans
 from .plans import is_function_of_batch
 from .replaying import Options, check, check_functions, is_own
 from .scratch import check_place, scratch_place
 from .session import session
 from .upstream import State, Writes, check_version
 from .verdict import Replayed
-from .written import COMMANDS, as_written, padded, reading, replaced, table_of, version_frame
+from .written import COMMANDS, as_written, padded, reading, renamed, replaced, table_of, version_frame
 
 
 def replay_downstream(
@@ -117,7 +117,7 @@ class _Rebuilding:
         self._own = is_own(store, "plan_executables", options.executables)
         self._labels, self._inputs = Labels(store), Inputs(store, spark)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
-        self._affected = Affected(writes, key, self._past)
+        self._affected = Affected(writes, key, self._past, Logs(self._labels.location).keeps_rows)
         self._made: dict[State, DataFrame | None] = {}
         self._written = 0
         self._fixed = version_frame(self._reading, self._location(key), version)
@@ -133,7 +133,7 @@ class _Rebuilding:
             if state.version is None:
                 wrote = self._affected.unversioned.get(key)
             elif self._is_affected(state):
-                wrote = (self._writes.write(bare(state)) or {}).get("execution_id")
+                wrote = self._affected.wrote(bare(state))
             if wrote in self._past:
                 found.append((self._past[wrote], bare(state)))
         for one, state in sorted(found, key=lambda pair: pair[0].ended_at):
@@ -193,7 +193,7 @@ class _Rebuilding:
             versions.append(before)
         for one in reversed(versions):
             if one not in self._made:
-                self._made[one] = self._kept(self._applied(one))
+                self._made[one] = self._carried(one) if one in self._affected.same else self._kept(self._applied(one))
         return self._made[state]
 
     def _kept(self, rows: DataFrame) -> DataFrame:
@@ -202,10 +202,22 @@ class _Rebuilding:
         rows.write.format("delta").option("delta.columnMapping.mode", "name").save(place)
         return self._reading.read.format("delta").load(place)
 
+    def _carried(self, state: State) -> DataFrame:
+        """The rows of the state before it, which its commit kept; the columns may have got other names."""
+        before = self._affected.before(state)
+        assert before is not None
+        assert before.version is not None
+        rows = self._state(before)
+        assert rows is not None
+        location = self._location(state.key)
+        frame = version_frame(self._reading, location, state.version)
+        if set(rows.columns) != set(frame.columns):
+            was = table_of(version_frame(self._reading, location, before.version), location).fields
+            rows = renamed(rows, was, table_of(frame, location).fields)
+        return padded(rows, frame.schema)
+
     def _applied(self, state: State) -> DataFrame:
         """The state that the recorded write makes of the one before it."""
-        row = self._writes.write(state)
-        assert row is not None
         assert state.version is not None
         if state in self._affected.through:
             key = self._affected.through[state]
@@ -214,13 +226,16 @@ class _Rebuilding:
                 f"version {state.version} of {self._labels.label(state.key)} was made of {self._labels.label(key)}, and what that would be is not known: "
                 f"{why}"
             )
-        if state in self._affected.gaps:
+        row = self._writes.write(state)
+        if row is None:
             raise ExecutableError(
-                f"the version before version {state.version} was written by nothing that is recorded, on rows that would be others"
+                f"version {state.version} of {self._labels.label(state.key)} was written by nothing that is recorded, on rows that would be others"
             )
         one = self._past[row["execution_id"]]
         location = self._location(state.key)
         self._told(f"{self._labels.label(state.key)}, version {state.version}: {one.operation} ({one.execution_id})")
+        if one.operation in NO_QUERY:
+            raise ExecutableError(NO_QUERY[one.operation])
         if one.is_batch:
             raise ExecutableError(f"{one.execution_id} is a micro-batch, whose plan is over the files that it read then")
         found = find(

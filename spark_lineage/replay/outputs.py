@@ -25,7 +25,7 @@ _OUTPUT = (
 )  # fmt: skip
 _INPUT = ("namespace", "name", "table_id", "delta_version", "version_basis", "fingerprint")
 _CODE = ("code_commit", "code_dirty", "code_sha256")
-_MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
+MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
 """Values of `outputs.write_mode` of what writes rows of a query."""
 NO_QUERY = {
     "restore": "RESTORE puts back the rows of an earlier version: no query gives them",
@@ -139,7 +139,7 @@ def past(
 
 def _has_rows(one: Written) -> bool:
     """Whether it wrote rows of a query: a table that is created without one has none."""
-    return one.mode in _MODES and (one.mode not in ("create", "replace") or one.rows is not None)
+    return one.mode in MODES and (one.mode not in ("create", "replace") or one.rows is not None)
 
 
 def _written(row: Mapping[str, Any]) -> Written:

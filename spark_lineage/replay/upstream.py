@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +120,7 @@ def _in_a_row(versions: Sequence[int], location: str | None) -> list[tuple[int, 
     """The first and the last of those that follow each other, without those of which the log says that no row was changed (OPTIMIZE, VACUUM, ALTER)."""
     found: list[tuple[int, int]] = []
     for number, version in enumerate(sorted(versions)):
-        if number < _LOOKED_AT and location is not None and _changes_nothing(location, version):
+        if number < LOOKED_AT and location is not None and changes_nothing(commit_actions(location, version)):
             continue
         if found and found[-1][1] == version - 1:
             found[-1] = found[-1][0], version
@@ -129,12 +129,12 @@ def _in_a_row(versions: Sequence[int], location: str | None) -> list[tuple[int, 
     return found
 
 
-_LOOKED_AT = 1_000
+LOOKED_AT = 1_000
 """So many commits are looked at; what is beyond is held for changes."""
 
 
-def _changes_nothing(location: str, version: int) -> bool:
-    actions = commit_actions(location, version)
+def changes_nothing(actions: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether the actions of a commit say that no row was changed; None where no log tells."""
     files = [action.get("add") or action.get("remove") for action in actions or ()]
     return actions is not None and not any(file.get("dataChange", True) for file in files if file)
 

@@ -22,7 +22,7 @@ from ..errors import ExecutableError, SnapshotError
 from ..model import SampleColumn
 from ..sample_marks import bound_of
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
-from ..snapshot.kinds import Column, columns_of, layout_hash
+from ..snapshot.kinds import PHYSICAL_NAME, Column, columns_of, layout_hash
 from ..snapshot.spark import quoted
 from ..snapshot.sums import Sums
 from ..snapshot.taking import known_snapshot, known_sums, snapshots
@@ -247,6 +247,13 @@ def padded(frame: DataFrame, schema: StructType) -> DataFrame:
             for field in schema
         )
     )
+
+
+def renamed(rows: DataFrame, was: StructType, now: StructType) -> DataFrame:
+    """Rows of a version with the columns that a later one still has, as they are called there: by what the log calls them in the files, where it does."""
+    there = {field.metadata.get(PHYSICAL_NAME, field.name): field.name for field in was}
+    names = {field.name: there.get(field.metadata.get(PHYSICAL_NAME, field.name)) for field in now}
+    return rows.select(*(F.col(quoted(old)).alias(name) for name, old in names.items() if old is not None))
 
 
 def replaced(command: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from test_overlay import digest
 
 from spark_lineage.capture.attach import attach, detach
+from spark_lineage.capture.own import unrecorded
 from spark_lineage.cli import main
 from spark_lineage.ingest import ingest
 from spark_lineage.store.tables import Store
@@ -120,7 +121,7 @@ def test_nothing_would_change(lake: Path) -> None:
 
 
 def chains(spark: Any, lake: str) -> None:
-    """Of the same orders: a table through files."""
+    """Of the same orders: a table through files; and one that is rearranged between its writes, by what is recorded and by what is not."""
 
     def table(name: str) -> str:
         return f"delta.`{lake}/{name}`"
@@ -130,6 +131,16 @@ def chains(spark: Any, lake: str) -> None:
         f"{lake}/mart"
     )
     spark.sql(f"CREATE TABLE {table('report')} USING delta AS SELECT total FROM {table('mart')}")
+    spark.sql(f"CREATE TABLE {table('parts')} USING delta AS SELECT id, amount FROM {table('orders')} WHERE id < 6")
+    spark.sql(f"INSERT INTO {table('parts')} SELECT id, amount FROM {table('orders')} WHERE id >= 6")
+    spark.sql(f"OPTIMIZE {table('parts')}")
+    with unrecorded():
+        mapping = "'delta.columnMapping.mode' = 'name', 'delta.minReaderVersion' = 2, 'delta.minWriterVersion' = 5"
+        spark.sql(f"ALTER TABLE {table('parts')} SET TBLPROPERTIES ({mapping})")
+        spark.sql(f"ALTER TABLE {table('parts')} RENAME COLUMN amount TO price")
+    spark.sql(f"CREATE TABLE {table('summed')} USING delta AS SELECT sum(price) AS total FROM {table('parts')}")
+    spark.sql(f"INSERT INTO {table('parts')} SELECT id + 100, amount FROM {table('orders')} WHERE id = 4")
+    spark.sql(f"OPTIMIZE {table('parts')}")
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +178,12 @@ def test_what_was_made_through_files_is_told(told: dict[str, Any]) -> None:
         assert told[name]["verdict"] == "not_replayable"
         assert reason in told[name]["reason"], told[name]
     assert told["folder"]["version"] is None
+
+
+@pytest.mark.soak
+def test_what_only_rearranges_a_table_passes_the_rows_on(told: dict[str, Any]) -> None:
+    """The newest version of parts is one of OPTIMIZE; it names the execution that wrote its rows."""
+    for name, missing, columns in (("parts", 2, ["id", "price"]), ("summed", 1, ["total"])):
+        assert (told[name]["verdict"], told[name]["difference"]["missing"]) == ("different", missing), told[name]
+        assert told[name]["difference"]["columns"] == columns
+    assert (told["parts"]["version"], told["parts"]["operation"]) == (6, "append")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from store.made import input_, output
 
 from spark_lineage.errors import ExecutableError, QueryError
 from spark_lineage.model import Run
-from spark_lineage.replay.affected import Affected
+from spark_lineage.replay.affected import Affected, Logs
 from spark_lineage.replay.inputs import Missing
 from spark_lineage.replay.jobs import replay_job
 from spark_lineage.replay.outputs import past
@@ -128,7 +129,8 @@ def test_a_command_of_tables_of_somebody_else(lake: Lake) -> None:
 
 
 def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
-    """A version that nothing recorded has written is a gap where the one before it is affected; an overwrite of other rows ends it."""
+    """A version that nothing recorded has written is a gap where the one before it is affected, also where it is only read; an overwrite of other rows
+    ends it."""
     lake.table("source")
     lake.table("other")
     lake.job("made", "source", run=RUN)  # version 0
@@ -138,8 +140,34 @@ def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
     lake.job("made", "other", run=RUN, mode="overwrite")  # 3
     lake.job("made", "other", run=RUN)  # 4
     found = affected(lake)
-    assert named(found.states) == [("made", 0), ("made", 2), ("next", 0)]
-    assert named(found.gaps) == [("made", 2)]
+    assert named(found.states) == [("made", 0), ("made", 1), ("made", 2), ("next", 0)]
+    assert (named(found.gaps), found.same) == ([("made", 1)], set())
+    lake.job("read", "source", run=RUN)
+    lake.table("read")
+    lake.job("last", "read", run=RUN)
+    found = affected(lake)
+    assert named(found.gaps) == [("made", 1), ("read", 1)]
+    assert ("last", 0) in named(found.states)
+
+
+def test_what_keeps_the_rows_keeps_them_affected(lake: Lake) -> None:
+    """OPTIMIZE, whether it is recorded or not, and whether its version is then written on or only read."""
+    lake.table("source")
+    lake.table("other")
+    first = lake.job("made", "source", run=RUN)  # version 0
+    second = lake.job("made", "other", run=RUN)  # 1
+    DeltaTable(lake.place("made")).optimize.compact()  # 2, by nobody
+    lake.job("next", "made", run=RUN)
+    lake.job("made", "other", run=RUN, mode="optimize", operation="optimize")  # 3
+    assert DeltaTable(lake.place("made")).version() == 3
+    found = affected(lake)
+    assert named(found.states) == [("made", 0), ("made", 1), ("made", 2), ("made", 3), ("next", 0)]
+    assert (named(found.same), found.gaps) == ([("made", 2), ("made", 3)], set())
+    made = {state.version: state for state in found.states if state.key == ("file", lake.place("made"))}
+    assert [found.wrote(made[version]) for version in range(4)] == [first, second, second, second]
+    log = Path(lake.place("made")) / "_delta_log" / f"{2:020}.json"
+    log.write_text(json.dumps({"commitInfo": {"operation": "MERGE"}}))  # which changed no row then
+    assert named(affected(lake).gaps) == [("made", 2)]
 
 
 def test_what_is_made_through_files(lake: Lake) -> None:
@@ -178,7 +206,7 @@ def test_what_is_made_through_files(lake: Lake) -> None:
 
 def affected(lake: Lake) -> Affected:
     executions = {one.execution_id: one for one in past(lake.store, writing=False)}
-    return Affected(Writes(lake.store), ("file", lake.place("source")), executions)
+    return Affected(Writes(lake.store), ("file", lake.place("source")), executions, Logs(lambda key: key[1]).keeps_rows)
 
 
 def named(states: Iterable[State]) -> list[tuple[str, int | None]]:
