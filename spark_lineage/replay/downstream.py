@@ -31,7 +31,7 @@ from ..store.tables import Store
 from .affected import Affected, Logs, bare
 from .causes import doubts_of
 from .comparing import Term, difference, sums_of
-from .executables import find, restore
+from .executables import Gives, find, restore
 from .inputs import DELTA, Inputs, Missing
 from .judging import declared_in, judged
 from .outputs import NO_QUERY, Labels, Past, Written, past, with_plans
@@ -41,7 +41,19 @@ from .scratch import check_place, scratch_place
 from .session import session
 from .upstream import State, Writes, check_version
 from .verdict import Replayed
-from .written import COMMANDS, as_written, padded, reading, renamed, replaced, table_of, version_frame
+from .written import (
+    COMMANDS,
+    KEYED,
+    NUMBERED,
+    as_written,
+    padded,
+    reading,
+    renamed,
+    replaced,
+    table_of,
+    version_frame,
+    with_key,
+)
 
 
 def replay_downstream(
@@ -118,7 +130,9 @@ class _Rebuilding:
         self._labels, self._inputs = Labels(store), Inputs(store, spark)
         self._past = {one.execution_id: one for one in past(store, writing=False)}
         self._affected = Affected(writes, key, self._past, Logs(self._labels.location).keeps_rows)
-        self._made: dict[State, DataFrame | None] = {}
+        self._made: dict[State, DataFrame] = {}
+        self._keyed: dict[State, tuple[str, ...]] = {}  # the columns that writes gave to rows (rows.column)
+        self._numbers: dict[State, tuple[str, ...]] = {}
         self._written = 0
         self._fixed = version_frame(self._reading, self._location(key), version)
 
@@ -175,8 +189,10 @@ class _Rebuilding:
         if then == now:
             return replace(answer, verdict="identical")
         declared = declared_in(self._options.volatile, old.schema)
-        found = difference([Term(old)], [Term(new)], old.schema, declared, self._options.tolerance, self._options.sample)
-        answer = judged(answer, found, {}, declared, (), self._options.tolerance)
+        own = dict.fromkeys(self._unnumbered(state), NUMBERED) | dict.fromkeys(self._keyed.get(state, ()), KEYED)
+        left_out = [*own, *declared]
+        found = difference([Term(old)], [Term(new)], old.schema, left_out, self._options.tolerance, self._options.sample)
+        answer = judged(answer, found, own, declared, (), self._options.tolerance)
         return answer if answer.holds else replace(answer, reason=f"it would change: {answer.reason}")
 
     def _state(self, state: State) -> DataFrame | None:
@@ -214,16 +230,34 @@ class _Rebuilding:
         if set(rows.columns) != set(frame.columns):
             was = table_of(version_frame(self._reading, location, before.version), location).fields
             rows = renamed(rows, was, table_of(frame, location).fields)
+        self._keyed[state] = self._keyed.get(before, ())
         return padded(rows, frame.schema)
+
+    def _unnumbered(self, state: State) -> tuple[str, ...]:
+        """The identity columns of a state that was made again in which rows have no number: Delta gives it as they are written."""
+        if state not in self._numbers:
+            rows, location = self._made[state], self._location(state.key)
+            names = table_of(version_frame(self._reading, location, state.version), location).identities
+            none = rows.agg(*(F.bool_or(F.col(quoted(name)).isNull()).alias(name) for name in names)).first() if names else None
+            self._numbers[state] = () if none is None else tuple(name for name in names if none[name])
+        return self._numbers[state]
+
+    def _numbered(self, state: State, rows: DataFrame) -> DataFrame:
+        """Rows of a state that can be read but for the numbers that are not known: what asks for one of these fails."""
+        for name in self._unnumbered(state):
+            reason = f"it reads {name} of {self._labels.label(state.key)}, version {state.version}: {NUMBERED}"
+            number = F.raise_error(F.lit(reason)).cast(rows.schema[name].dataType)
+            rows = rows.withColumn(name, F.coalesce(F.col(quoted(name)), number))
+        return rows
 
     def _applied(self, state: State) -> DataFrame:
         """The state that the recorded write makes of the one before it."""
         assert state.version is not None
         if state in self._affected.through:
-            key = self._affected.through[state]
-            why = "which version of it was read is not recorded" if self._writes.has_versions(key) else _UNVERSIONED
+            through = self._affected.through[state]
+            why = "which version of it was read is not recorded" if self._writes.has_versions(through) else _UNVERSIONED
             raise ExecutableError(
-                f"version {state.version} of {self._labels.label(state.key)} was made of {self._labels.label(key)}, and what that would be is not known: "
+                f"version {state.version} of {self._labels.label(state.key)} was made of {self._labels.label(through)}, and what that would be is not known: "
                 f"{why}"
             )
         row = self._writes.write(state)
@@ -253,36 +287,60 @@ class _Rebuilding:
         output, command = mine[0], dict(mine[0].command or {})
         frame = version_frame(self._reading, location, state.version)
         table = table_of(frame, location)
-        before_state = self._affected.before(state)
-        before = None
-        if before_state is not None:
-            before = self._state(before_state)
-            before = version_frame(self._reading, location, state.version - 1) if before is None else before
-            before = padded(before, frame.schema)
+        before = self._before(state, frame)
         in_places = command.get("class") in COMMANDS
         ready = self._stack.enter_context(self._inputs.ready(found))
         frames = {at: self._reading.read.format("delta").load(place) for at, place in ready.places.items()}
+        target = set()
         for leaf in found.executable.leaves:
-            given = self._of_leaf(leaf, state.key if in_places else None, before)
-            if given is not None:
-                frames[leaf.number] = given
-        rows = restore(self._spark, ready.found, part=output.part or 0, gives="table" if in_places else "rows", frames=frames)
+            key = self._key_of(leaf)
+            if in_places and key == state.key:
+                target.add(leaf.number)
+            elif key is not None:
+                given = self._of_leaf(leaf, key)
+                frames |= {} if given is None else {leaf.number: given}
+
+        def gives(there: DataFrame | None) -> DataFrame:
+            """The rows of the plan, with the target of a command as it is there."""
+            more = {} if there is None else dict.fromkeys(target, there)
+            gives: Gives = "table" if in_places else "rows"
+            return restore(self._spark, ready.found, part=output.part or 0, gives=gives, frames=frames | more)
+
+        rows = gives(before)
         check_functions(doubts_of(rows), self._own or self._options.trusted)
+        was = self._affected.before(
+            state
+        )  # what commands ask of its numbers has to be known: they are computed once without these
+        if in_places and before is not None and was in self._made and self._unnumbered(was):
+            gives(self._numbered(was, before)).drop(*self._unnumbered(was)).write.format("noop").mode("overwrite").save()
+        self._keyed[state] = (
+            *(self._keyed.get(was, ()) if was is not None else ()),
+            *(() if output.key_column is None else (output.key_column.name,)),
+        )
+        new = as_written(with_key(rows, output.key_column), frame.schema, table)
         if in_places or before is None:
-            return as_written(rows, frame.schema, table)
-        new = as_written(rows, frame.schema, table)
+            return new
         return _kept_of(before, output, command, new, table.partitioned).unionByName(new)
 
-    def _of_leaf(self, leaf: ExecutableLeaf, target: DatasetKey | None, before: DataFrame | None) -> DataFrame | None:
-        """What a leaf has to read instead of what it read; None where that has not changed."""
-        if leaf.kind not in DELTA or leaf.location is None:
+    def _before(self, state: State, frame: DataFrame) -> DataFrame | None:
+        """The rows before a write, in the columns of the version that it made; None where it left none of them."""
+        was = self._affected.before(state)
+        if was is None:
             return None
-        key = exact_place(absolute(leaf.location)).key
-        if key == target:
-            return before
+        made = self._state(was)
+        rows = version_frame(self._reading, self._location(was.key), was.version) if made is None else made
+        return padded(rows, frame.schema)
+
+    def _key_of(self, leaf: ExecutableLeaf) -> DatasetKey | None:
+        return exact_place(absolute(leaf.location)).key if leaf.kind in DELTA and leaf.location is not None else None
+
+    def _of_leaf(self, leaf: ExecutableLeaf, key: DatasetKey) -> DataFrame | None:
+        """What a leaf has to read instead of what it read; None where that has not changed."""
         if key != self._key and leaf.delta_version is None:
             return None
-        return self._state(State(key, leaf.table_id, leaf.delta_version))
+        state = State(key, leaf.table_id, leaf.delta_version)
+        rows = self._state(state)
+        return rows if rows is None or key == self._key else self._numbered(state, rows)
 
 
 def _kept_of(

@@ -35,6 +35,8 @@ from .outputs import Written
 
 COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 """These change rows in their places."""
+NUMBERED = "Delta numbers it (an identity column): a replay cannot know the numbers"
+KEYED = "the write gave it to the rows (rows.column), of what their key was then"
 _GENERATED, _IDENTITY, _DEFAULT = "delta.generationExpression", "delta.identity.start", "CURRENT_DEFAULT"
 
 
@@ -109,9 +111,9 @@ def _log_of(one: Written, location: str) -> DeltaVersion:
 
 def _volatile(one: Written, table: Table) -> dict[str, str]:
     """Columns whose values nobody can give again, with the reason."""
-    told = dict.fromkeys(table.identities, "Delta numbers it (an identity column): a replay cannot know the numbers")
+    told = dict.fromkeys(table.identities, NUMBERED)
     if one.key_column is not None:
-        told[one.key_column.name] = "the write gave it to the rows (rows.column), of what their key was then"
+        told[one.key_column.name] = KEYED
     return told
 
 

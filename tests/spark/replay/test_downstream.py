@@ -121,7 +121,8 @@ def test_nothing_would_change(lake: Path) -> None:
 
 
 def chains(spark: Any, lake: str) -> None:
-    """Of the same orders: a table through files; and one that is rearranged between its writes, by what is recorded and by what is not."""
+    """Of the same orders: a table through files; one that is rearranged between its writes, by what is recorded and by what is not; and tables whose rows
+    Delta numbers, or a write gives a column."""
 
     def table(name: str) -> str:
         return f"delta.`{lake}/{name}`"
@@ -142,6 +143,24 @@ def chains(spark: Any, lake: str) -> None:
     spark.sql(f"INSERT INTO {table('parts')} SELECT id + 100, amount FROM {table('orders')} WHERE id = 4")
     spark.sql(f"OPTIMIZE {table('parts')}")
 
+    counts = f"SELECT customer, count(*) AS n FROM {table('orders')} GROUP BY customer"
+    for name in ("counted", "chosen"):
+        spark.sql(
+            f"CREATE TABLE {table(name)} (customer BIGINT, n BIGINT, number BIGINT GENERATED ALWAYS AS IDENTITY) USING delta"
+        )
+        spark.sql(f"INSERT INTO {table(name)} (customer, n) {counts}")
+    spark.sql(
+        f"MERGE INTO {table('counted')} t USING (SELECT customer + 1 AS customer, n FROM ({counts})) s ON t.customer = s.customer "
+        "WHEN MATCHED THEN UPDATE SET n = t.n + s.n WHEN NOT MATCHED THEN INSERT (customer, n) VALUES (s.customer, s.n)"
+    )
+    spark.sql(f"UPDATE {table('counted')} SET n = n + 1 WHERE customer = 1")
+    spark.sql(f"UPDATE {table('chosen')} SET n = 0 WHERE number > 2")
+    spark.sql(f"CREATE TABLE {table('without')} USING delta AS SELECT customer, n FROM {table('counted')}")
+    spark.sql(f"CREATE TABLE {table('numbers')} USING delta AS SELECT number FROM {table('counted')}")
+    for low, high in ((0, 6), (6, 12)):
+        rows = spark.read.format("delta").load(f"{lake}/orders").where(f"id >= {low} AND id < {high}")
+        rows.select("id", "customer").write.format("delta").mode("append").save(f"{lake}/keyed")
+
 
 @pytest.fixture(scope="module")
 def chained(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -150,7 +169,10 @@ def chained(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         patch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(root / "key"))
         rows = spark.sql("SELECT id, id % 3 AS customer, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 12, 1, 1)")
         rows.write.format("delta").save(f"{root}/lake/orders")
-        attachment = attach(spark, inbox=str(root / "inbox"), store=str(root / "store"), ingest="none", strict=True)
+        attachment = attach(
+            spark, inbox=str(root / "inbox"), store=str(root / "store"), ingest="none", strict=True, rows_column="_lineage",
+            rows_datasets="*/keyed=0.5", rows_key="id",
+        )  # fmt: skip
         assert attachment is not None
         chains(spark, f"{root}/lake")
         attachment.flush(60)
@@ -187,3 +209,17 @@ def test_what_only_rearranges_a_table_passes_the_rows_on(told: dict[str, Any]) -
         assert (told[name]["verdict"], told[name]["difference"]["missing"]) == ("different", missing), told[name]
         assert told[name]["difference"]["columns"] == columns
     assert (told["parts"]["version"], told["parts"]["operation"]) == (6, "append")
+
+
+@pytest.mark.soak
+def test_columns_that_no_plan_gives(told: dict[str, Any], chained: Path, spark: Any) -> None:
+    """Their numbers are not compared, and what was made of these is no guess; the column that a write gave to rows is computed again."""
+    assert (told["counted"]["verdict"], told["counted"]["columns"]) == ("equivalent", ["number"]), told["counted"]
+    assert told["counted"]["reason"].startswith("number is not compared: Delta numbers it")
+    assert told["without"]["verdict"] == "identical", told["without"]
+    for name, read in (("numbers", "counted, version 3"), ("chosen", "chosen, version 1")):
+        assert told[name]["verdict"] == "not_replayable", told[name]
+        assert f"it reads number of {read}: Delta numbers it" in told[name]["reason"], told[name]
+    there = spark.read.format("delta").load(f"{chained}/lake/keyed").where("_lineage IS NOT NULL").count()
+    assert 0 < there < 12
+    assert told["keyed"]["verdict"] == "identical", told["keyed"]
