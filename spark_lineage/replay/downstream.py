@@ -109,6 +109,8 @@ def _answers(
 
 _UNVERSIONED = "it is no Delta table, whose versions could be made again one after the other"
 
+_READS = "it reads"
+
 
 class _Rebuilding:
     def __init__(
@@ -175,7 +177,7 @@ class _Rebuilding:
         except (LineageError, Missing) as error:
             return replace(plain, reason=str(error))
         except (PySparkException, Py4JJavaError) as error:
-            return replace(plain, reason=f"it cannot be computed: {first_line_of_spark(error)}")
+            return replace(plain, reason=f"it cannot be computed: {_without_spark(first_line_of_spark(error))}")
 
     def _compared(self, plain: Replayed, state: State) -> Replayed:
         assert state.version is not None
@@ -245,7 +247,7 @@ class _Rebuilding:
     def _numbered(self, state: State, rows: DataFrame) -> DataFrame:
         """Rows of a state that can be read but for the numbers that are not known: what asks for one of these fails."""
         for name in self._unnumbered(state):
-            reason = f"it reads {name} of {self._labels.label(state.key)}, version {state.version}: {NUMBERED}"
+            reason = f"{_READS} {name} of {self._labels.label(state.key)}, version {state.version}: {NUMBERED}"
             number = F.raise_error(F.lit(reason)).cast(rows.schema[name].dataType)
             rows = rows.withColumn(name, F.coalesce(F.col(quoted(name)), number))
         return rows
@@ -341,6 +343,12 @@ class _Rebuilding:
         state = State(key, leaf.table_id, leaf.delta_version)
         rows = self._state(state)
         return rows if rows is None or key == self._key else self._numbered(state, rows)
+
+
+def _without_spark(text: str) -> str:
+    """Of an error that we had Spark raise what we said."""
+    begin, end = text.find(_READS), text.find(NUMBERED)
+    return text if begin < 0 or end < begin else text[begin:end] + NUMBERED
 
 
 def _kept_of(
