@@ -7,12 +7,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
+PROVIDER = "org.apache.spark.sql.execution.datasources.jdbc.JdbcRelationProvider"
 CONNECTOR = """
 package org.elsewhere;
 import org.apache.spark.sql.sources.BaseRelation;
@@ -39,6 +41,40 @@ def connector(spark: SparkSession) -> None:
     jvm.java.lang.Thread.currentThread().setContextClassLoader(compiler.getClassLoader())
 
 
+def tables_of(spark: SparkSession, url: str) -> None:
+    """Every way to write into a database by a table of the catalog: all are tried, and then it is told what each came to."""
+    options = {"url": url, "driver": "org.apache.derby.jdbc.EmbeddedDriver"}
+    told = ", ".join(f"{key} '{value}'" for key, value in options.items())
+    jvm: Any = spark.sparkContext._jvm
+    connection = jvm.java.sql.DriverManager.getConnection(f"{url};create=true")
+    connection.createStatement().execute('CREATE TABLE there ("id" BIGINT)')
+    spark.sql(f"CREATE TABLE foreign (id BIGINT) USING jdbc OPTIONS ({told}, dbtable 'there')")
+    spark.sql(f"CREATE TEMPORARY VIEW seen USING jdbc OPTIONS ({told}, dbtable 'there')")
+    rows = spark.range(3)
+    ways: dict[str, Callable[[], Any]] = {
+        "saveAsTable": lambda: rows.write.format("jdbc").options(**options, dbtable="one").saveAsTable("one"),
+        "writeTo": lambda: rows.writeTo("two").using("jdbc").options(**options, dbtable="two").create(),
+        "select": lambda: spark.sql(f"CREATE TABLE three USING jdbc OPTIONS ({told}, dbtable 'three') AS SELECT 1 AS id"),
+        "class": lambda: rows.write.format(PROVIDER).options(**options, dbtable="four").saveAsTable("four"),
+        "insert": lambda: spark.sql("INSERT INTO foreign VALUES (5)"),
+        "overwrite": lambda: spark.sql("INSERT OVERWRITE foreign VALUES (5)"),
+        "insertInto": lambda: rows.write.insertInto("foreign"),
+        "view": lambda: spark.sql("INSERT INTO seen VALUES (6)"),
+    }
+    ended = {}
+    for name, way in ways.items():
+        try:
+            way()
+            ended[name] = "done"
+        except Exception as error:
+            refused = "spark-lineage replay: the job writes to" in str(error)
+            ended[name] = "refused" if refused else f"{str(error)[:100]!r}"
+    found = connection.createStatement().executeQuery("SELECT count(*) FROM there")
+    found.next()
+    ended["rows"] = found.getString(1)
+    raise RuntimeError("; ".join(f"{name} {how}" for name, how in ended.items()))
+
+
 def main(lake: str, *otherwise: str) -> None:
     spark = SparkSession.builder.appName("leaking").getOrCreate()
     spark.read.parquet(f"{lake}/raw").write.format("delta").mode("overwrite").save(f"{lake}/leaked")
@@ -46,12 +82,15 @@ def main(lake: str, *otherwise: str) -> None:
     if "database" in otherwise:
         url, driver = f"jdbc:derby:{lake}/database;create=true", "org.apache.derby.jdbc.EmbeddedDriver"
         spark.range(3).write.jdbc(url, "leaked", mode="overwrite", properties={"driver": driver})
+    if "tables" in otherwise:
+        tables_of(spark, f"jdbc:derby:{otherwise[-1]}")
     if "topic" in otherwise:  # where nobody listens
         rows = spark.range(3).selectExpr("CAST(id AS STRING) AS value").write.format("kafka")
         rows.option("kafka.bootstrap.servers", "127.0.0.1:9").option("topic", "leaked").save()
     if "connector" in otherwise:
         connector(spark)
-        spark.range(3).write.format("org.elsewhere.Connector").option("file", f"{lake}/by_a_connector").mode("append").save()
+        writer = spark.range(3).write.format("org.elsewhere.Connector").option("file", f"{lake}/by_a_connector").mode("append")
+        writer.saveAsTable("connected") if "table" in otherwise else writer.save()
 
     @sf.udf("string")
     def told(value: int) -> str:

@@ -279,9 +279,10 @@ def test_strict(lake: Lake, nightly: str) -> None:
 
 
 @pytest.mark.soak
-def test_strict_with_a_connector_of_somebody_else(lake: Lake, nightly: str) -> None:
+@pytest.mark.parametrize("how", ["", "table"])
+def test_strict_with_a_connector_of_somebody_else(how: str, lake: Lake, nightly: str) -> None:
     run = lake.record("leaking_job.py")
-    command = lake.submit("leaking_job.py", "connector")
+    command = lake.submit("leaking_job.py", "connector", how)
     code, verdicts, err = lake.replay(run, "--strict", "--", *command)
     assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]  # it was written before
     assert "the job was refused: the job writes to org.elsewhere.Connector" in verdicts[0]["reason"], verdicts
@@ -312,6 +313,17 @@ def test_a_job_that_writes_into_a_database(lake: Lake, nightly: str) -> None:
     code, verdicts, err = lake.replay(run)
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"})
     assert "would write there again" in verdicts[0]["reason"]
+
+
+@pytest.mark.soak
+def test_a_job_that_writes_into_a_database_by_tables(lake: Lake, nightly: str) -> None:
+    """Whose providers Spark asks to write without a command of their own."""
+    run = lake.record("leaking_job.py")
+    command = lake.submit("leaking_job.py", "tables", str(lake.folder / "database"))
+    code, verdicts, err = lake.replay(run, "--", *command)
+    assert (code, told(verdicts)) == (0, [("leaked", "identical")]), err[-3000:]  # it was written before
+    ways = ("saveAsTable", "writeTo", "select", "class", "insert", "overwrite", "insertInto", "view")
+    assert "; ".join([*(f"{way} refused" for way in ways), "rows 0"]) in verdicts[0]["reason"]
 
 
 @pytest.mark.soak
