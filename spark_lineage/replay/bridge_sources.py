@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pyspark.sql import SparkSession
+
 from ..capture.java_sources import JavaSources
 from ..errors import ExecutableError
 
 RESTORER = JavaSources(
     room="spark_lineage.replay",
     package="org.sparklineage.replay",
-    files=("Kept", "Allowed", "Moment", "Rebinding", "PlanReader", "Reenactment", "Doubts", "Restorer"),
+    files=("Kept", "Allowed", "Moment", "Rebinding", "PlanReader", "Reenactment", "Doubts", "Calls", "Restorer"),
     called="Restorer",
     cannot="plans cannot be restored by this Spark",
     error=ExecutableError,
 )
+
+
+def made(spark: SparkSession, called: str) -> Any:
+    """A new object of one of these classes whose constructor takes nothing."""
+    gateway: Any = spark.sparkContext._gateway
+    loader = RESTORER.load(gateway).getClassLoader()
+    nothing = gateway.new_array(gateway.jvm.java.lang.Object, 0)
+    return loader.loadClass(f"{RESTORER.package}.{called}").getConstructors()[0].newInstance(nothing)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from ..model import REDACTED
 from ..snapshot.delta import commit_actions
 from ..store.tables import Store, literal
-from .bridge_sources import RESTORER
+from .bridge_sources import made
 from .executables import Found
 
 _ENGINE = re.compile(r"Apache-Spark/(?P<spark>\S+)(?: Delta-Lake/(?P<delta>\S+))?")
@@ -23,14 +23,7 @@ FUNCTION = "function: "
 
 def doubts_of(frame: DataFrame) -> tuple[str, ...]:
     """What in a plan need not give the same each time, as Doubts.java tells it: `kind: name`."""
-    gateway: Any = frame.sparkSession.sparkContext._gateway
-    loader = RESTORER.load(gateway).getClassLoader()
-    doubts = (
-        loader.loadClass(f"{RESTORER.package}.Doubts")
-        .getConstructors()[0]
-        .newInstance(gateway.new_array(gateway.jvm.java.lang.Object, 0))
-    )
-    return tuple(map(str, doubts.of(frame._jdf.queryExecution().analyzed())))
+    return tuple(map(str, made(frame.sparkSession, "Doubts").of(frame._jdf.queryExecution().analyzed())))
 
 
 def causes(

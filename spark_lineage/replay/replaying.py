@@ -188,17 +188,15 @@ class _Replaying:
             statement = statement_of(self._store, past.execution_id)
             if not is_own(self._store, "executions") and not self._options.trusted:
                 raise _Cannot("a statement is not signed, and the tables are not yours; --trust-store says that you trust them")
-            if statement.runs_code and not self._options.trusted:
-                raise _Cannot(
-                    "its statement runs code (reflect, java_method, TRANSFORM), and is not signed; --trust-store runs it all the same"
-                )
             found = as_found(self._store, past.run_id, past.execution_id, statement)
             location = self._labels.location(one.key)
             if location is None:
                 raise _Cannot("where it wrote is not recorded")
             with self._inputs.ready(found) as ready:
                 expected = self._expected(one, found, location)
-                rows = rows_of_statement(self._spark, statement, ready.found, ready.places, expected.schema.names)
+                rows = rows_of_statement(
+                    self._spark, statement, ready.found, ready.places, expected.schema.names, self._options.trusted
+                )
                 doubts = [*doubts_of(rows), *statement.doubts]
                 answer = self._compared(answer, one, expected, rows, ready, doubts, location)
         except (_Cannot, Missing, LineageError) as error:

@@ -19,15 +19,16 @@ from ..errors import ExecutableError
 from ..model import REDACTED, ExecutableLeaf, PlanExecutable
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
+from .bridge_sources import made
+from .causes import FUNCTION, doubts_of
 from .executables import Found, session_of
 from .outputs import Labels, recorded_format
 
 _COLUMNAR = ("parquet", "orc", "avro")
 _NOW = ("current_", "now(", "localtimestamp", "curdate", "unix_timestamp()")
 _NAME = re.compile(r"(`(?:[^`]|``)*`|\w+)(\s*\.\s*(`(?:[^`]|``)*`|\w+))*")
-_CODE = re.compile(
-    r"\b(java_method|try_reflect|reflect)\s*\(|\b(transform|map|reduce)\b.*\busing\s+['\"]", re.IGNORECASE | re.DOTALL
-)
+_CALLS = ("reflect", "try_reflect", "java_method")
+"""Functions of Spark's own that call whatever they are told to."""
 _MOST = 10_000
 """`Document.java` cuts what is longer."""
 _CREATES = ("CreateTableAsSelect", "ReplaceTableAsSelect")
@@ -41,10 +42,6 @@ class Statement:
     text: str
     read: tuple[Mapping[str, Any], ...]
     confs: Mapping[str, str]
-
-    @property
-    def runs_code(self) -> bool:
-        return _CODE.search(self.text) is not None
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -99,9 +96,15 @@ def as_found(store: Store, run_id: str, execution_id: str, statement: Statement)
 
 
 def rows_of_statement(
-    spark: SparkSession, statement: Statement, found: Found, places: Mapping[int, str], columns: Sequence[str]
+    spark: SparkSession,
+    statement: Statement,
+    found: Found,
+    places: Mapping[int, str],
+    columns: Sequence[str],
+    trusted: bool = False,
 ) -> DataFrame:
-    """The rows that the statement gives to what it writes, whose columns are `columns`. Raises ExecutableError.
+    """The rows that the statement gives to what it writes, whose columns are `columns`. Raises ExecutableError, of one that runs code before it is
+    analyzed, unless it is `trusted`.
 
     Each table that it names stands for what was read of it: by a view where the name has one part, else by one in the place of the name.
     """
@@ -109,6 +112,8 @@ def rows_of_statement(
     try:
         plan = _parsed(session, statement.text)
         query = _query(plan)
+        if not trusted:
+            _check_code(session, query)
         text, named = statement.text, []
         relations, within = _named(query)
         for parts, start in sorted(relations, key=lambda one: -one[1]):
@@ -131,9 +136,34 @@ def rows_of_statement(
         jvm: Any = session.sparkContext._jvm
         frame = getattr(jvm.org.apache.spark.sql.classic, "Dataset$")
         rows = DataFrame(getattr(frame, "MODULE$").ofRows(session._jsparkSession, _query(plan)), session)
+        if not trusted:
+            _refuse([doubt.removeprefix(FUNCTION) for doubt in doubts_of(rows) if doubt.startswith(FUNCTION)])
         return rows.toDF(*_names(plan, rows, columns))
     except (PySparkException, Py4JJavaError) as error:
         raise ExecutableError(f"its statement cannot be run again: {first_line_of_spark(error)}") from error
+
+
+def _check_code(session: SparkSession, query: Any) -> None:
+    """Of a parsed query: to analyze a call of `reflect` begins the class that it names, and one of a function that is kept in a catalog loads it. Raises
+    ExecutableError for all that is not known to be a function of Spark's own, or of the extensions of this session; those of a catalog have dots in
+    their names, or are in neither registry."""
+    jvm: Any = session.sparkContext._jvm
+    state: Any = session._jsparkSession.sessionState()
+    refused = []
+    for told in map(str, made(session, "Calls").of(query)):
+        kind, _, name = told.partition(": ")
+        registry = {"function": state.functionRegistry, "table function": state.tableFunctionRegistry}.get(kind)
+        known = registry is not None and registry().functionExists(jvm.org.apache.spark.sql.catalyst.FunctionIdentifier(name))
+        if not known or "." in name or name.lower() in _CALLS:
+            refused.append(name)
+    _refuse(refused)
+
+
+def _refuse(code: Sequence[str]) -> None:
+    if code:
+        raise ExecutableError(
+            f"its statement runs code, or may ({', '.join(code[:3])}), and is not signed; --trust-store runs it all the same"
+        )
 
 
 def _parsed(session: SparkSession, text: str) -> Any:

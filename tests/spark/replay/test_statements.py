@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 import spark_lineage
 from spark_lineage.capture.attach import attach, detach
+from spark_lineage.errors import ExecutableError
 from spark_lineage.ingest import ingest
+from spark_lineage.model import PlanExecutable
+from spark_lineage.replay.executables import Found
+from spark_lineage.replay.statement import Statement, rows_of_statement
 
 ROOT = Path(__file__).resolve().parents[3]
 OLD = ROOT / ".venv-4.0" / "bin" / "python"
@@ -65,8 +70,63 @@ def test_without_plans(lake: Path, spark: Any) -> None:
     assert any(cause.startswith("non-deterministic: current") for cause in found[5].causes)
     assert found[5].columns == ("at",)
     assert "(UpdateTable) writes more than the rows of a query" in str(found[6].reason)
-    assert "its statement runs code" in str(found[7].reason)
+    assert "its statement runs code, or may (reflect)" in str(found[7].reason)
     assert "it was no SQL statement" in str(found[8].reason)
+
+
+SET = "'java.lang.System', 'setProperty', 'spark.lineage.proof', 'run'"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT reflect({SET}) AS x",
+        f"SELECT `reflect`({SET}) AS x",
+        f"SELECT reflect/**/({SET}) AS x",
+        f"SELECT `Java_Method` -- so\n({SET}) AS x",
+        f"SELECT try_reflect({SET}) AS x",
+        f"SELECT system.builtin.`java_method`({SET}) AS x",
+        f"SELECT IDENTIFIER('ref' || 'lect')({SET}) AS x",
+        "SELECT * FROM IDENTIFIER('a' || 'b')",
+        f"SELECT * FROM VALUES (reflect({SET})) AS v(x)",
+        f"WITH a AS (SELECT reflect({SET}) AS x) SELECT * FROM a",
+        f"SELECT 1 AS x WHERE EXISTS (SELECT 1 WHERE reflect({SET}) = 'y')",
+        f"SELECT sum(1) OVER w AS x FROM range(2) WINDOW w AS (PARTITION BY reflect({SET}))",
+        f"SELECT * FROM range(1) LATERAL VIEW explode(array(reflect({SET}))) v AS x",
+        "SELECT TRANSFORM(id) USING r'cat' AS (x) FROM range(3)",
+        "SELECT TRANSFORM(id) USING/**/'cat' AS (x) FROM range(3)",
+        "FROM (SELECT id FROM range(3)) MAP id USING\n'cat' AS (x)",
+        "SELECT somebody.own(1) AS x",
+        "SELECT own(1) AS x",
+        "SELECT * FROM own(1)",
+        "SELECT * FROM abs(1)",
+        "SELECT range(1) AS x",
+        "SELECT builtin.abs(1) AS x",
+        "SELECT * FROM range(1) LATERAL VIEW somebody.own(id) v AS x",
+    ],
+)
+def test_code_is_told_by_the_plan(query: str, spark: Any) -> None:
+    """However it is written, and before anything of it is run."""
+    system = spark.sparkContext._jvm.java.lang.System
+    with pytest.raises(ExecutableError, match="its statement runs code, or may"):
+        rows(spark, query)
+    assert system.getProperty("spark.lineage.proof") is None
+
+
+def rows(spark: Any, query: str, trusted: bool = False) -> Any:
+    executable = PlanExecutable(execution_id="r:1", run_id="r", executable_id="", spark_version="", event_date=date.min)
+    statement = Statement(f"CREATE TABLE t USING delta AS {query}", (), {})
+    return rows_of_statement(spark, statement, Found(executable, b"", {}), {}, ["x"], trusted)
+
+
+def test_what_is_no_code(spark: Any) -> None:
+    """Text that only looks like it; functions of Spark's own; and what is trusted."""
+    query = (
+        "SELECT concat('reflect (', `upper`(\"transform using 'cat'\")) AS x, abs(-1) AS y, CAST(count(*) OVER () AS INT) AS z, "
+        "transform(array(1), v -> v + 1) AS t FROM range(1) LATERAL VIEW explode(array(1)) e AS f /* java_method(1) */"
+    )
+    assert [tuple(row) for row in rows(spark, query).collect()] == [("reflect (TRANSFORM USING 'CAT'", 1, 1, [2])]
+    assert rows(spark, "SELECT reflect('java.lang.Math', 'abs', -1) AS x", trusted=True).first()[0] == "1"
 
 
 @pytest.mark.soak
