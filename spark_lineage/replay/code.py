@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExecutableError
+from ..errors import ExecutableError, QueryError
 from ..model import REDACTED
 
 _SECONDS = 300
@@ -38,13 +39,16 @@ class Program:
 
 
 def given(command: Sequence[str]) -> Program:
-    """A command of the caller's, where the caller is. Raises ExecutableError for one whose driver or executors would be elsewhere."""
+    """A command of the caller's, where the caller is. Raises QueryError for one that is no program, or whose driver or executors would be
+    elsewhere."""
     for name, value in _settings_of(command).items():
         elsewhere = {"spark.submit.deployMode": value == "cluster", "spark.master": not value.startswith("local")}
         if elsewhere.get(name, name == "spark.plugins"):
-            raise ExecutableError(
+            raise QueryError(
                 f"the command sets {name} to {value}: a replay runs on this machine, under a plugin of its own; leave it out"
             )
+    if shutil.which(command[0]) is None:
+        raise QueryError(f"{command[0]!r} is no program that can be started")
     return Program(tuple(command), Path.cwd())
 
 

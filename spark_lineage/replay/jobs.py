@@ -29,8 +29,8 @@ from .inputs import Missing
 from .job_outputs import Comparing, pairs_of
 from .judging import row_of
 from .outputs import Evidence, Labels, Past, past, run_of
-from .overlay import COMMITTER, write_universe
-from .process import environment, forced_options, hive_settings, last_words, run, settings_of
+from .overlay import COMMITTER, is_local, write_universe
+from .process import NotStarted, environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check, is_own
 from .scratch import check_place, is_full, scratch_place
 from .session import session
@@ -68,10 +68,13 @@ def replay_job(
 ) -> Iterator[Replayed]:
     """A verdict for each dataset that a run wrote, write by write.
 
-    Raises NotFound, Ambiguous and QueryError before anything is begun, for what names no run that can be replayed and for a scratch place that
-    cannot be used.
+    Raises NotFound, Ambiguous and QueryError before anything is begun, for what names no run that can be replayed, and for a command, a session or
+    a scratch place that cannot be used: what the caller can put right is no verdict on the run.
     """
     check(options)
+    program = given(job.command) if job.command else None
+    if spark is not None and not is_local(spark):
+        raise QueryError("the result of a replayed job is compared in a local session")
     run_id = _run_id(store, wanted)
     mine = past(store, f"run_id = {literal(run_id)}")
     if not mine:
@@ -81,7 +84,7 @@ def replay_job(
             "the tables are not yours, and whoever writes to them could have a command of theirs run as you: --trust-store says that you trust them, "
             "or name the command after `--`"
         )
-    return _Job(store, run_id, mine, options, job, spark, told).verdicts()
+    return _Job(store, run_id, mine, options, job, program, spark, told).verdicts()
 
 
 def _run_id(store: Store, wanted: str) -> str:
@@ -98,11 +101,12 @@ class _Job:
         mine: Sequence[Past],
         options: Options,
         job: JobOptions,
+        program: Program | None,
         spark: SparkSession | None,
         told: Callable[[str], None],
     ) -> None:
         self._store, self._run_id, self._mine = store, run_id, mine
-        self._options, self._job, self._spark, self._told = options, job, spark, told
+        self._options, self._job, self._given, self._spark, self._told = options, job, program, spark, told
         self._labels = Labels(store)
         self._spark_version = pyspark.__version__
         self._ran: dict[str, Any] = {}
@@ -147,7 +151,10 @@ class _Job:
         return replace(self._plain(one, output), verdict="not_replayable", reason=reason)
 
     def _session(self) -> SparkSession:
-        self._spark = self._spark or session()
+        try:
+            self._spark = self._spark or session()
+        except ExecutableError as error:  # nothing that the recorded run can be blamed for
+            raise QueryError(str(error)) from error
         return self._spark
 
     def _plain(self, one: Past, output: Any) -> Replayed:
@@ -161,13 +168,11 @@ class _Job:
         confs = dict(self._program_run["spark_confs"] or {})
         ids = [row["run_id"] for row in self._runs]
         starts = [row["started_at"] for row in self._runs if row["started_at"]]
-        program = given(self._job.command) if self._job.command else recorded(self._program_run, scratch)
+        program = self._given or recorded(self._program_run, scratch)
         world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs, self._session, program.has)
         world.doubts += program.doubts
         settings = settings_of(confs, world.doubts)
-        there = (
-            str(program.directory) if self._job.command else self._program_run["working_directory"] or str(program.directory)
-        )
+        there = str(program.directory) if self._given else self._program_run["working_directory"] or str(program.directory)
         warehouse = settings.setdefault("spark.sql.warehouse.dir", f"file:{there}/spark-warehouse")
         forced = {f"spark.lineage.{name}": value for name, value in forced_options(scratch).items()}
         forced |= {"spark.sql.warehouse.dir": warehouse, "spark.eventLog.enabled": "false"}
@@ -200,6 +205,10 @@ class _Job:
                 for line in last_words(log):
                     self._told(f"| {line[:300]}")
             yield from self._compared(scratch, world, failure)
+        except NotStarted as error:
+            if self._given:
+                raise QueryError(str(error)) from error
+            yield from (self._cannot(one, output, str(error)) for one in self._mine for output in one.outputs)
         except (ExecutableError, OSError, StoreError) as error:
             if isinstance(error, StoreError) and not is_full(scratch):
                 raise

@@ -70,12 +70,16 @@ def laid_over(settings: Mapping[str, str]) -> dict[str, str]:
     return {**settings, **laid}
 
 
+def is_local(spark: SparkSession) -> bool:
+    return str(spark.sparkContext.master).startswith("local")
+
+
 class View:
     """What a session sees of a universe: the location of a dataset in it."""
 
     def __init__(self, spark: SparkSession, universe: Path) -> None:
         """Raises ExecutableError where the session has executors of their own, which have not the overlay's classes."""
-        if not str(spark.sparkContext.master).startswith("local"):
+        if not is_local(spark):
             raise ExecutableError("the result of a replayed job is compared in a local session")
         self._id = secrets.token_hex(6)
         self._spark = spark

@@ -19,7 +19,7 @@ from ..capture.launch import REPORT_VARIABLE
 from ..capture.launch import environment as attaching
 from ..capture.strict import VARIABLE as STRICT_VARIABLE
 from ..config import FORCED_VARIABLE
-from ..errors import ExecutableError
+from ..errors import ExecutableError, QueryError
 from ..model import REDACTED
 from .code import Program, properties_of
 from .overlay import PLUGIN, VARIABLE, jar_path, laid_over
@@ -43,6 +43,10 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 10.0
 
 
+class NotStarted(ExecutableError):
+    """The program of a job that the system does not start."""
+
+
 def settings_of(recorded: Mapping[str, str], doubts: list[str]) -> dict[str, str]:
     """The recorded configuration, as far as it is for a replay on this machine."""
     found = {}
@@ -62,7 +66,8 @@ def settings_of(recorded: Mapping[str, str], doubts: list[str]) -> dict[str, str
 def environment(scratch: Path, settings: Mapping[str, str], strict: bool) -> dict[str, str]:
     """What makes the processes of a job begin under the overlay, with the lineage of the replay in tables of its own.
 
-    Spark's and Hadoop's configuration folders are made new, out of those that are set: they are read before the job says anything.
+    Spark's and Hadoop's configuration folders are made new, out of those that are set: they are read before the job says anything. Raises
+    QueryError for a file of the caller's that cannot be read.
     """
     conf = scratch / "conf"
     _copied_conf(conf)
@@ -119,7 +124,7 @@ def hive_settings(scratch: Path) -> dict[str, str]:
 
 
 def run(program: Program, variables: Mapping[str, str], log: Path, told: Callable[[str], None]) -> int:
-    """Runs it to its end, its output into `log`; the exit code, negative for a signal. All its processes end with this one."""
+    """Runs it to its end, its output into `log`; the exit code, negative for a signal. All its processes end with this one. Raises NotStarted."""
     started = time.monotonic()
     with log.open("wb") as file:
         try:
@@ -128,7 +133,7 @@ def run(program: Program, variables: Mapping[str, str], log: Path, told: Callabl
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise ExecutableError(f"{program.command[0]!r} cannot be started: {error.strerror}") from error
+            raise NotStarted(f"{program.command[0]!r} cannot be started: {error.strerror}") from error
         try:
             code = process.wait()
         except BaseException:
@@ -204,7 +209,7 @@ def _hadoop_before(name: str) -> dict[str, str]:
             try:
                 root = ElementTree.parse(file).getroot()
             except ElementTree.ParseError as error:
-                raise ExecutableError(f"{file} cannot be read: {error}") from error
+                raise QueryError(f"{file} cannot be read: {error}") from error
             return {
                 one.findtext("name", "").strip(): one.findtext("value", "") for one in root.iter("property") if one.findtext("name")
             }  # fmt: skip

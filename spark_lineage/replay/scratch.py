@@ -43,6 +43,8 @@ def is_full(place: Path) -> bool:
 def check_place(store: Store, scratch: str) -> None:
     """Raises QueryError for a place that is not there, not to be written, full, or inside of what is real."""
     base = Path(scratch or tempfile.gettempdir()).absolute()
+    if any(mark in str(base) for mark in "\t\n\r"):
+        raise QueryError(f"the scratch place {str(base)!r} has a tab or a line break in it; name another one with --scratch")
     if not base.is_dir() or not os.access(base, os.W_OK | os.X_OK):
         raise QueryError(f"the scratch place {base} is no folder that can be written; name another one with --scratch")
     free = shutil.disk_usage(base).free

@@ -242,21 +242,24 @@ def test_what_cannot_be_begun(nightly: str, lake: Lake) -> None:
         assert done.returncode == 2, done.stderr
         return done.stderr
 
-    def refused_verdict(*flags: str) -> str:
-        done = lake.cli("replay", nightly, "--job", "--json", "--", "spark-submit", *flags, "job.py")
-        assert done.returncode == 2, done.stderr
-        return str(json.loads(done.stdout)[0]["reason"])
+    def refused_command(*command: str) -> str:
+        return refused(nightly, "--job", "--json", "--scratch", str(lake.scratch), "--", *command)
 
+    before = len(Store.open(lake.store).arrow("replays").to_pylist())
     assert "name the run" in refused(f"{nightly}:0", "--job")
-    assert "the command sets spark.plugins to x" in refused_verdict("--conf", "spark.plugins=x")
-    assert "the command sets spark.submit.deployMode to cluster" in refused_verdict("--deploy-mode", "cluster")
+    assert "the command sets spark.plugins to x" in refused_command("spark-submit", "--conf", "spark.plugins=x", "job.py")
+    assert "the command sets spark.submit.deployMode to cluster" in refused_command("spark-submit", "--deploy-mode", "cluster")
+    assert "'nothing-of-that-name' is no program" in refused_command("nothing-of-that-name", "job.py")
     assert "no run whose id begins with" in refused("nothing", "--job")
     assert "lies within the data of" in refused(nightly, "--job", "--scratch", f"{lake.path}/orders")
     assert "lies within the lineage tables" in refused(nightly, "--job", "--scratch", lake.store)
     assert "is no folder that can be written" in refused(nightly, "--job", "--scratch", "/nowhere")
     assert "are for --job" in refused(nightly, "--strict")
     assert "--job takes a run" in refused(nightly, "--job", "--check")
-    replay = Store.open(lake.store).arrow("replays").to_pylist()[0]  # one of those above
+    assert not list(lake.scratch.iterdir())
+    assert len(Store.open(lake.store).arrow("replays").to_pylist()) == before  # what the caller said is no verdict on the run
+    assert lake.replay(nightly, "--", "false")[0] == 2
+    replay = Store.open(lake.store).arrow("replays").to_pylist()[0]
     assert "is a replay" in refused(replay["replay_id"], "--job")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from spark_lineage.errors import ExecutableError, QueryError
 from spark_lineage.model import Run
 from spark_lineage.replay.affected import Affected, Logs
 from spark_lineage.replay.inputs import Missing
-from spark_lineage.replay.jobs import replay_job
+from spark_lineage.replay.jobs import JobOptions, replay_job
 from spark_lineage.replay.outputs import past
 from spark_lineage.replay.replaying import Options
 from spark_lineage.replay.upstream import State, Writes
@@ -126,6 +127,31 @@ def test_a_command_of_tables_of_somebody_else(lake: Lake) -> None:
     )
     (row,) = lake.store.arrow("replays").to_pylist()
     assert (row["replay_mode"], row["verdict"], row["run_id"]) == ("job", "not_replayable", RUN)
+
+
+def test_a_command_that_cannot_be_run_is_no_verdict(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's own command or options, and not what the recorded run makes impossible: nothing is kept of it."""
+    lake.job("one", run=RUN)
+    lake.store.upsert("runs", [Run(run_id=RUN, status="succeeded")], None)
+
+    def refused(*command: str) -> str:
+        with pytest.raises(QueryError) as caught:
+            tuple(replay_job(lake.store, RUN, job=JobOptions(command=command, scratch=str(tmp_path))))
+        return str(caught.value)
+
+    assert "the command sets spark.plugins to x" in refused(sys.executable, "--conf", "spark.plugins=x")
+    assert "the command sets spark.master to yarn" in refused(sys.executable, "--master", "yarn")
+    assert "is no program" in refused("nothing-of-that-name")
+    program = tmp_path / "program"
+    program.write_bytes(b"\0")
+    program.chmod(0o700)
+    assert "cannot be started" in refused(str(program))
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "core-site.xml").write_text("<")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path / "conf"))
+    assert "core-site.xml cannot be read" in refused(sys.executable)
+    assert lake.store.arrow("replays").num_rows == 0
+    assert not list(tmp_path.glob("spark-lineage-replay-*"))
 
 
 def test_what_a_backfill_has_to_make_again(lake: Lake) -> None:
