@@ -24,10 +24,11 @@ from .causes import FUNCTION, differing_engines, doubts_of, random_cause, settin
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .judging import declared_in, judged
+from .line_columns import recorded_schema
 from .outputs import Labels, Past, Written, with_plans
 from .overlay import View
 from .replaying import Options
-from .verdict import Replayed
+from .verdict import Difference, Replayed
 from .world import World
 from .written import Expected, expected_of_state, padded, reading, retype, version_frame
 from .written_files import expected_of_files, format_of, rows_of_files
@@ -180,16 +181,30 @@ class Comparing:
             why = reason if shaped else f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=why, columns=tuple(shaped), causes=causes)
         own = dict(expected.volatile or {})
-        declared = declared_in(self._options.volatile, expected.schema)
-        differing = difference(
-            recorded, replayed, expected.schema, [*own, *declared], self._options.tolerance, self._options.sample
-        )  # fmt: skip
+        differing, declared = self._difference(pair, expected, recorded, replayed, own)
         answer = judged(answer, differing, own, declared, causes, self._options.tolerance)
         if not shaped:
             return answer
         reasons = "; ".join(part for part in (reason, answer.reason) if part)
         columns = tuple(dict.fromkeys((*shaped, *answer.columns)))
         return replace(answer, verdict="different", reason=reasons, columns=columns, causes=causes)
+
+    def _difference(
+        self, pair: Pair, expected: Expected, recorded: Sequence[Term], replayed: Sequence[Term], own: Mapping[str, str]
+    ) -> tuple[Difference, tuple[str, ...]]:
+        """Of lines by the columns that are recorded of them, where they can be parted into these; and the columns that were declared volatile."""
+        options = self._options
+        if expected.lines is not None:
+            schema = recorded_schema(self._store, pair.past.execution_id, pair.written.key)
+            if schema is not None:
+                found = expected.lines.difference(
+                    recorded, replayed, schema, options.volatile, options.tolerance, options.sample
+                )  # fmt: skip
+                if found is not None:
+                    return found, declared_in(options.volatile, schema)
+        declared = declared_in(options.volatile, expected.schema)
+        found = difference(recorded, replayed, expected.schema, [*own, *declared], options.tolerance, options.sample)
+        return found, declared
 
     def _of_delta(self, one: Written, other: Written, location: str) -> tuple[Expected, DataFrame]:
         assert other.version is not None

@@ -271,7 +271,7 @@ class _Replaying:
         plain = expected.put is None and expected.gives == "rows"
         extra = extra_columns(rows, expected.schema) if plain else ()
         own = dict(expected.volatile or {})
-        declared = declared_in(self._options.volatile, expected.schema if expected.parted is None else rows.schema)
+        declared = declared_in(self._options.volatile, expected.schema if expected.lines is None else rows.schema)
         other = retyped(rows.schema, expected.schema) if plain and _gives_types(one) else {}
         other = {name: how for name, how in other.items() if name not in (*own, *declared)}
         if then == now and not extra and not other:
@@ -306,13 +306,9 @@ class _Replaying:
     ) -> Difference:
         """Of lines by the columns that they have, where they can be parted into these."""
         tolerance, sample = self._options.tolerance, self._options.sample
-        if expected.parted is not None:
-            part = expected.parted(rows.schema)
-            wanted = {name.lower() for name in self._options.volatile}
-            volatile = [field.name for field in rows.schema if field.name.lower() in wanted]
-            then, now = ([Term(part(term.frame), term.sign) for term in side] for side in (recorded, replayed))
-            found = difference(then, now, now[0].frame.schema, volatile, tolerance, sample)
-            if found.missing or found.unexpected or found.within or volatile:
+        if expected.lines is not None:
+            found = expected.lines.difference(recorded, replayed, rows.schema, self._options.volatile, tolerance, sample)
+            if found is not None:
                 return found
         return difference(recorded, replayed, expected.schema, left_out, tolerance, sample)
 

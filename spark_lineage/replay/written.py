@@ -31,6 +31,7 @@ from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
 from .executables import Found, Gives, reads_what_was
+from .line_columns import Lines
 from .outputs import Written
 
 COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
@@ -46,7 +47,7 @@ class Expected:
 
     `recorded` is None where the rows are gone, and `gone` says why; then `sums` are known. `before`: what the replay's rows are put into. `volatile`:
     columns whose values nobody can give again, with the reason. `whole`: it is all of a version. `put`: how rows are stored, where it is not as the
-    columns of a table; `parted`: it is lines, and how these are parted into the columns of a schema.
+    columns of a table; `lines`: it is lines that have columns.
     """
 
     schema: StructType
@@ -60,7 +61,7 @@ class Expected:
     volatile: Mapping[str, str] | None = None
     table: Table | None = None
     put: Callable[[DataFrame], DataFrame] | None = None
-    parted: Callable[[StructType], Callable[[DataFrame], DataFrame]] | None = None
+    lines: Lines | None = None
 
     def replayed(self, rows: DataFrame) -> tuple[Term, ...]:
         """The rows of the plan as they would have been stored, put into what was there before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -22,6 +22,7 @@ from ..store.listing import WHOLE
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
+from .line_columns import Lines
 from .outputs import Written, recorded_format
 from .written import Expected, Table
 
@@ -58,7 +59,7 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
     put = (lambda rows: lines(rows, source, options)) if source in _TEXTS else None
     return Expected(
         schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
-        parted=(lambda schema: _parted(schema, source, options)) if source in ("csv", "json") else None,
+        lines=Lines(source, options) if source in ("csv", "json") else None,
     )  # fmt: skip
 
 
@@ -92,12 +93,10 @@ def lines(rows: DataFrame, source: str, options: Mapping[str, str]) -> DataFrame
     """Rows as the lines that the writer makes of them; a line break within a value parts them, as it does in a file."""
     named = [F.col(f"`{name.replace('`', '``')}`") for name in rows.columns]
     if source == "text":
-        text = named[0].cast("string")
-    elif source == "json":
-        text = F.to_json(F.struct(*named), dict(options))
+        text = F.coalesce(named[0].cast("string"), F.lit(""))
     else:
-        text = F.to_csv(F.struct(*named), dict(options))
-    parted = F.explode(F.split(F.coalesce(text, F.lit("")), "\n" if "lineSep" not in options else _literal(options["lineSep"])))
+        text = Lines(source, options).of(F.struct(*named))
+    parted = F.explode(F.split(text, "\n" if "lineSep" not in options else _literal(options["lineSep"])))
     return rows.select(parted.alias("value")).where("value <> ''")
 
 
@@ -107,13 +106,6 @@ def _lines_of_files(frame: DataFrame, source: str, options: Mapping[str, str], n
         header = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
         frame = frame.where(F.col("value") != header)
     return frame
-
-
-def _parted(schema: StructType, source: str, options: Mapping[str, str]) -> Callable[[DataFrame], DataFrame]:
-    """Lines as the columns that were written; what cannot be parted is null."""
-    parse = F.from_csv if source == "csv" else F.from_json
-    types = ", ".join(f"`{field.name.replace('`', '``')}` {field.dataType.simpleString()}" for field in schema)
-    return lambda frame: frame.select(parse("value", types, dict(options)).alias("row")).select("row.*")
 
 
 def _literal(text: str) -> str:

@@ -50,6 +50,9 @@ def main(lake: str, *otherwise: str) -> None:
         raw.withColumn("r", sf.rand()).withColumn("loaded_at", sf.current_timestamp()).write.format("delta").mode(
             "append"
         ).save(f"{lake}/random")
+        stamped = raw.select("id", (100 + sf.rand() * 1e-10).alias("total"), sf.current_timestamp().alias("loaded_at"))
+        stamped.write.mode("overwrite").option("header", True).csv(f"{lake}/stamped")
+        stamped.write.mode("overwrite").json(f"{lake}/stamped_json")
 
 
 main(*sys.argv[1:])
