@@ -94,7 +94,9 @@ def _attach(session: Any) -> None:
         _refuse_unguarded(session)
     try:
         from .attach import attach
+        from .own import is_ours
 
-        attach(session)
+        if not is_ours(session.sparkContext):
+            attach(session)
     except Exception as error:
         log.warning("lineage is not recorded: %s (the job is not affected)", error)

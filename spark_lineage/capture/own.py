@@ -11,6 +11,18 @@ OWN_TAG = "spark-lineage-own"
 """The job tag by which the bridge leaves an execution out. Document.java knows it, too."""
 
 
+_APPLICATIONS: set[str] = set()
+
+
+def is_ours(context: SparkContext) -> bool:
+    """Whether the context was made by one of our commands: only who asks for it outright attaches to it."""
+    return context.applicationId in _APPLICATIONS
+
+
+def made_by_us(context: SparkContext) -> None:
+    _APPLICATIONS.add(str(context.applicationId))
+
+
 @contextmanager
 def unrecorded() -> Iterator[None]:
     """What this thread asks of Spark meanwhile leaves no execution in the lineage of the application, where it is recorded."""

@@ -39,7 +39,7 @@ def _back(hop: Hop) -> Iterator[Part]:
             if source.rows:
                 yield _table([row.values or _known_by(row) for row in source.rows])
     if hop.ended:
-        yield f"  ends here: {hop.ended}"
+        yield f"  {'ends here' if hop.witness is None else 'further'}: {hop.ended}"
 
 
 def _known_by(row: SourceRow) -> dict[str, Any]:

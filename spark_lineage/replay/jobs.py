@@ -141,7 +141,9 @@ class _Job:
 
     def _as_run(self, one: Replayed) -> Replayed:
         """With what tells it from a replay of the recorded command by its own code."""
-        command = tuple(with_patterns(load().redact).arguments(self._job.command)) if self._job.command else None
+        confs = dict(self._program_run["spark_confs"] or {})
+        redaction = with_patterns([*load(confs.get).redact, confs.get("spark.redaction.regex", "")])
+        command = tuple(redaction.arguments(self._job.command)) if self._job.command else None
         return replace(
             one, replay_mode="job", trusted=self._options.trusted, strict=self._job.strict, replayed_command=command,
             replayed_commit=self._ran.get("code_commit"), replayed_sha256=self._ran.get("code_sha256"),

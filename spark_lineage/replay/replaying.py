@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -294,7 +294,7 @@ class _Replaying:
                 )
             reason = f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=reason, causes=told)
-        found = self._difference(expected, rows, recorded, replayed, [*own, *declared])
+        found, declared = self._difference(expected, rows, recorded, replayed, own, declared)
         answer = judged(answer, found, own, declared, told, self._options.tolerance)
         if not other:
             return answer
@@ -302,15 +302,22 @@ class _Replaying:
         return replace(answer, verdict="different", reason=f"{types}; {answer.reason}", columns=columns, causes=told)
 
     def _difference(
-        self, expected: Expected, rows: DataFrame, recorded: Sequence[Term], replayed: Sequence[Term], left_out: Sequence[str]
-    ) -> Difference:
-        """Of lines by the columns that they have, where they can be parted into these."""
+        self,
+        expected: Expected,
+        rows: DataFrame,
+        recorded: Sequence[Term],
+        replayed: Sequence[Term],
+        own: Collection[str],
+        declared: tuple[str, ...],
+    ) -> tuple[Difference, tuple[str, ...]]:
+        """Of lines by the columns that they have, where they can be parted into these, else as a whole; and the columns that were left out as declared."""
         tolerance, sample = self._options.tolerance, self._options.sample
         if expected.lines is not None:
             found = expected.lines.difference(recorded, replayed, rows.schema, self._options.volatile, tolerance, sample)
             if found is not None:
-                return found
-        return difference(recorded, replayed, expected.schema, left_out, tolerance, sample)
+                return found, declared
+            declared = ()
+        return difference(recorded, replayed, expected.schema, [*own, *declared], tolerance, sample), declared
 
 
 def _sums_written(expected: Expected) -> Sums:

@@ -22,6 +22,7 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from ..capture.own import made_by_us
 from ..errors import ExecutableError
 
 _EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
@@ -53,6 +54,7 @@ def session() -> SparkSession:
         builder = builder.config(name, value)
     try:
         spark = builder.getOrCreate()
+        made_by_us(spark.sparkContext)
         spark.sparkContext._conf._jconf.remove(_ENABLED)  # type: ignore[union-attr]  # who goes on with the session may attach to it
         spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().loadClass(_EXTENSION)  # type: ignore[union-attr]
     except (PySparkException, Py4JError, OSError, RuntimeError) as error:

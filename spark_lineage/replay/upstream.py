@@ -166,6 +166,8 @@ class Writes:
         last = max(found, key=lambda row: (row["event_time"] is not None, row["event_time"]), default=None)
         if last is None:
             return None
+        if last["delta_version"] is not None:  # of two that wrote at a time the later version may have ended first
+            last = max((row for row in found if row["table_id"] == last["table_id"]), key=lambda row: row["delta_version"])
         return State(key, last["table_id"], last["delta_version"] if version is None else version, last["fingerprint"])
 
     def has_versions(self, key: DatasetKey) -> bool:
@@ -176,8 +178,18 @@ class Writes:
         return tuple(self._outputs)
 
     def in_order(self) -> list[dict[str, Any]]:
+        """By when they ended, but the versions of a table by their numbers: of two that write at a time the later version may end first."""
         rows = [row for mine in self._outputs.values() for row in mine if row["event_time"] is not None]
-        return sorted(rows, key=lambda row: row["event_time"])
+        latest: dict[Any, Any] = {}
+        placed = []
+        for row in sorted(rows, key=lambda row: row["delta_version"] or 0):
+            table = (row["namespace"], row["name"], row["table_id"])
+            if row["delta_version"] is None:
+                placed.append((row["event_time"], 0, row))
+                continue
+            latest[table] = max(row["event_time"], latest.get(table, row["event_time"]))
+            placed.append((latest[table], row["delta_version"], row))
+        return [row for *_, row in sorted(placed, key=lambda one: one[:2])]
 
     def reads_of(self, key: DatasetKey) -> tuple[str, ...]:
         """The executions that read some state of it."""

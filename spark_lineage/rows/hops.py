@@ -304,10 +304,18 @@ def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Op
         except (TraceError, ExecutableError) as error:
             failed = failed or error
             continue
-        also = sum(bool(_made_by(spark, other, one)) for other in plans[at + 1 :])
+        also = sum(_may_give(spark, other, one) for other in plans[at + 1 :])
         return _less(witness, (given_by(also + 1),), "partial") if also else witness
     assert failed is not None
     raise failed
+
+
+def _may_give(spark: SparkSession, plan: Plan, one: _Rows) -> bool:
+    """Whether a plan gives one of the rows, or cannot be asked."""
+    try:
+        return bool(_made_by(spark, plan, one))
+    except (LineageError, PySparkException, Py4JJavaError):
+        return True
 
 
 def _as_written(spark: SparkSession, one: _Rows, written: int) -> _Rows:

@@ -309,8 +309,14 @@ class _Traced:
     def _given_by(self, tags: list[int]) -> Counter[int]:
         """By number of a row: how many of the plans give it."""
         numbered = self._targets(tags)
-        each = (product(self._plans.plan(part), numbered.drop(TAG), numbered) for part in range(self._plans.count))
-        return Counter(int(row[0]) for given in each for row in given.select(TAG).distinct().collect())
+        given = Counter[int]()
+        for part in range(self._plans.count):
+            try:
+                met = product(self._plans.plan(part), numbered.drop(TAG), numbered).select(TAG).distinct().collect()
+                given.update(int(row[0]) for row in met)
+            except (LineageError, PySparkException, Py4JError):  # what cannot be asked may give each of them
+                given.update(tags)
+        return given
 
     def _targets(self, tags: list[int]) -> DataFrame:
         rows = [self._chosen.rows[tag] for tag in tags]

@@ -158,7 +158,7 @@ def text_of(error: Exception) -> str:
 
 def given_by(plans: int) -> str:
     """Why rows are not known to be those that count, where several plans of an execution give a row."""
-    return f"{plans} plans of the execution give such a row, and which of them wrote it is not told: these are the rows of the first"
+    return f"{plans} plans of the execution give such a row, or may: which of them wrote it is not told, and these are the rows of the first"
 
 
 def reason_of(kind: str) -> str:
@@ -281,8 +281,11 @@ def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: C
 
 
 def _same(value: Column, given: DataType, wanted: Column, field: StructField) -> Column:
-    same = equal(value, given, wanted, field.dataType)
-    return same | (wanted.isNull() & (value == "")) if _EMPTY in (field.metadata or {}) else same
+    if _EMPTY not in (field.metadata or {}):
+        return equal(value, given, wanted, field.dataType)
+    if given.simpleString() != field.dataType.simpleString():
+        value = value.try_cast(field.dataType)
+    return equal(value, field.dataType, wanted, field.dataType) | (wanted.isNull() & (value == ""))
 
 
 def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
@@ -491,7 +494,9 @@ def labelled(
     ]
     reasons += more
     if not followed.deterministic:
-        reasons.append("the plan does not have to give the same rows each time (rand, LIMIT, a function of somebody's own)")
+        reasons.append(
+            "the plan does not have to give the same rows each time (rand, LIMIT, rows equal in the order of a window, a function of somebody's own)"
+        )
     if followed.chooses:
         reasons.append(
             "which rows go into a row is chosen, and may be chosen in another way each time: those of then may be others"

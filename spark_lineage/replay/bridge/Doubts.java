@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Sort;
 import org.apache.spark.sql.types.DataType;
@@ -132,7 +133,7 @@ public final class Doubts {
         if (!name.equals("StaticInvoke") && !name.equals("Invoke")) {
             return false;
         }
-        return String.valueOf(expression).indexOf("org.apache.spark.") >= 0 || name.equals("Invoke");
+        return name.equals("Invoke") || ((StaticInvoke) expression).staticObject().getName().startsWith("org.apache.spark.");
     }
 
     private static boolean isFloat(Expression expression) {

@@ -21,7 +21,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Window;
 
 /**
  * Windows of a plan that number rows, or look so many rows back or ahead, in an order that holds some of the rows equal: which of those comes first is
- * another one each time. Whether there are such rows is asked.
+ * another one each time. Whether there are such rows is asked; where that fails it is taken for granted.
  */
 final class Ties {
     private static final List BY_PLACE = java.util.Arrays.asList(new Object[] {"RowNumber", "NTile", "Lag", "Lead", "NthValue"});
@@ -86,7 +86,11 @@ final class Ties {
         Expression one = Trees.literal(Integer.valueOf(1));
         LogicalPlan groups = grouped(keys, count, node.child());
         LogicalPlan equal = new Filter(new GreaterThan(count.toAttribute(), Trees.literal(Long.valueOf(1L))), groups);
-        return asking.collect(new GlobalLimit(one, new LocalLimit(one, equal))).length > 0;
+        try {
+            return asking.collect(new GlobalLimit(one, new LocalLimit(one, equal))).length > 0;
+        } catch (Exception e) { // a file that is gone, a value that cannot be computed: what is asked next may not need it
+            return true;
+        }
     }
 
     /** Later versions of Spark give an aggregate more to say. */

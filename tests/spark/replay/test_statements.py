@@ -15,6 +15,7 @@ from spark_lineage.capture.attach import attach, detach
 from spark_lineage.errors import ExecutableError
 from spark_lineage.ingest import ingest
 from spark_lineage.model import PlanExecutable
+from spark_lineage.replay.causes import doubts_of
 from spark_lineage.replay.executables import Found
 from spark_lineage.replay.statement import Statement, rows_of_statement
 
@@ -127,6 +128,17 @@ def test_what_is_no_code(spark: Any) -> None:
     )
     assert [tuple(row) for row in rows(spark, query).collect()] == [("reflect (TRANSFORM USING 'CAT'", 1, 1, [2])]
     assert rows(spark, "SELECT reflect('java.lang.Math', 'abs', -1) AS x", trusted=True).first()[0] == "1"
+
+
+def test_texts_of_a_fixed_length_are_padded_by_spark(spark: Any) -> None:
+    """By a static method that it invokes: that is nobody's own function."""
+    spark.sql("CREATE TABLE of_fixed_length (c CHAR(3)) USING parquet")
+    try:
+        padded = spark.sql("SELECT c FROM of_fixed_length WHERE c = 'a'")
+        assert "static_invoke" in padded._jdf.queryExecution().analyzed().toString()
+        assert [doubt for doubt in doubts_of(padded) if doubt.startswith("function")] == []
+    finally:
+        spark.sql("DROP TABLE of_fixed_length")
 
 
 @pytest.mark.soak

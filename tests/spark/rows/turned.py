@@ -11,7 +11,7 @@ from typing import Any
 from oracle import stepped
 from pyspark.sql.types import VariantType
 from query_grammar import Query
-from small import OF_VALUES, REFUSED, Cases, Small
+from small import OF_VALUES, OTHERS, REFUSED, Cases, Small
 from small import _canonical as canonical
 from worlds import Rows
 
@@ -40,7 +40,7 @@ class Turned(Cases):
             self.left_out["does not run"] += 1
             return
         if Counter(map(canonical, plain)) != Counter(map(canonical, result)):
-            self.left_out["not the same each time"] += 1
+            self.left_out[OTHERS] += 1
             return
         if not result:
             self.left_out["no rows"] += 1
@@ -58,7 +58,7 @@ class Turned(Cases):
             if (
                 followed.missing or followed.lost
             ) and not followed.deterministic:  # a LIMIT chose otherwise: the trace ends with that
-                self.left_out["not the same each time"] += 1
+                self.left_out[OTHERS] += 1
                 continue
             backward.append((row, small.found(followed, rows), followed.wholes))
         tables = [number for number, table in enumerate(small.world.tables) if rows[table.name]]
