@@ -44,9 +44,10 @@ class Lake:
         run: str | None = None,
         plan: bool = True,
         leaf: str = "delta",
+        minutes: int | None = None,
         **more: Any,
     ) -> str:
-        """Writes a version of a table, having read the newest versions of others."""
+        """Writes a version of a table, having read the newest versions of others. `minutes`: when it ended, else after those before."""
         self._count += 1
         run = run or f"{self._count:08x}-run"
         number = self._count
@@ -63,7 +64,9 @@ class Lake:
         table_id, version = self.table(name, "overwrite" if mode == "overwrite" else "append")
         written = {"table_id": table_id, "delta_version": version, "delta_version_before": version - 1, "write_mode": mode}
         self.store.append(
-            "outputs", [output(name_of, self.place(name), minutes=number, run_id=run, rows_written=1, **written)], None
+            "outputs",
+            [output(name_of, self.place(name), minutes=minutes or number, run_id=run, rows_written=1, **written)],
+            None,
         )
         for one in (name, *reads):
             dataset = Dataset(

@@ -230,6 +230,17 @@ def test_what_is_made_through_files(lake: Lake) -> None:
     assert found.unversioned == {}
 
 
+def test_of_two_that_write_at_a_time_the_later_version_may_end_first(lake: Lake) -> None:
+    lake.table("source")
+    lake.job("t")
+    lake.job("t", "source", minutes=9)
+    lake.job("t")
+    assert named(affected(lake).states) == [("t", 1), ("t", 2)]
+    newest = Writes(lake.store).newest(("file", lake.place("t")), None)
+    assert newest is not None
+    assert newest.version == 2
+
+
 def affected(lake: Lake) -> Affected:
     executions = {one.execution_id: one for one in past(lake.store, writing=False)}
     return Affected(Writes(lake.store), ("file", lake.place("source")), executions, Logs(lambda key: key[1]).keeps_rows)
