@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pyspark import SparkContext
 
 OWN_TAG = "spark-lineage-own"
-"""The job tag by which the bridge leaves an execution out. Document.java knows it, too."""
+"""The job tag by which the bridge leaves an execution out. Document.java knows it, too, and Bridge.java drops what has it."""
 
 
 _APPLICATIONS: set[str] = set()

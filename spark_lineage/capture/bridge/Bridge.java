@@ -103,6 +103,12 @@ public final class Bridge extends SparkListener {
         }
         start.hear(event.qe());
         Finished one = new Finished(start, new Ended(event));
+        if (Document.isOwn(start)) { // of this package's own, and no part of what it ran in
+            open.takeNested(id);
+            keys.take(id.longValue());
+            commits.take(id.longValue());
+            return;
+        }
         if (start.root() != null && open.keepNested(start.root(), one)) {
             return;
         }

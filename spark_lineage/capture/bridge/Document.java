@@ -62,9 +62,6 @@ final class Document {
         LogicalPlan analyzed = execution == null ? null : Plans.analyzed(execution);
         RealPaths realPaths = new RealPaths();
         redaction.seen = realPaths;
-        if (isOwn(one.start)) {
-            return null;
-        }
         for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
             origin((Bridge.Finished) one.nested.get(i), reasons);
         }
@@ -145,7 +142,7 @@ final class Document {
         catalog(out, one.start.names(), one.start.isLate());
     }
 
-    private static boolean isOwn(Started start) {
+    static boolean isOwn(Started start) {
         return Reflect.list(start.jobTags()).contains(OWN_TAG);
     }
 

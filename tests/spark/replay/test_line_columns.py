@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
-from pyspark.sql.types import StructType
+import pytest
+from pyspark.sql.types import StringType, StructField, StructType
 
+from spark_lineage.replay import job_outputs
 from spark_lineage.replay.comparing import Term
+from spark_lineage.replay.job_outputs import Comparing
 from spark_lineage.replay.line_columns import Lines
+from spark_lineage.replay.replaying import Options
 from spark_lineage.replay.verdict import Difference
+from spark_lineage.replay.written import Expected
 
 SCHEMA = "id BIGINT, name STRING, total DOUBLE, loaded_at TIMESTAMP"
 
@@ -65,3 +71,15 @@ def test_what_columns_do_not_tell_is_not_lost(spark: Any) -> None:
     found = differing(spark, "csv", {}, [header, f"1,a,2.0,{end}"], [header, "1,a,2.0,2026-01-01T00:00:00.000Z"], "loaded_at")
     assert found is not None
     assert (found.missing, found.unexpected) == (0, 0)
+
+
+def test_of_lines_as_a_whole_no_column_is_left_out(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not one that is called as that of lines is. Nothing is recorded of what was written here."""
+    monkeypatch.setattr(job_outputs, "recorded_schema", lambda *asked: None)
+    lines = StructType([StructField("value", StringType())])
+    recorded, replayed = ([Term(spark.createDataFrame([(line,)], lines))] for line in ("k;1", "k;2"))
+    expected = Expected(lines, (), "rows", whole=True, lines=Lines("csv", {}))
+    mine = SimpleNamespace(_options=Options(volatile=("value",)), _store=None)
+    pair = SimpleNamespace(past=SimpleNamespace(execution_id="e"), written=SimpleNamespace(key=("file", "/lines")))
+    found, declared = Comparing._difference(cast("Any", mine), cast("Any", pair), expected, recorded, replayed, {})
+    assert (found.missing, found.unexpected, declared) == (1, 1, ())

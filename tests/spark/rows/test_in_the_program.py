@@ -56,6 +56,39 @@ def test_track_write_flush_take(spark: Any, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.soak
+def test_inside_of_a_function_of_foreach_batch(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for there is no part of the batch."""
+    monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(tmp_path / "key"))
+    store, orders, copy = (str(tmp_path / name) for name in ("store", "orders", "copy"))
+    spark.range(9).write.format("delta").save(orders)
+    attached = spark_lineage.attach(spark, store=store, snapshots="off", strict=True)
+    assert attached is not None
+    try:
+        spark.read.format("delta").load(orders).write.format("delta").save(copy)
+        assert spark_lineage.flush(timeout=120)
+        traced = []
+
+        def batch(rows: Any, number: int) -> None:
+            rows.write.format("delta").mode("append").save(str(tmp_path / "batches"))
+            traced.extend(spark_lineage.open(store).trace(copy, where="id = 4", spark=spark))
+            traced.extend(spark_lineage.open(store).replay("last", spark=spark))
+
+        stream = spark.readStream.format("delta").load(orders).writeStream.foreachBatch(batch)
+        asked = stream.option("checkpointLocation", str(tmp_path / "checkpoint")).trigger(availableNow=True).start()
+        assert asked.awaitTermination(120)
+        assert [type(one).__name__ for one in traced] == ["Hop", "Replayed"]
+        assert spark_lineage.flush(timeout=120)
+    finally:
+        spark_lineage.detach(spark)
+    found = Store.open(store)
+    names = {(Path(row["name"]).name) for table in ("inputs", "outputs") for row in found.arrow(table, ["name"]).to_pylist()}
+    assert names == {"orders", "copy", "batches"}
+    of_batch = found.arrow("inputs", ["name", "execution_id"], "name like '%/copy'").to_pylist()
+    assert of_batch == []
+    assert found.arrow("executions", ["execution_id"]).num_rows == 2
+
+
+@pytest.mark.soak
 def test_the_sessions_of_our_commands_are_not_recorded(spark: Any, tmp_path: Path) -> None:
     """Also where all that Python starts is: `trace` has a session of its own, and reads a table with it."""
     spark.range(3).write.format("delta").save(str(tmp_path / "rows"))
