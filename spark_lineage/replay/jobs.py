@@ -73,7 +73,8 @@ def replay_job(
     """
     check(options)
     program = given(job.command) if job.command else None
-    if spark is not None and not is_local(spark):
+    there = spark or SparkSession.getActiveSession()
+    if there is not None and not is_local(there):
         raise QueryError("the result of a replayed job is compared in a local session")
     run_id = _run_id(store, wanted)
     mine = past(store, f"run_id = {literal(run_id)}")
