@@ -23,7 +23,7 @@ class Affected:
     """The states some row of which may have been made of a dataset.
 
     `states`: versions of Delta tables. `same`: those of them that have the rows of the version before (OPTIMIZE, VACUUM, ALTER), recorded or not.
-    `gaps`: those that cannot be made again, as nothing recorded has written them, though an earlier one is affected. `through`: of those that were
+    Others that nothing recorded has written cannot be made again. `through`: of those that were
     made of what cannot be made again, what that is. `unversioned`: datasets without versions, with the execution that wrote them last.
     """
 
@@ -33,7 +33,6 @@ class Affected:
         """`keeps_rows`: whether a version has the rows of the one before, as `Logs` tells."""
         self.states: set[State] = set()
         self.same: set[State] = set()
-        self.gaps: set[State] = set()
         self.through: dict[State, DatasetKey] = {}
         self.unversioned: dict[DatasetKey, str] = {}
         self._writes, self._key, self._executions, self._keeps_rows = writes, key, executions, keeps_rows
@@ -88,7 +87,8 @@ class Affected:
         if state in self.states:
             for one in reversed(below):
                 self.states.add(one)
-                (self.same if self._keeps_rows(one) else self.gaps).add(one)
+                if self._keeps_rows(one):
+                    self.same.add(one)
 
     def _unversioned(self, state: State, row: Mapping[str, Any], read: list[State]) -> None:
         if read or (state.key in self.unversioned and row["write_mode"] not in FULL_OVERWRITES):

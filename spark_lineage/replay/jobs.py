@@ -120,6 +120,11 @@ class _Job:
             raise QueryError(
                 f"run {run_id} has not ended, as far as is recorded: there is nothing yet to hold a replay against"
             )
+        self._command: tuple[str, ...] | None = None
+        if job.command:
+            confs = dict(self._program_run["spark_confs"] or {})
+            redaction = with_patterns([*load(confs.get).redact, confs.get("spark.redaction.regex", "")])
+            self._command = tuple(redaction.arguments(job.command))
         check_place(store, job.scratch)
 
     def verdicts(self) -> Iterator[Replayed]:
@@ -142,11 +147,8 @@ class _Job:
 
     def _as_run(self, one: Replayed) -> Replayed:
         """With what tells it from a replay of the recorded command by its own code."""
-        confs = dict(self._program_run["spark_confs"] or {})
-        redaction = with_patterns([*load(confs.get).redact, confs.get("spark.redaction.regex", "")])
-        command = tuple(redaction.arguments(self._job.command)) if self._job.command else None
         return replace(
-            one, replay_mode="job", trusted=self._options.trusted, strict=self._job.strict, replayed_command=command,
+            one, replay_mode="job", trusted=self._options.trusted, strict=self._job.strict, replayed_command=self._command,
             replayed_commit=self._ran.get("code_commit"), replayed_sha256=self._ran.get("code_sha256"),
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ from . import listings
 from .identity import PREFIX, identified
 from .local import as_then, local_frame
 from .resolving import witness_of_sample
-from .tracing import TAG, check_identity, given_by, has, in_order, product, text_of, trace, with_empty
+from .tracing import TAG, check_identity, given_by, has, in_order, numbers_given, text_of, trace, with_empty
 from .witness import Completeness, Hop, Source, Witness, worse
 
 _IDENTITY = f"{PREFIX}0"
@@ -268,11 +268,10 @@ def _given(spark: SparkSession, plans: Plans, execution_id: str | None, one: _Ro
 
 def _made_by(spark: SparkSession, plan: Plan, one: _Rows) -> set[int]:
     """The numbers of those of the rows that a plan gives."""
-    schema = _schema(one)
     rows = [(number, *tuple(row)[:-1]) for number, row in enumerate(one.rows)]
-    numbered = local_frame(spark, rows, StructType([StructField(TAG, LongType()), *schema]))
+    numbered = local_frame(spark, rows, StructType([StructField(TAG, LongType()), *_schema(one)]))
     made = restore(spark, plan.found, part=plan.part, gives=plan.gives, leaf_rows=_identical)
-    return {int(row[0]) for row in product(made, _targets(spark, one), numbered).select(TAG).distinct().collect()}
+    return numbers_given(made, numbered)
 
 
 def _identical(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:

@@ -52,8 +52,8 @@ from .tracing import (
     given_by,
     is_fixed,
     labelled,
+    numbers_given,
     pairs,
-    product,
     read_today,
     source_of,
     text_of,
@@ -309,14 +309,13 @@ class _Traced:
     def _given_by(self, tags: list[int]) -> Counter[int]:
         """By number of a row: how many of the plans give it."""
         numbered = self._targets(tags)
-        given = Counter[int]()
+        count = Counter[int]()
         for part in range(self._plans.count):
             try:
-                met = product(self._plans.plan(part), numbered.drop(TAG), numbered).select(TAG).distinct().collect()
-                given.update(int(row[0]) for row in met)
+                count.update(numbers_given(self._plans.plan(part), numbered))
             except (LineageError, PySparkException, Py4JError):  # what cannot be asked may give each of them
-                given.update(tags)
-        return given
+                count.update(tags)
+        return count
 
     def _targets(self, tags: list[int]) -> DataFrame:
         rows = [self._chosen.rows[tag] for tag in tags]

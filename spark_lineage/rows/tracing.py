@@ -248,6 +248,11 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
     return rows.crossJoin(_in_session(meant, rows)).where(reduce(lambda one, other: one & other, same))
 
 
+def numbers_given(plan: DataFrame, numbered: DataFrame) -> set[int]:
+    """The numbers of those of the rows that a plan gives. `numbered`: the rows, with their numbers before their columns."""
+    return {int(row[0]) for row in product(plan, numbered.drop(TAG), numbered).select(TAG).distinct().collect()}
+
+
 def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
     return DataFrame(frame._jdf, other.sparkSession)
 
