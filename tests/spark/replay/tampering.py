@@ -17,6 +17,7 @@ from spark_lineage.capture.attach import attach, detach
 from spark_lineage.cli import main
 from spark_lineage.ingest import ingest
 from spark_lineage.replay.verdict import Replayed
+from spark_lineage.store.preserving import Preserving
 from spark_lineage.store.tables import Store
 
 
@@ -48,14 +49,17 @@ class Recorded:
         return done.exit_code, done.output
 
 
-def recorded_of(spark: Any, root: Path, job: str, write: Callable[[Any, Path], None]) -> Recorded:
+def recorded_of(
+    spark: Any, root: Path, job: str, write: Callable[[Any, Path], None], preserve: Preserving | None = None
+) -> Recorded:
     """What `write` does, recorded; the options name the store and the key by the environment."""
     attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name=job)
     assert attachment is not None
     write(spark, root)
     assert attachment.flush(60)
     detach(spark)
-    assert ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key")).quarantined == 0
+    report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"), preserve=preserve)
+    assert report.quarantined == 0
     return Recorded(spark, root)
 
 

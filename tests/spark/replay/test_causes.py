@@ -24,6 +24,11 @@ ORDERS = {
     "sampled": ("SELECT d FROM {source} TABLESAMPLE (50 PERCENT)", "a sample, which depends on how rows are divided into partitions"),
     "seeded": ("SELECT d, rand(7) AS r FROM {source}", "rand"),
     "named": ("SELECT d, uuid() AS u FROM {source}", "uuid"),
+    "shuffled": ("SELECT d, shuffle(array(id, k, 7)) AS s FROM {source}", "shuffle"),
+    "largest": ("SELECT k, max_by(d, k) AS d FROM {source} GROUP BY k", "max_by"),
+    "smallest": ("SELECT k, min_by(d, k) AS d FROM {source} GROUP BY k", "min_by"),
+    "placed": ("SELECT d, input_file_name() AS f FROM {source}", "input_file_name, which tells files"),
+    "apart": ("SELECT d, spark_partition_id() AS p FROM {source}", "SPARK_PARTITION_ID"),
 }  # fmt: skip
 """Tables by what in their query need not give the same each time."""
 
@@ -44,6 +49,10 @@ def write(spark: Any, root: Path) -> None:
     source = f"delta.`{root}/source`"
     for name, (query, _) in ORDERS.items():
         table(name, query.format(source=source))
+    spark.read.format("delta").load(f"{root}/source").dropDuplicates(["k"]).coalesce(1).write.format("delta").save(
+        f"{root}/dropped"
+    )
+    table("today", f"SELECT d, date_format(current_timestamp(), 'yyyy') AS y FROM {source}")
     jdbc(spark, root).load().write.format("delta").save(f"{root}/prices")
     table("counted", f"SELECT count(*) AS n FROM {source}")  # answered from the log: no scan tells the version
     table("engines", f"SELECT id FROM {source}")
@@ -89,6 +98,27 @@ def test_what_is_not_the_same_each_time(recorded: Recorded, name: str) -> None:
     assert one.verdict == "different", one
     assert one.causes[0].endswith(f": {ORDERS[name][1]}")
     assert one.causes[0].startswith("non-deterministic")
+
+
+def test_one_of_each_key(recorded: Recorded) -> None:
+    before = recorded.replay("dropped")
+    assert before.verdict == "identical", before
+    tamper(recorded.spark, recorded.root / "dropped", shaken("d", 2, rows=3))
+    one = recorded.replay("dropped")
+    assert (one.verdict, one.columns) == ("different", ("d",)), one
+    assert one.causes[0] == "non-deterministic: dropDuplicates, which keeps any one of the rows with the same key"
+
+
+def test_an_instant_that_is_known_within_bounds(recorded: Recorded) -> None:
+    """What was made of `current_timestamp` does not tell it: the replay has one that is near."""
+    before = recorded.replay("today")
+    assert before.verdict == "identical", before
+    tamper(recorded.spark, recorded.root / "today", shaken("d", 2, rows=3))
+    one = recorded.replay("today")
+    assert one.verdict == "different", one
+    assert one.causes[0].startswith(
+        "non-deterministic: current_timestamp went into other values, and is known to lie at or after "
+    )
 
 
 def test_a_database_that_has_changed(recorded: Recorded) -> None:

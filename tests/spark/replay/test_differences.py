@@ -17,6 +17,7 @@ from tampering import Recorded, forget, recorded_of, shaken, tamper, vacuum
 
 import spark_lineage
 from spark_lineage.replay.causes import doubts_of
+from spark_lineage.store.preserving import Preserving
 from spark_lineage.store.tables import Store
 
 pytestmark = pytest.mark.soak
@@ -34,6 +35,7 @@ def write(spark: Any, root: Path) -> None:
     table("stamped", f"SELECT id, current_timestamp() AS loaded_at FROM {source}")
     spark.sql(f"SELECT * FROM {source}").coalesce(1).write.option("header", True).csv(f"{root}/lines")
     table("files", f"SELECT id FROM parquet.`{root}/raw`")
+    table("copied", f"SELECT id, d FROM parquet.`{root}/preserved`")
     table("old", f"SELECT id FROM delta.`{root}/vacuumed`")
     table("archived", f"SELECT id FROM delta.`{root}/kept`")
     table("summed", f"SELECT id FROM {source}")
@@ -62,8 +64,9 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         rows = spark.sql("SELECT id, id % 4 AS k, CAST(id AS DOUBLE) / 7 AS d FROM range(0, 20, 1, 1)")
         for name in ("source", "vacuumed", "kept", "gone"):
             rows.write.format("delta").save(f"{root}/{name}")
-        rows.write.parquet(f"{root}/raw")
-        yield recorded_of(spark, root, "causes", write)
+        for name in ("raw", "preserved"):
+            rows.write.parquet(f"{root}/{name}")
+        yield recorded_of(spark, root, "causes", write, Preserving(("*/preserved",), 1_000_000))
 
 
 def test_floats_within_the_tolerance(recorded: Recorded) -> None:
@@ -201,6 +204,19 @@ def test_files_without_versions_that_changed(recorded: Recorded) -> None:
     assert "raw has no versions and has changed" in str(one.reason)
     assert "snapshots.preserve" in str(one.reason)
     assert recorded.ask(recorded.execution("files"))[0] == 2
+
+
+def test_files_that_were_preserved(recorded: Recorded) -> None:
+    """Others are in their place now; the copies are read."""
+    recorded.spark.range(5).selectExpr("id", "id AS k", "0D AS d").write.mode("overwrite").parquet(f"{recorded.root}/preserved")
+    assert spark_lineage.open(recorded.store).replay_check(recorded.execution("copied")).holds
+    one = recorded.replay("copied")
+    assert (one.verdict, one.rows) == ("identical", (20, 20)), one
+    shutil.rmtree(recorded.root / "preserved")
+    assert recorded.replay("copied").verdict == "identical"
+    shutil.rmtree(recorded.root / "store" / "preserved_files" / "manifests")
+    one = recorded.replay("copied")
+    assert one.verdict == "not_replayable", one
 
 
 def test_a_version_that_was_vacuumed(recorded: Recorded) -> None:

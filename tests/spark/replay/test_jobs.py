@@ -70,8 +70,8 @@ class Lake:
         out, err = process.communicate(timeout=TIMEOUT)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def record(self, program: str, *arguments: str, conf: dict[str, str] | None = None) -> str:
-        done = self.cli("run", "--", *self.submit(program, *arguments, conf=conf))
+    def record(self, program: str, *arguments: str, conf: dict[str, str] | None = None, **more: str) -> str:
+        done = self.cli("run", "--", *self.submit(program, *arguments, conf=conf), **more)
         assert done.returncode == 0, done.stderr[-3000:]
         return str(spark_lineage.open(self.store).runs()[0].run_id)
 
@@ -406,6 +406,17 @@ def test_tables_by_their_names(spark: Any, spark_settings: dict[str, str], tmp_p
     assert [path.name for path in warehouse.path.iterdir()] == metastore
     again = warehouse.record("warehouse_job.py")  # the real catalog has its tables
     assert again != run
+
+
+@pytest.mark.soak
+def test_files_that_were_preserved(spark: Any, spark_settings: dict[str, str], tmp_path: Path) -> None:
+    """Others are in their place now: the job reads the copies."""
+    lake = Lake(spark, spark_settings, tmp_path)
+    run = lake.record("nightly_job.py", SPARK_LINEAGE_SNAPSHOTS_PRESERVE="*/raw")
+    rows = spark.sql("SELECT id, id % 3 AS customer, CAST(2 AS DECIMAL(9,2)) AS amount FROM range(0, 7, 1, 2)")
+    rows.write.mode("overwrite").parquet(f"{lake.path}/raw")
+    code, verdicts, err = lake.replay(run)
+    assert (told(verdicts), code) == ([(name, "identical") for name in WRITTEN], 0), err[-3000:]
 
 
 @pytest.mark.soak
