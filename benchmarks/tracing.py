@@ -29,7 +29,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from checksum import COMPILED  # noqa: E402
 from overhead import session  # noqa: E402
 
+ORDERS = "SELECT *, row_number() OVER (PARTITION BY o_custkey ORDER BY {}) AS r FROM orders"
+WINDOWS = {
+    "newest order, no two equal": f"SELECT * FROM ({ORDERS.format('o_orderdate DESC, o_orderkey')}) WHERE r = 1",
+    "newest order of a day": f"SELECT * FROM ({ORDERS.format('o_orderdate DESC')}) WHERE r = 1",
+    "largest order beside its rank": ORDERS.format("o_totalprice DESC").replace("row_number", "rank"),
+}
+"""Beside the queries, as none of them has a window; before what the first two number is traced it is asked whether the order holds rows equal."""
 QUERIES = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks" / "tpch").glob("q*.sql"))}
+TRACED = {**QUERIES, **WINDOWS}
 
 
 def main() -> None:
@@ -49,6 +57,7 @@ def main() -> None:
         onward = forward(spark, Path(folder), arguments.rounds)
     if not figures:
         return
+    windows = {name: figures.pop(name) for name in WINDOWS}
     seconds = sorted(one["trace_seconds"] for one in figures.values())
     ratio = statistics.median(one["trace_seconds"] / one["query_seconds"] for one in figures.values())
     summary = {
@@ -67,6 +76,7 @@ def main() -> None:
             "cpus": len(os.sched_getaffinity(0)),
             **summary,
             "queries": figures,
+            "windows": windows,
             "forward": onward,
         }
         arguments.out.write_text(json.dumps(known, indent=1) + "\n")
@@ -97,7 +107,7 @@ def recorded(spark: Any, folder: Path) -> dict[str, float]:
 
     attachment = spark_lineage.attach(spark, inbox=f"{folder}/inbox", ingest="none", strict=True)
     written = {}
-    for name, text in QUERIES.items():
+    for name, text in TRACED.items():
         query = spark.sql(text)
         frame = query.toDF(*(f"c{number}" for number in range(len(query.columns))))
         started = time.monotonic()
@@ -113,9 +123,9 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
     import spark_lineage
 
     lineage = spark_lineage.open(f"{folder}/store")
-    conditions = {name: condition(spark, f"{folder}/{name}") for name in QUERIES}
-    taken: dict[str, list[float]] = {name: [] for name in QUERIES}
-    plain: dict[str, list[float]] = {name: [] for name in QUERIES}
+    conditions = {name: condition(spark, f"{folder}/{name}") for name in TRACED}
+    taken: dict[str, list[float]] = {name: [] for name in TRACED}
+    plain: dict[str, list[float]] = {name: [] for name in TRACED}
     sizes = {path.stem: spark.table(path.stem).count() for path in (folder / "tpch").glob("*.parquet")}
     figures: dict[str, dict[str, Any]] = {}
     for _ in range(rounds + 1):
@@ -123,7 +133,7 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
             if where is None:
                 continue
             started = time.monotonic()
-            query = spark.sql(QUERIES[name])
+            query = spark.sql(TRACED[name])
             query.collect()
             plain[name].append(time.monotonic() - started)
             started = time.monotonic()
@@ -138,7 +148,7 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
                 "rows": sum(source.count for source in witness.sources) if witness else None,
                 "rows_read": witness.rows_read if witness else 0,
                 "query_rows_read": rows_read(spark, query),
-                "rows_of_tables": sum(sizes[table] for table in sizes if re.search(rf"\b{table}\b", QUERIES[name])),
+                "rows_of_tables": sum(sizes[table] for table in sizes if re.search(rf"\b{table}\b", TRACED[name])),
                 "completeness": witness.completeness if witness else hop.ended,
             }
     for name, one in figures.items():
