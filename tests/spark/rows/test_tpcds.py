@@ -23,6 +23,9 @@ ROWS = int(os.environ.get("SPARK_LINEAGE_ROWS_TPCDS", 3))
 QUICK = ("q3", "q22", "q34", "q42", "q61", "q92")
 """Joins and groups, a rollup, a group of groups, a global aggregate twice, a scalar subquery that is correlated."""
 
+WITHOUT_ROWS = {"q4", "q21", "q49", "q54", "q58", "q64", "q78", "q83", "q85", "q91", "q23b", "q39a", "q39b"}
+"""The queries that find nothing in these tables: of them there is no row to be traced."""
+
 
 @pytest.fixture(scope="module")
 def tables(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
@@ -59,4 +62,6 @@ def test_a_row(name: str, tables: Tables) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("name", tpcds.QUERIES)
 def test_some_rows(name: str, tables: Tables) -> None:
-    assert examined(tables, name, ROWS).wrong == []
+    count = examined(tables, name, ROWS)
+    assert count.wrong == []
+    assert bool(count.rows) is (name not in WITHOUT_ROWS)
