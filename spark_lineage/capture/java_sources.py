@@ -9,6 +9,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ from . import compiled
 _loaders: dict[tuple[int, str], tuple[Any, Any]] = {}
 """(gateway, loader) by the gateway's id, which is by JVM: Py4J remembers methods by class name, so a JVM must see one class
 of a name only. The gateway is kept so that its id is not given out again."""
+_classes: dict[tuple[int, str], tuple[Any, Any]] = {}
+"""(gateway, class), likewise."""
+
+
+def java_class(gateway: Any, name: str) -> Any:
+    """A class of Java or Spark by its full name. Py4J asks for each part of the name whether it is a class, for which all jars are looked through:
+    so once a JVM."""
+    key = (id(gateway), name)
+    if key not in _classes:
+        _classes[key] = gateway, reduce(getattr, name.split("."), gateway.jvm)
+    return _classes[key][1]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,16 @@ class JavaSources:
 
         Raises `error` with the compiler's message when it does not compile against this Spark.
         """
+        return self._loader(gateway).loadClass(self.class_name)
+
+    def new(self, gateway: Any, called: str, *values: Any) -> Any:
+        """A new object of one of these classes, by its one public constructor. Raises as `load` does."""
+        arguments = gateway.new_array(java_class(gateway, "java.lang.Object"), len(values))
+        for number, value in enumerate(values):
+            arguments[number] = value
+        return self._loader(gateway).loadClass(f"{self.package}.{called}").getConstructors()[0].newInstance(arguments)
+
+    def _loader(self, gateway: Any) -> Any:
         key = (id(gateway), self.class_name)
         _, loader = _loaders.get(key, (None, None))
         if loader is None:
@@ -67,7 +89,7 @@ class JavaSources:
             if loader.getResource(self.class_name.replace(".", "/") + ".class") is None:
                 loader = self._made(gateway, loader)
             _loaders[key] = (gateway, loader)
-        return loader.loadClass(self.class_name)
+        return loader
 
     def _made(self, gateway: Any, parent: Any) -> Any:
         """A class loader with the classes in it: from what was compiled here earlier, else compiled now."""

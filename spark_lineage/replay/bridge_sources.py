@@ -21,7 +21,4 @@ RESTORER = JavaSources(
 
 def made(spark: SparkSession, called: str) -> Any:
     """A new object of one of these classes whose constructor takes nothing."""
-    gateway: Any = spark.sparkContext._gateway
-    loader = RESTORER.load(gateway).getClassLoader()
-    nothing = gateway.new_array(gateway.jvm.java.lang.Object, 0)
-    return loader.loadClass(f"{RESTORER.package}.{called}").getConstructors()[0].newInstance(nothing)
+    return RESTORER.new(spark.sparkContext._gateway, called)

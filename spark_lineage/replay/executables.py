@@ -350,7 +350,7 @@ def _frame(
             f"{executable.execution_id} has {len(found.commands)} plans, numbered from 0; there is no part {part}"
         )
     context: Any = session.sparkContext
-    gateway, jvm = context._gateway, context._jvm
+    jvm = context._jvm
     leaves, prefixes, moment = jvm.java.util.ArrayList(), jvm.java.util.ArrayList(), jvm.java.util.HashMap()
     for frame in given:
         leaves.add(frame._jdf.queryExecution().analyzed())
@@ -363,12 +363,9 @@ def _frame(
         environment.put(key, value)
     python = [context.pythonExec, context.pythonVer, environment, context._javaAccumulator]
     command = None if gives == "rows" else str((found.commands[part] or {}).get("class", "a query"))
-    values = [session._jsparkSession, found.blob, leaves, moment, prefixes, *python, part, command, gives == "changed"]
-    arguments = gateway.new_array(jvm.java.lang.Object, len(values))
-    for number, value in enumerate(values):
-        arguments[number] = value
+    values = (session._jsparkSession, found.blob, leaves, moment, prefixes, *python, part, command, gives == "changed")
     try:
-        restored = RESTORER.load(gateway).getConstructors()[0].newInstance(arguments).frame()
+        restored = RESTORER.new(context._gateway, "Restorer", *values).frame()
     except ExecutableError:
         raise
     except Exception as error:

@@ -57,13 +57,8 @@ def contributed(plan: DataFrame, most: int = MOST) -> Iterator[Contributed]:
 
 
 def _forward(plan: DataFrame, most: int) -> Any:
-    gateway: Any = plan.sparkSession.sparkContext._gateway
-    values = (plan.sparkSession._jsparkSession, most)
-    arguments = gateway.new_array(gateway.jvm.java.lang.Object, len(values))
-    for number, value in enumerate(values):
-        arguments[number] = value
-    loader = TRACER.load(gateway).getClassLoader()
-    return loader.loadClass(f"{TRACER.package}.Forward").getConstructors()[0].newInstance(arguments)
+    session = plan.sparkSession
+    return TRACER.new(session.sparkContext._gateway, "Forward", session._jsparkSession, most)
 
 
 _TIMES, _MET = "__lineage_n", "__lineage_m"

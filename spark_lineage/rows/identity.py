@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
+from ..capture.java_sources import java_class
 from ..errors import SnapshotError
 from ..snapshot.kinds import columns_of
 from ..snapshot.spark import row_hashes
@@ -28,15 +29,19 @@ def identified(frame: DataFrame, number: int, meant: Column | None = None) -> Da
     """The rows of a leaf, each with a column more that says which it is: a struct of `file`, `position`, `row_id`, `h0`, `h1`, and of
     whether it is `meant` where that is asked."""
     told = _with_positions(frame)
-    parts: dict[str, Column] = {}
     fields = _metadata_fields(told)
-    for name, metadata in _METADATA.items():
-        if metadata in fields:
-            parts[name] = F.col(f"_metadata.{metadata}")
-    if "position" not in parts:  # equal rows are one then, in whatever files they are
-        parts.pop("file", None)
-        parts |= _hashes(frame)
-    named = [_part(name, parts) for name in _TYPES]
+    known = {name: f"_metadata.{metadata}" for name, metadata in _METADATA.items() if metadata in fields}
+    hashes: dict[str, Column] = {}
+    if "position" not in known:  # equal rows are one then, in whatever files they are
+        known.pop("file", None)
+        hashes = _hashes(frame)
+    if not hashes and meant is None:  # as one text, as every call of the JVM takes its time
+        parts = ", ".join(f"'{name}', CAST({known.get(name, 'NULL')} AS {kind})" for name, kind in _TYPES.items())
+        return told.select("*", F.expr(f"named_struct({parts}) AS {PREFIX}{number}"))
+    named = [
+        (F.expr(known[name]) if name in known else hashes.get(name, F.lit(None))).cast(kind).alias(name)
+        for name, kind in _TYPES.items()
+    ]
     if meant is not None:
         named.append(meant.cast("boolean").alias(MEANT))
     return told.select("*", F.struct(*named).alias(f"{PREFIX}{number}"))
@@ -67,10 +72,6 @@ def highest(rows: int, wanted: int) -> int:
     return MAX_LONG if 2 * wanted + _SPARE >= rows else (2 * wanted + _SPARE) * (1 << 64) // rows - (1 << 63)
 
 
-def _part(name: str, parts: dict[str, Column]) -> Column:
-    return parts.get(name, F.lit(None)).cast(_TYPES[name]).alias(name)
-
-
 def _metadata_fields(frame: DataFrame) -> set[str]:
     """What Spark tells of a row beside its columns; nothing where a column of the rows themselves is called `_metadata`."""
     hidden = frame._jdf.queryExecution().analyzed().metadataOutput()
@@ -93,13 +94,8 @@ def _hashes(frame: DataFrame) -> dict[str, Column]:
 def _with_positions(frame: DataFrame) -> DataFrame:
     """The same rows, where scans of Delta tables tell positions: see Leaves.java."""
     session = frame.sparkSession
-    gateway: Any = session.sparkContext._gateway
-    leaves = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Leaves")
-    plan_class = gateway.new_array(gateway.jvm.java.lang.Class, 1)
-    plan_class[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
-    argument = gateway.new_array(gateway.jvm.java.lang.Object, 1)
-    argument[0] = frame._jdf.queryExecution().analyzed()
-    return _of(session, leaves.getMethod("withPositions", plan_class).invoke(None, argument))
+    leaves = TRACER.new(session.sparkContext._gateway, "Leaves")
+    return _of(session, leaves.withPositions(frame._jdf.queryExecution().analyzed()))
 
 
 def in_session(frame: DataFrame, session: SparkSession) -> DataFrame:
@@ -108,5 +104,5 @@ def in_session(frame: DataFrame, session: SparkSession) -> DataFrame:
 
 
 def _of(session: SparkSession, plan: Any) -> DataFrame:
-    gateway: Any = session.sparkContext._gateway
-    return DataFrame(gateway.jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan), session)
+    datasets = java_class(session.sparkContext._gateway, "org.apache.spark.sql.classic.Dataset")
+    return DataFrame(datasets.ofRows(session._jsparkSession, plan), session)

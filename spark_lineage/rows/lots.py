@@ -119,13 +119,8 @@ def follow_apart(plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bo
 
 
 def _lot(plan: DataFrame, most: int, fixed: bool) -> Any:
-    gateway: Any = plan.sparkSession.sparkContext._gateway
-    values = (plan.sparkSession._jsparkSession, most, fixed)
-    arguments = gateway.new_array(gateway.jvm.java.lang.Object, len(values))
-    for number, value in enumerate(values):
-        arguments[number] = value
-    made = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Lot")
-    return made.getConstructors()[0].newInstance(arguments)
+    session = plan.sparkSession
+    return TRACER.new(session.sparkContext._gateway, "Lot", session._jsparkSession, most, fixed)
 
 
 def _numbers(text: str) -> list[int]:

@@ -173,13 +173,8 @@ class _Plans:
         if self.count > 1:
             return ()
         plan = self.plan(0)
-        gateway: Any = self.spark.sparkContext._gateway
-        groups = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Groups")
-        types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
-        types[0] = gateway.jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
-        values = gateway.new_array(gateway.jvm.java.lang.Object, 1)
-        values[0] = plan._jdf.queryExecution().analyzed()
-        return tuple(plan.columns[int(at)] for at in groups.getMethod("positions", types).invoke(None, values))
+        groups = TRACER.new(self.spark.sparkContext._gateway, "Groups")
+        return tuple(plan.columns[int(at)] for at in groups.positions(plan._jdf.queryExecution().analyzed()))
 
     def fixed(self, part: int) -> bool:
         """Whether what was written is all of the plan's, on the very rows that are read now: not so of a command that wrote rows again that were there."""

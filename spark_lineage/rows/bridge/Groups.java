@@ -15,11 +15,8 @@ public final class Groups {
     private static final List KEEPS = java.util.Arrays.asList(new Object[] {"Filter", "Sort", "GlobalLimit", "LocalLimit", "Offset", "SubqueryAlias",
         "View", "WithCTE", "Repartition", "RepartitionByExpression", "RebalancePartitions", "ResolvedHint", "CollectMetrics", "UnresolvedHint"});
 
-    private Groups() {
-    }
-
     /** Their positions in the plan's output; none where there is no such aggregate, or one of them is not in the output. */
-    public static List positions(LogicalPlan plan) {
+    public List positions(LogicalPlan plan) {
         ArrayList wanted = new ArrayList(Trees.list(plan.output()));
         ArrayList attributes = new ArrayList(wanted);
         LogicalPlan node = plan;
