@@ -291,6 +291,7 @@ def test_strict(lake: Lake, nightly: str) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("how", ["", "table"])
 def test_strict_with_a_connector_of_somebody_else(how: str, lake: Lake, nightly: str) -> None:
+    (lake.path / "by_a_connector").unlink(missing_ok=True)
     run = lake.record("leaking_job.py")
     command = lake.submit("leaking_job.py", "connector", how)
     code, verdicts, err = lake.replay(run, "--strict", "--", *command)
