@@ -33,7 +33,7 @@ from .overlay import COMMITTER, is_local, write_universe
 from .process import NotStarted, environment, forced_options, hive_settings, last_words, run, settings_of
 from .replaying import Options, check, is_own
 from .scratch import check_place, is_full, scratch_place
-from .session import session
+from .session import master, session
 from .verdict import Replayed
 from .world import World, world_of
 
@@ -76,6 +76,12 @@ def replay_job(
     there = spark or SparkSession.getActiveSession()
     if there is not None and not is_local(there):
         raise QueryError("the result of a replayed job is compared in a local session")
+    named = master() if there is None else None
+    if named is not None and not named.startswith("local"):
+        raise QueryError(
+            f"the result of a replayed job is compared in a local session, and your settings name the master {named}: "
+            "set spark.master to local[*] in the folder of SPARK_CONF_DIR, or in PYSPARK_SUBMIT_ARGS"
+        )
     run_id = _run_id(store, wanted)
     mine = past(store, f"run_id = {literal(run_id)}")
     if not mine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -115,6 +116,13 @@ def _said() -> str:
     conf = Path(os.environ.get("SPARK_CONF_DIR") or _home() / "conf") / "spark-defaults.conf"
     text = conf.read_text(encoding="utf-8", errors="replace") if conf.is_file() else ""
     return f"{text}\n{os.environ.get('PYSPARK_SUBMIT_ARGS', '')}"
+
+
+def master() -> str | None:
+    """The master that the caller's own settings name, for a session that is not there yet. What `PYSPARK_SUBMIT_ARGS` says comes before the file."""
+    said = "\n".join(line for line in _said().splitlines() if not line.lstrip().startswith("#"))
+    named: list[str] = re.findall(r"(?:--master|\bspark\.master)[\s=:]+[\"']?([^\s\"']+)", said)
+    return named[-1] if named else None
 
 
 def coordinate() -> str:

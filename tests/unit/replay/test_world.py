@@ -23,6 +23,7 @@ from spark_lineage.replay.inputs import Missing
 from spark_lineage.replay.jobs import JobOptions, replay_job
 from spark_lineage.replay.outputs import past
 from spark_lineage.replay.replaying import Options
+from spark_lineage.replay.session import master
 from spark_lineage.replay.upstream import State, Writes
 from spark_lineage.replay.world import World, world_of
 from spark_lineage.snapshot.held import Unlisted
@@ -127,6 +128,29 @@ def test_a_command_of_tables_of_somebody_else(lake: Lake) -> None:
     )
     (row,) = lake.store.arrow("replays").to_pylist()
     assert (row["replay_mode"], row["verdict"], row["run_id"]) == ("job", "not_replayable", RUN)
+
+
+def test_settings_of_a_cluster_are_told_before_the_job_is_run(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.job("one", run=RUN)
+    lake.store.upsert("runs", [Run(run_id=RUN, status="succeeded")], None)
+    defaults = tmp_path / "spark-defaults.conf"
+    defaults.write_text("# spark.master yarn\nspark.master  local[2]\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+    assert master() == "local[2]"
+    for text, named in (
+        ("--master yarn pyspark-shell", "yarn"),
+        ("--conf spark.master=spark://a:7077 pyspark-shell", "spark://a:7077"),
+    ):
+        monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", text)
+        assert master() == named
+        with pytest.raises(QueryError, match=f"compared in a local session, and your settings name the master {named}: set"):
+            replay_job(lake.store, RUN)
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[1] pyspark-shell")
+    defaults.write_text("spark.master=yarn\n")
+    assert master() == "local[1]"
 
 
 def test_a_command_that_cannot_be_run_is_no_verdict(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
