@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from column_job import Written, keys, recorded
+from column_job import SHARE, Written, keys, recorded
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 import spark_lineage
@@ -174,4 +174,8 @@ def test_the_sample_is_of_the_rows_that_have_a_key(written: Written) -> None:
         assert (sample.reason, sample.rows_chosen) == (None, len(told))
         assert sample.key == (("more",) if name == "wished" else ("id",))
     assert (written.samples["tracked", 0].fraction, written.samples["tracked", 0].key) == (0.5, ("name",))
-    assert ("there", 1) not in written.samples, "who takes them was not told of a share"
+    there = written.samples["there", 1]
+    assert (there.reason, there.fraction, there.key) == (None, SHARE, ("id",)), (
+        "the run asks for it, with or without the column"
+    )
+    assert ("none", 0) not in written.samples
