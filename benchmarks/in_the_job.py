@@ -4,7 +4,7 @@
 
 This is no part of the product (docs/cost.md says why). Below the topmost aggregate each row carries ids of the source rows that it comes from; those of one
 in a hundred groups, by the hash of their key, go to a bounded reservoir, by a test in generated code, and to the driver with an accumulator (`InTheJob.java`).
-`position`: an id is the position in the file alone, the least there can be. `hashed`: a hash of the file's path and the position, `file`: both as they are. Sides of a query run one right after the other;
+`position`: an id is the position in the file alone, the least there can be. `number`: one integer, of 24 bits of a hash of the file's path and 40 of the position. `file`: both as they are. Sides of a query run one right after the other;
 a ratio compares them within a round, by wall time and by the processor time of the JVM; the first round is left out.
 """
 
@@ -36,11 +36,10 @@ from spark_lineage.rows.identity import PREFIX, identified  # noqa: E402
 
 IDS = {
     "position": f"{PREFIX}{{0}}.position",
-    "hashed": f"named_struct('file', xxhash64({PREFIX}{{0}}.file), 'position', {PREFIX}{{0}}.position)",
+    "number": f"shiftleft(xxhash64({PREFIX}{{0}}.file), 40) | {PREFIX}{{0}}.position",
     "file": f"{PREFIX}{{0}}",
 }
 """By side, what a row is known by."""
-SIDES = ("plain", *IDS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ def main() -> None:
     parser.add_argument("--scale", default="1", help="TPC-H scale factor")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--queries", nargs="*", default=list(QUERIES), help="only these")
+    parser.add_argument("--ids", nargs="*", default=list(IDS), choices=list(IDS), help="only these sides")
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     parser.add_argument("--compile", action="store_true", help="print where the classes are kept; for this program itself")
     arguments = parser.parse_args()
@@ -75,9 +75,10 @@ def main() -> None:
         spark = session("in the job", {**paths, **COMPILED})
         bridge_sources.TRACER = replace(SAMPLING)
         sources(spark, Path(folder), arguments.scale)
-        figures = measured(spark, Path(folder), arguments.rounds, {name: QUERIES[name] for name in arguments.queries})
+        queries = {name: QUERIES[name] for name in arguments.queries}
+        figures = measured(spark, Path(folder), arguments.rounds, queries, ("plain", *arguments.ids))
     summary = {}
-    for side in SIDES[1:]:
+    for side in arguments.ids:
         for what in ("wall", "cpu"):
             ratios = sorted(one[side][what] for one in figures.values() if side in one)
             summary[f"{side}_{what}"] = {
@@ -106,15 +107,17 @@ def jar_of(spark: Any) -> str:
     return str(compiled.place(SAMPLING.text() + versions))
 
 
-def measured(spark: Any, folder: Path, rounds: int, queries: dict[str, str]) -> dict[str, dict[str, Any]]:
+def measured(
+    spark: Any, folder: Path, rounds: int, queries: dict[str, str], sides: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
     driver = int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
-    sessions = {"plain": spark, **{side: bound(spark, identity) for side, identity in IDS.items()}}
-    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {side: [] for side in SIDES} for name in queries}
+    sessions = {"plain": spark, **{side: bound(spark, IDS[side]) for side in sides[1:]}}
+    taken: dict[str, dict[str, list[tuple[float, float]]]] = {name: {side: [] for side in sides} for name in queries}
     figures: dict[str, dict[str, Any]] = {}
     remembered: dict[str, int] = {}
     for number in range(rounds + 1):
         for name, text in queries.items():
-            for side in SIDES if number % 2 else reversed(SIDES):
+            for side in sides if number % 2 else reversed(sides):
                 began, began_cpu = time.perf_counter(), cpu_seconds(driver)
                 frame, reservoir = planned(sessions[side], text, side)
                 if frame is None:
@@ -133,7 +136,7 @@ def measured(spark: Any, folder: Path, rounds: int, queries: dict[str, str]) -> 
             "plain_seconds": round(statistics.median(wall for wall, _ in plain), 2),
             "remembered": remembered.get(name, 0),
         }
-        for side in SIDES[1:]:
+        for side in sides[1:]:
             ratios = [(one[0] / base[0], one[1] / max(base[1], 0.01)) for one, base in zip(by_side[side], plain, strict=False)]
             if ratios:
                 figures[name][side] = {
