@@ -80,7 +80,9 @@ def main() -> None:
         for what in ("wall", "cpu")
         if (ratios := [one[what]["ratio"] for name, one in figures.items() if name in QUERIES])
     }
-    print(json.dumps(over))
+    print(json.dumps(figures, indent=1))
+    if over:
+        print(json.dumps(over))
     if arguments.out:
         known = {
             "what": arguments.what,

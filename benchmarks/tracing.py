@@ -6,7 +6,7 @@ A trace is what `Lineage.trace` does: the row is read from the table, its versio
 followed. Beside it the time of the plain query, collected and written, and what was read: the rows that the scans of a trace gave, as a share of those that the
 query's scans gave, and of the rows of its tables. Each round runs every query and traces every table once; a figure is the median of the rounds, the first left
 out.
-Then a forward trace of one row of some sources, through all the queries that read them.
+Then the same for queries with windows, which TPC-H has none of, and a forward trace of one row of some sources, through all of TPC-H's queries that read them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ WINDOWS = {
 }
 """Beside the queries, as none of them has a window; before what the first two number is traced it is asked whether the order holds rows equal."""
 QUERIES = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks" / "tpch").glob("q*.sql"))}
-TRACED = {**QUERIES, **WINDOWS}
 
 
 def main() -> None:
@@ -52,12 +51,15 @@ def main() -> None:
         spark.sparkContext.setLogLevel("ERROR")
         os.environ["SPARK_LINEAGE_EXECUTABLES_KEY"] = f"{folder}/key"
         sources(spark, Path(folder), arguments.scale)
-        written = recorded(spark, Path(folder))
-        figures = {} if arguments.forward else measured(spark, Path(folder), written, arguments.rounds)
+        written = recorded(spark, Path(folder), QUERIES, "store")
+        figures, windows = {}, {}
+        if not arguments.forward:
+            figures = measured(spark, Path(folder), written, arguments.rounds, QUERIES, "store")
+            written = recorded(spark, Path(folder), WINDOWS, "windows")
+            windows = measured(spark, Path(folder), written, arguments.rounds, WINDOWS, "windows")
         onward = forward(spark, Path(folder), arguments.rounds)
     if not figures:
         return
-    windows = {name: figures.pop(name) for name in WINDOWS}
     seconds = sorted(one["trace_seconds"] for one in figures.values())
     ratio = statistics.median(one["trace_seconds"] / one["query_seconds"] for one in figures.values())
     summary = {
@@ -100,14 +102,14 @@ def sources(spark: Any, folder: Path, scale: str) -> None:
         (frame.repartition(8) if path.stem in ("lineitem", "orders") else frame).write.format("delta").saveAsTable(path.stem)
 
 
-def recorded(spark: Any, folder: Path) -> dict[str, float]:
+def recorded(spark: Any, folder: Path, queries: dict[str, str], store: str) -> dict[str, float]:
     """How long each query takes with its write, while it is recorded."""
     import spark_lineage
     from spark_lineage.ingest import ingest
 
-    attachment = spark_lineage.attach(spark, inbox=f"{folder}/inbox", ingest="none", strict=True)
+    attachment = spark_lineage.attach(spark, inbox=f"{folder}/inbox_{store}", ingest="none", strict=True)
     written = {}
-    for name, text in TRACED.items():
+    for name, text in queries.items():
         query = spark.sql(text)
         frame = query.toDF(*(f"c{number}" for number in range(len(query.columns))))
         started = time.monotonic()
@@ -115,17 +117,19 @@ def recorded(spark: Any, folder: Path) -> dict[str, float]:
         written[name] = time.monotonic() - started
     assert attachment.flush(120)
     spark_lineage.detach(spark)
-    ingest(f"{folder}/inbox", f"{folder}/store", executables_key=f"{folder}/key")
+    ingest(f"{folder}/inbox_{store}", f"{folder}/{store}", executables_key=f"{folder}/key")
     return written
 
 
-def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -> dict[str, dict[str, Any]]:
+def measured(
+    spark: Any, folder: Path, written: dict[str, float], rounds: int, queries: dict[str, str], store: str
+) -> dict[str, dict[str, Any]]:
     import spark_lineage
 
-    lineage = spark_lineage.open(f"{folder}/store")
-    conditions = {name: condition(spark, f"{folder}/{name}") for name in TRACED}
-    taken: dict[str, list[float]] = {name: [] for name in TRACED}
-    plain: dict[str, list[float]] = {name: [] for name in TRACED}
+    lineage = spark_lineage.open(f"{folder}/{store}")
+    conditions = {name: condition(spark, f"{folder}/{name}") for name in queries}
+    taken: dict[str, list[float]] = {name: [] for name in queries}
+    plain: dict[str, list[float]] = {name: [] for name in queries}
     sizes = {path.stem: spark.table(path.stem).count() for path in (folder / "tpch").glob("*.parquet")}
     figures: dict[str, dict[str, Any]] = {}
     for _ in range(rounds + 1):
@@ -133,7 +137,7 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
             if where is None:
                 continue
             started = time.monotonic()
-            query = spark.sql(TRACED[name])
+            query = spark.sql(queries[name])
             query.collect()
             plain[name].append(time.monotonic() - started)
             started = time.monotonic()
@@ -148,7 +152,7 @@ def measured(spark: Any, folder: Path, written: dict[str, float], rounds: int) -
                 "rows": sum(source.count for source in witness.sources) if witness else None,
                 "rows_read": witness.rows_read if witness else 0,
                 "query_rows_read": rows_read(spark, query),
-                "rows_of_tables": sum(sizes[table] for table in sizes if re.search(rf"\b{table}\b", TRACED[name])),
+                "rows_of_tables": sum(sizes[table] for table in sizes if re.search(rf"\b{table}\b", queries[name])),
                 "completeness": witness.completeness if witness else hop.ended,
             }
     for name, one in figures.items():

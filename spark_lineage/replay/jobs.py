@@ -73,13 +73,10 @@ def replay_job(
     """
     check(options)
     program = given(job.command) if job.command else None
-    there = spark or SparkSession.getActiveSession()
-    if there is not None and not is_local(there):
-        raise QueryError("the result of a replayed job is compared in a local session")
-    named = master() if there is None else None
-    if named is not None and not named.startswith("local"):
+    named = spark.sparkContext.master if spark is not None else master()
+    if named is not None and not is_local(named):
         raise QueryError(
-            f"the result of a replayed job is compared in a local session, and your settings name the master {named}: "
+            f"the result of a replayed job is compared in a local session, and the master of yours is {named}: "
             "set spark.master to local[*] in the folder of SPARK_CONF_DIR, or in PYSPARK_SUBMIT_ARGS"
         )
     run_id = _run_id(store, wanted)

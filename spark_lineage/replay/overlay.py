@@ -70,8 +70,9 @@ def laid_over(settings: Mapping[str, str]) -> dict[str, str]:
     return {**settings, **laid}
 
 
-def is_local(spark: SparkSession) -> bool:
-    return str(spark.sparkContext.master).startswith("local")
+def is_local(master: str | None) -> bool:
+    """Whether it names this machine alone, to which the overlay's classes are brought."""
+    return master is not None and master.startswith("local")
 
 
 class View:
@@ -79,8 +80,10 @@ class View:
 
     def __init__(self, spark: SparkSession, universe: Path) -> None:
         """Raises ExecutableError where the session has executors of their own, which have not the overlay's classes."""
-        if not is_local(spark):
-            raise ExecutableError("the result of a replayed job is compared in a local session")
+        if not is_local(spark.sparkContext.master):
+            raise ExecutableError(
+                f"the result of a replayed job is compared in a local session, and this one's master is {spark.sparkContext.master}"
+            )
         self._id = secrets.token_hex(6)
         self._spark = spark
         self._universe = universe

@@ -113,16 +113,31 @@ def _home() -> Path:
 
 def _said() -> str:
     """What the caller's own settings say: ours are for what they leave open."""
+    return f"{_said_by_file()}\n{os.environ.get('PYSPARK_SUBMIT_ARGS', '')}"
+
+
+def _said_by_file() -> str:
     conf = Path(os.environ.get("SPARK_CONF_DIR") or _home() / "conf") / "spark-defaults.conf"
-    text = conf.read_text(encoding="utf-8", errors="replace") if conf.is_file() else ""
-    return f"{text}\n{os.environ.get('PYSPARK_SUBMIT_ARGS', '')}"
+    return conf.read_text(encoding="utf-8", errors="replace") if conf.is_file() else ""
 
 
 def master() -> str | None:
-    """The master that the caller's own settings name, for a session that is not there yet. What `PYSPARK_SUBMIT_ARGS` says comes before the file."""
-    said = "\n".join(line for line in _said().splitlines() if not line.lstrip().startswith("#"))
-    named: list[str] = re.findall(r"(?:--master|\bspark\.master)[\s=:]+[\"']?([^\s\"']+)", said)
-    return named[-1] if named else None
+    """The master of the session that `session` would give, as far as it is known before: that of the context which is there, else what the caller's own
+    settings name (Spark's order: `--master`, `spark.master`, the file, the environment)."""
+    if SparkContext._active_spark_context is not None:
+        return SparkContext._active_spark_context.master
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # by spark-submit, which has its settings, and tells them to the context alone
+        return None
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
+    for pattern, text in (
+        (r"--master[ =]+(\S+)", arguments),
+        (r"(?<![\w.])spark\.master *= *(\S+)", arguments),
+        (r"^[ \t]*spark\.master[ \t]*[=: \t][ \t]*(\S+)", _said_by_file()),
+    ):
+        named: list[str] = re.findall(pattern, text, re.MULTILINE)
+        if named:
+            return named[-1].strip("\"'")
+    return os.environ.get("MASTER")
 
 
 def coordinate() -> str:

@@ -191,12 +191,15 @@ def follow(
     tracer = _tracer(plan, most, fixed, deciding)
     try:
         tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
-        frames = {
-            int(number): [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)] for number in tracer.leaves()
+        rows = {
+            int(number): _rows(
+                [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
+                tracer.isLocal(number),
+                limit,
+                _Leaf(tracer, int(number), (read or {}).get(int(number))),
+            )
+            for number in tracer.leaves()
         }
-        leaves = {number: _Leaf(tracer, number, (read or {}).get(number)) for number in frames}
-        counts = _counts({leaves[number]: frames[number] for number in frames if not tracer.isLocal(number)})
-        rows = {number: _rows(frames[number], counts.get(leaf), limit, leaf) for number, leaf in leaves.items()}
         queries, rows_read = int(tracer.queries()), int(tracer.rowsRead())
     finally:
         tracer.close()
@@ -335,7 +338,7 @@ def is_comparable(data_type: DataType) -> bool:
     return not isinstance(data_type, (MapType, VariantType))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Leaf:
     """The leaf that rows were found of: its `rows`, where they are told. `tracer`: who counts what is asked, if anybody."""
 
@@ -376,32 +379,16 @@ def times_of(rows: DataFrame, number: int, hashes: DataFrame) -> DataFrame:
     return known.groupBy("w0", "w1").agg(F.count(F.lit(1)).alias("n"))
 
 
-def _counts(frames: Mapping[_Leaf, list[DataFrame]]) -> dict[_Leaf, int]:
-    """How many distinct rows of each leaf there are: of all of them asked at once."""
-    if not frames:
-        return {}
-    one, two = known_by(_part)
-    ids = [
-        frame.select(F.lit(leaf.number).alias("leaf"), one.alias("one"), two.alias("two"))
-        for leaf, each in frames.items()
-        for frame in each
-    ]
-    distinct = reduce(DataFrame.union, ids).distinct()
-    found = next(iter(frames)).collected(distinct.groupBy("leaf").agg(F.count(F.lit(1)).alias("n")))
-    counted = {int(row["leaf"]): int(row["n"]) for row in found}
-    return {leaf: counted.get(leaf.number, 0) for leaf in frames}
-
-
-def _rows(frames: list[DataFrame], count: int | None, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
-    """The first of the distinct rows, and how many there are: that is `count`, None of frames that are here already."""
-    told, count = _first(frames, count, limit, leaf)
+def _rows(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
+    """The first of the distinct rows, and how many there are."""
+    told, count = _first(frames, local, limit, leaf)
     if leaf.rows is None or not told or told[0].kind != "fingerprint":
         return told, count
     return leaf.counted(told, count, frames)
 
 
-def _first(frames: list[DataFrame], count: int | None, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
-    if count is None:
+def _first(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tuple[tuple[SourceRow, ...], int]:
+    if local:
         frames, more = _shown(frames, limit)
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
         for frame in frames:
@@ -411,7 +398,9 @@ def _first(frames: list[DataFrame], count: int | None, limit: int, leaf: _Leaf) 
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
         chosen = sorted(known.values(), key=lambda one: _in_order(one[0]))
         return tuple(source_row(*one) for one in chosen[:limit]), len(known) + more
-    order = order_of(_part)
+    one, two = known_by(_part)
+    ids = reduce(DataFrame.union, (frame.select(one.alias("one"), two.alias("two")) for frame in frames)).distinct()
+    count, order = int(leaf.collected(ids.agg(F.count(F.lit(1))))[0][0]), order_of(_part)
     shown: dict[Row, tuple[int, dict[str, Any]]] = {}
     for frame in frames:
         near = frame.where(order <= highest(count, limit)).groupBy(F.col("row.id").alias("id"), order.alias("place"))

@@ -52,7 +52,7 @@ def write(spark: Any, root: Path) -> None:
     spark.read.format("delta").load(f"{root}/source").dropDuplicates(["k"]).coalesce(1).write.format("delta").save(
         f"{root}/dropped"
     )
-    table("today", f"SELECT d, date_format(current_timestamp(), 'yyyy') AS y FROM {source}")
+    table("today", f"SELECT d, date_format(current_timestamp(), 'G') AS y FROM {source}")
     jdbc(spark, root).load().write.format("delta").save(f"{root}/prices")
     table("counted", f"SELECT count(*) AS n FROM {source}")  # answered from the log: no scan tells the version
     table("engines", f"SELECT id FROM {source}")

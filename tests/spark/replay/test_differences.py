@@ -217,6 +217,7 @@ def test_files_that_were_preserved(recorded: Recorded) -> None:
     shutil.rmtree(recorded.root / "store" / "preserved_files" / "manifests")
     one = recorded.replay("copied")
     assert one.verdict == "not_replayable", one
+    assert "preserved has no versions and has changed" in str(one.reason)
 
 
 def test_a_version_that_was_vacuumed(recorded: Recorded) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 import spark_lineage
 from spark_lineage import Sample
+from spark_lineage.sample_marks import bound_of
 
 pytestmark = pytest.mark.soak
 
@@ -178,4 +179,8 @@ def test_the_sample_is_of_the_rows_that_have_a_key(written: Written) -> None:
     assert (there.reason, there.fraction, there.key) == (None, SHARE, ("id",)), (
         "the run asks for it, with or without the column"
     )
+    chosen = {row["id"] for row in written.read("ids").where(F.xxhash64("id") < bound_of(SHARE)).select("id").collect()}
+    assert (there.rows_chosen, len(chosen)) == (len(chosen), there.rows_exact)
+    told = {row.target_key for row in lineage.row_lineage(str(written.root / "there"), version=1)}
+    assert len(told) == len(chosen) > 10
     assert ("none", 0) not in written.samples

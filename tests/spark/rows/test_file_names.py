@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
-from spark_lineage.rows.identity import identified
+from spark_lineage.rows.identity import MEANT, PARTS, PREFIX, identified
 from spark_lineage.rows.lifetimes import Log
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.places import in_some, telling
@@ -35,6 +36,20 @@ def test_the_files_are_told_by_their_paths(kind: str, most: int, spark: Any, tmp
     assert count == len(ODD)
     assert {row.values["n"]: row.file for row in told} == wanted
     assert {row.position for row in told} == {0}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "delta", "orc"])
+def test_an_identity_is_the_same_with_and_without_who_is_meant(kind: str, spark: Any, tmp_path: Path) -> None:
+    """It is made of one text where nothing else is asked, and else of columns."""
+    spark.range(5).selectExpr("id", "map('k', id) AS m").write.format(kind).save(str(tmp_path / kind))
+    rows = spark.read.format(kind).load(str(tmp_path / kind))
+    for frame in (rows, rows.select("id")):
+        short, long = identified(frame, 3), identified(frame, 3, F.lit(True))
+        assert short.columns == long.columns == [*frame.columns, f"{PREFIX}3"]
+        assert long.schema[-1].dataType.names == [*PARTS, MEANT]
+        assert short.schema[-1].dataType.fields == long.schema[-1].dataType.fields[:-1]
+        told = (one.select(*(F.col(f"{PREFIX}3")[part].alias(part) for part in PARTS)) for one in (short, long))
+        assert len({tuple(sorted(map(repr, one.collect()))) for one in told}) == 1
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
+from pyspark import SparkContext
 from replay.lakes import NOW, Lake
 from store.made import input_, output
 
@@ -135,22 +136,34 @@ def test_settings_of_a_cluster_are_told_before_the_job_is_run(
 ) -> None:
     lake.job("one", run=RUN)
     lake.store.upsert("runs", [Run(run_id=RUN, status="succeeded")], None)
-    defaults = tmp_path / "spark-defaults.conf"
-    defaults.write_text("# spark.master yarn\nspark.master  local[2]\n")
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
+    for name in ("PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT", "MASTER"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
-    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
+    assert master() is None
+    monkeypatch.setenv("MASTER", "yarn")
+    assert master() == "yarn"
+    defaults = tmp_path / "spark-defaults.conf"
+    defaults.write_text(
+        "# spark.master yarn\n! spark.master yarn\nspark.hadoop.spark.master yarn\nspark.master  local[2]\nspark.x 1\n"
+    )
     assert master() == "local[2]"
     for text, named in (
         ("--master yarn pyspark-shell", "yarn"),
         ("--conf spark.master=spark://a:7077 pyspark-shell", "spark://a:7077"),
+        ("--conf 'spark.master=yarn' pyspark-shell", "yarn"),
     ):
         monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", text)
         assert master() == named
-        with pytest.raises(QueryError, match=f"compared in a local session, and your settings name the master {named}: set"):
+        with pytest.raises(QueryError, match=f"compared in a local session, and the master of yours is {named}: set"):
             replay_job(lake.store, RUN)
-    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[1] pyspark-shell")
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[1] --conf spark.master=yarn pyspark-shell")
     defaults.write_text("spark.master=yarn\n")
     assert master() == "local[1]"
+    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS")
+    assert master() == "yarn"
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert master() is None, "spark-submit tells the context alone"
 
 
 def test_a_command_that_cannot_be_run_is_no_verdict(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
