@@ -12,7 +12,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from .local import local_frame
 
 _SCHEME = "^[A-Za-z][A-Za-z0-9+.-]*:/*"
-_PLACE, _FOUND = "__lineage_place", "__lineage_found"
+_PLACE, _FOUND, _FILE = "__lineage_place", "__lineage_found", "__lineage_file_of_row"
 _PLACES = StructType([StructField(_PLACE, StringType())])
 
 
@@ -30,8 +30,9 @@ def telling(rows: DataFrame, file: str, some: set[str], among: set[str]) -> tupl
         return rows, F.lit(True), ()
     few, are_meant = _fewer(some, among)
     found = _frame(rows, few).withColumn(_FOUND, F.lit(True))
-    joined = rows.join(F.broadcast(found), _key(file) == F.col(_PLACE), "left")
-    return joined, F.col(_FOUND).isNotNull() if are_meant else F.col(_FOUND).isNull(), (_PLACE, _FOUND)
+    named = rows.withColumn(_FILE, F.col(file))  # Spark 4.0 joins by no column that is hidden, as those of _metadata are
+    joined = named.join(F.broadcast(found), _key(_FILE) == F.col(_PLACE), "left")
+    return joined, F.col(_FOUND).isNotNull() if are_meant else F.col(_FOUND).isNull(), (_FILE, _PLACE, _FOUND)
 
 
 def _fewer(some: set[str], among: set[str]) -> tuple[set[str], bool]:
