@@ -193,14 +193,9 @@ def rows_read(spark: Any, frame: Any) -> int:
     from spark_lineage.rows.bridge_sources import TRACER
 
     gateway = spark.sparkContext._gateway
-    reads = TRACER.load(gateway).getClassLoader().loadClass(f"{TRACER.package}.Reads")
     plans = gateway.jvm.java.util.ArrayList()
     plans.add(frame._jdf.queryExecution().executedPlan())
-    types = gateway.new_array(gateway.jvm.java.lang.Class, 1)
-    types[0] = gateway.jvm.java.lang.Class.forName("java.util.List")
-    arguments = gateway.new_array(gateway.jvm.java.lang.Object, 1)
-    arguments[0] = plans
-    return int(reads.getMethod("rows", types).invoke(None, arguments))
+    return int(TRACER.new(gateway, "Reads").rows(plans))
 
 
 def condition(spark: Any, place: str) -> str | None:

@@ -343,14 +343,7 @@ def _new_bridge(spark: Any, settings: Settings, redaction: Redaction, run_id: st
         raise AttachError(f"the driver's JVM cannot name the folder {folder} in its encoding {encoding}: set LC_ALL=C.UTF-8")
     faults.point("compile")
     shipped.refuse_another_release(context._gateway)
-    java_class = BRIDGE.load(context._gateway)
-    types = context._gateway.new_array(jvm.java.lang.Class, 2)
-    types[0] = jvm.java.lang.Class.forName("org.apache.spark.SparkContext", True, java_class.getClassLoader())
-    types[1] = jvm.java.lang.Class.forName("java.util.Map")
-    arguments = context._gateway.new_array(jvm.java.lang.Object, 2)
-    arguments[0] = context._jsc.sc()
-    arguments[1] = options
-    return java_class.getConstructor(types).newInstance(arguments)
+    return BRIDGE.new(context._gateway, BRIDGE.called, context._jsc.sc(), options)
 
 
 def _of_executables(settings: Settings) -> list[str]:

@@ -16,9 +16,6 @@ public final class Reads {
     private final IdentityHashMap seen = new IdentityHashMap();
     private long rows;
 
-    private Reads() {
-    }
-
     /** `plans`: physical ones, each counted once, whatever is reused in several. */
     public static long rows(List plans) {
         Reads reads = new Reads();

@@ -43,6 +43,8 @@ row = st.fixed_dictionaries(
     }
 )
 rows = st.lists(row, max_size=8)
+fewer = settings(max_examples=40 if settings().max_examples == 100 else settings().max_examples)
+"""One takes as long as a hundred of others: fewer in the normal suite, and as many as of others in the long one."""
 
 
 class Held(Side):
@@ -89,7 +91,7 @@ def residue(here: list[Any], there: list[Any]) -> tuple[Counter[Any], Counter[An
     return one - other, other - one
 
 
-@settings(max_examples=settings.default.max_examples * 2 // 5)  # type: ignore[union-attr]  # one takes as long as a hundred of others
+@fewer
 @given(rows, rows, st.booleans())
 def test_rows_only_here_and_only_there(here: list[Any], there: list[Any], trimmed: bool) -> None:
     sides = held(here), held(there)
@@ -112,7 +114,7 @@ def test_rows_only_here_and_only_there(here: list[Any], there: list[Any], trimme
     assert columns == sorted(differ)
 
 
-@settings(max_examples=settings.default.max_examples * 2 // 5)  # type: ignore[union-attr]
+@fewer
 @given(rows, rows, st.sampled_from([("k",), ("k", "s")]), st.sampled_from([None, 1e-6, 0.5]))
 def test_rows_by_their_key(here: list[Any], there: list[Any], key: tuple[str, ...], tolerance: float | None) -> None:
     sides = held(here), held(there)
