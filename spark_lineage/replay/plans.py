@@ -18,6 +18,7 @@ CHANGES = {"update", "delete", "merge"}
 _COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 _STREAM = "WriteToMicroBatch"
 _OF_STREAMS = ("delta_files", "files")
+_DELTA = ("delta", "delta_files")
 _FILES = 100_000
 
 
@@ -99,31 +100,50 @@ def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Fou
             f"its stream keeps a state, and what its batch {missing[-1]} read is not known: "
             f"{len(missing)} batches up to this one have no plan that is kept, or are not among the last {BATCHES}"
         )
-    own = found.executable
-    paths: dict[int, list[str]] = {leaf.number: list(leaf.paths) for leaf in own.leaves}
-    for number, batch in batches[1:]:
-        same = batch.executable.executable_id == own.executable_id
+    of_batch = _with_all_sources(batches)
+    template, own = of_batch.executable, found.executable
+    paths: dict[int, list[str]] = {leaf.number: [] for leaf in template.leaves}
+    newest: dict[int, int | None] = {}
+    for number, batch in batches:
+        same = batch.executable.executable_id == template.executable_id
         for one in batch.executable.leaves:
-            if one.kind not in _OF_STREAMS:
-                continue
-            alike = [leaf for leaf in own.leaves if (one.number == leaf.number if same else _is_alike(one, leaf))]
-            if len(alike) != 1:  # a source that has nothing new is no leaf of a batch
+            alike = [leaf for leaf in template.leaves if (one.number == leaf.number if same else _is_alike(one, leaf))]
+            if one.kind in _OF_STREAMS and len(alike) != 1:  # a source that has nothing new is no leaf of a batch
                 raise ExecutableError(
                     f"its stream keeps a state, and which of its sources {one.name or one.location} is, that batch {number} read, "
-                    "is not known: it gave this batch nothing"
+                    "is not known: no batch read of all of its sources"
                 )
-            paths[alike[0].number] += one.paths
+            for leaf in alike if one.kind in _OF_STREAMS else ():
+                paths[leaf.number] += one.paths
+            for leaf in alike if one.kind in _DELTA and len(alike) == 1 else ():
+                newest.setdefault(leaf.number, one.delta_version)
         if sum(map(len, paths.values())) > _FILES:
             raise ExecutableError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
-    leaves = [replace(leaf, paths=tuple(dict.fromkeys(paths[leaf.number]))) for leaf in own.leaves]
-    return replace(found, executable=replace(found.executable, leaves=tuple(leaves)))
+    leaves = [
+        replace(
+            leaf,
+            paths=tuple(dict.fromkeys(paths[leaf.number])) if leaf.kind in _OF_STREAMS else leaf.paths,
+            delta_version=newest.get(leaf.number, leaf.delta_version),
+        )
+        for leaf in template.leaves
+    ]
+    made = replace(
+        template, execution_id=own.execution_id, run_id=own.run_id, instant=own.instant, instant_basis=own.instant_basis, leaves=tuple(leaves),
+    )  # fmt: skip
+    return replace(of_batch, executable=made)
+
+
+def _with_all_sources(batches: Sequence[tuple[int, Found]]) -> Found:
+    """The newest of these batches that read of the most sources of the stream: without new rows of one a batch has no leaf for it, and one that only
+    moves the watermark has none at all."""
+    return max((batch for _, batch in batches), key=lambda one: sum(leaf.kind in _OF_STREAMS for leaf in one.executable.leaves))
 
 
 def _is_alike(leaf: ExecutableLeaf, other: ExecutableLeaf) -> bool:
     """Whether leaves of two batches, whose plans differ, are of one source of the stream."""
 
     def source(one: ExecutableLeaf) -> tuple[Any, ...]:
-        return one.kind, one.columns, one.format, one.location if one.kind == "delta_files" else None
+        return one.kind, one.columns, one.format, one.location if one.kind in _DELTA else None
 
     folders = [{path.rpartition("/")[0] for path in one.paths} for one in (leaf, other)]
-    return source(leaf) == source(other) and (leaf.kind == "delta_files" or bool(folders[0] & folders[1]))
+    return source(leaf) == source(other) and (leaf.kind != "files" or bool(folders[0] & folders[1]))

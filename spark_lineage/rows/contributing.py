@@ -18,7 +18,7 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 from ..errors import TraceError
 from ..snapshot.spark import quoted
 from .bridge_sources import TRACER
-from .tracing import MOST, equal, is_comparable, pairs
+from .tracing import MOST, equal, is_comparable, padded, pairs
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def matched(found: DataFrame, count: int | None, table: DataFrame, partitioned: 
     groups = given_rows.groupBy(*keys).agg(F.count(F.lit(1)).alias(_TIMES))
     given, same = table.alias("t"), F.lit(True)
     for c, t in paired:
-        value, data_type = F.col(f"t.{quoted(columns[t])}"), table.schema[columns[t]].dataType
-        same = same & equal(F.col(names[c]), found.schema[c].dataType, value, data_type)
+        value, field = F.col(f"t.{quoted(columns[t])}"), table.schema[columns[t]]
+        same = same & equal(padded(F.col(names[c]), field), found.schema[c].dataType, value, field.dataType)
     some = given.join(groups if count is None else F.broadcast(groups), same)
     met = some.groupBy(*keys, _TIMES).agg(F.count(F.lit(1)).alias(_MET))
     more = F.greatest(F.col(_MET) - F.col(_TIMES), F.lit(0))

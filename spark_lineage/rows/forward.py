@@ -31,6 +31,7 @@ from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
 from .listings import reads_of
+from .local import collected
 from .meant import Meant, Sample, sampled
 from .places import in_some
 from .readings import Reading, Written, readings
@@ -308,7 +309,7 @@ class _Forward:
         """Of what is not a Delta table: the rows that the plan gives."""
         assert hop.target is not None
         limit = self._options.limit
-        shown = rows.limit(limit).collect()
+        shown = collected(rows.limit(limit))
         count = rows.count() if count is None else count
         told = tuple(SourceRow(kind="values", values=row.asDict()) for row in shown)
         ended = "it has no versions: the rows are those that the plan gives, whether they are there is not looked for, and they are not followed"
@@ -337,7 +338,7 @@ class _Forward:
         new = in_some(frame, f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
         found = matched(rows, count, new, metadata_of(frame, location)[1])
         order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
-        shown = found.rows.orderBy(*order).limit(self._options.limit).collect() if found.count else []
+        shown = collected(found.rows.orderBy(*order).limit(self._options.limit)) if found.count else []
         target = replace(
             hop.target, rows=tuple(source_row(row[_IDENTITY], values_of(row)) for row in shown), count=found.count,
             newest=log.newest, remaining=self._remaining(log, lifetime, frame, found.rows, found.count),

@@ -28,7 +28,7 @@ from ..snapshot.with_spark import first_line_of_spark, local_place, metadata_of
 from ..store.tables import Store, literal
 from . import listings
 from .identity import PREFIX, identified
-from .local import as_then, local_frame
+from .local import as_then, collected, local_frame
 from .resolving import witness_of_sample
 from .tracing import TAG, check_identity, given_by, has, in_order, numbers_given, text_of, trace, with_empty
 from .witness import Completeness, Hop, Source, Witness, worse
@@ -118,7 +118,7 @@ def _newest(location: str) -> int:
 
 def _chosen(frame: DataFrame, where: str, rows: int, dataset: str, version: int) -> tuple[Row, ...]:
     try:
-        found = frame.where(where).limit(rows + 1).collect()
+        found = collected(frame.where(where).limit(rows + 1))
     except (PySparkException, Py4JJavaError) as error:
         raise QueryError(f"the condition {where!r} cannot be asked of {dataset}: {first_line_of_spark(error)}") from error
     if not found:
@@ -289,8 +289,8 @@ def _traced(spark: SparkSession, store: Store, one: _Rows, hop: Hop, options: Op
     try:
         witness = _witness(spark, _as_written(spark, one, hop.written_version), likely, options, listed.known)
     except TraceError as error:
-        raise TraceError("; ".join((str(error), *listed.changed))) from error
-    return replace(hop, witness=_less(witness, listed.changed, "partial") if listed.changed else witness)
+        raise TraceError("; ".join((str(error), *listed.doubts))) from error
+    return replace(hop, witness=_less(witness, listed.doubts, "partial") if listed.doubts else witness)
 
 
 def _witness(spark: SparkSession, one: _Rows, plans: Sequence[Plan], options: Options, known: Collection[int]) -> Witness:
@@ -353,6 +353,11 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | N
     """
     one = _as_written(spark, one, written)
     before = written - 1
+    if before < 0:
+        raise TraceError(
+            "its first version has files that others wrote (a shallow clone, a table made of files that were there): nothing tells which version of "
+            "what they are of"
+        )
     frame, _ = version_of(spark, one.location, before)
     found, then, more = _again(frame, one, before)
     if mode is None:
@@ -409,7 +414,7 @@ def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[
     bounded = met.withColumn("__lineage_n", F.row_number().over(first)).where(F.col("__lineage_n") <= _EQUALS + 1)
     rows: dict[Any, Row] = {}
     numbers, over = set[int](), False
-    for row in bounded.collect():
+    for row in collected(bounded):
         if row["__lineage_n"] > _EQUALS:
             over = True
             continue
@@ -452,7 +457,7 @@ def _at(spark: SparkSession, frame: DataFrame, places: Sequence[tuple[str | None
     place = (F.col(f"{_IDENTITY}.file") == F.col("__lineage_file")) & (
         F.col(f"{_IDENTITY}.position") == F.col("__lineage_position")
     )
-    return tuple(frame.join(F.broadcast(wanted), place, "left_semi").collect())
+    return tuple(collected(frame.join(F.broadcast(wanted), place, "left_semi")))
 
 
 def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> tuple[dict[str, Any] | None, str | None]:

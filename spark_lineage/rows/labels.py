@@ -55,7 +55,7 @@ def doubts(spark: SparkSession, store: Store, found: Found, only: Collection[int
         and leaf.kind != "batch"
         and (listed.changed or number not in listed.known)
     ]
-    return [*listed.changed, *others] if others else []
+    return [*(listed.changed if others else ()), *listed.pruned, *others]
 
 
 def not_there(meant: Meant, reading: Reading, hop: ForwardHop) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +20,34 @@ from ..store.tables import Store, literal
 
 @dataclass(frozen=True)
 class Held:
-    """`known`: the numbers of the leaves of which a listing is recorded. `changed`: why what they read may not be what was read then."""
+    """`known`: the numbers of the leaves of which a listing is recorded. `changed`: why what they read may not be what was read then. `pruned`: why rows
+    may be missing though it is."""
 
     known: frozenset[int]
     changed: tuple[str, ...]
+    pruned: tuple[str, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        return self.changed + self.pruned
+
+
+_TEXTS = ("csv", "json", "xml")
+_CORRUPT = "spark.sql.columnNameOfCorruptRecord"
+
+
+def _pruned(leaf: ExecutableLeaf, confs: Mapping[str, str]) -> str | None:
+    """Why rows of a text file may be missing that were read: whether one is malformed depends on which columns are read, and a row is known by all of
+    them. Of FAILFAST a malformed one ends the trace."""
+    options = {key.lower(): value for key, value in (leaf.options or {}).items()}
+    if str(leaf.format).lower() not in _TEXTS:
+        return None
+    corrupt = options.get("columnnameofcorruptrecord", confs.get(_CORRUPT, "_corrupt_record"))
+    fields = {field["name"].lower() for field in json.loads(leaf.schema)["fields"]} if leaf.schema else set()
+    if options.get("mode", "").upper() != "DROPMALFORMED" and corrupt.lower() not in fields:
+        return None
+    name = leaf.name or leaf.location or ", ".join(leaf.paths)
+    return f"which rows of {name} are malformed depends on the columns that are read: those may be missing that are so only in columns which the query does not read"
 
 
 def held(spark: SparkSession, store: Store, found: Found) -> Held:
@@ -47,7 +72,8 @@ def held(spark: SparkSession, store: Store, found: Found) -> Held:
         ):  # with a state files of earlier batches are among them
             _hold(told, folder[1], partial(hold_batch, spark, places, of[folder]))
             known.add(leaf.number)
-    return Held(frozenset(known), tuple(told.values()))
+    pruned = dict.fromkeys(why for leaf in leaves if (why := _pruned(leaf, found.confs)))
+    return Held(frozenset(known), tuple(told.values()), tuple(pruned))
 
 
 def is_within(path: str, folder: DatasetKey) -> bool:

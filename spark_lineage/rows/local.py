@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.conversion import LocalDataToArrowConversion
 from pyspark.sql.types import StructType
 
+from ..errors import TraceError
 from ..replay.executables import reads_what_was
 
 
@@ -19,6 +20,16 @@ def local_frame(spark: SparkSession, rows: Sequence[Any], schema: StructType) ->
         return spark.createDataFrame(table, schema)
     except Exception:  # whatever it is that it cannot convert, the other way says so, or can
         return spark.createDataFrame([tuple(row) for row in rows], schema)
+
+
+def collected(frame: DataFrame) -> list[Row]:
+    """The rows. Raises TraceError where one has a time that Python does not know."""
+    try:
+        return frame.collect()
+    except (ValueError, OverflowError) as error:
+        raise TraceError(
+            f"the rows have a date or a timestamp that Python cannot hold ({error}): it knows those from 0001-01-02 to 9999-12-31"
+        ) from error
 
 
 def as_then(spark: SparkSession) -> SparkSession:

@@ -18,7 +18,7 @@ from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
 from .identity import MEANT, PREFIX, identified
 from .lifetimes import Lifetime, Log
-from .local import local_frame
+from .local import collected, local_frame
 from .places import telling
 from .readings import Reading
 from .tracing import is_comparable, source_row
@@ -105,7 +105,7 @@ def sampled(said: DataFrame, number: int, limit: int) -> Sample:
     """Some of the rows that are meant, and how many there are."""
     identity = f"{PREFIX}{number}"
     rows = said.where(f"{identity}.{MEANT}")
-    found = rows.limit(limit + 1).collect()
+    found = collected(rows.limit(limit + 1))
     count = len(found) if len(found) <= limit else rows.count()
     shown = (source_row(row[identity], {k: v for k, v in row.asDict().items() if k != identity}) for row in found[:limit])
     return tuple(shown), count

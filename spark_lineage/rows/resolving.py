@@ -30,7 +30,7 @@ from ..store.schemas import TABLES
 from ..store.tables import Store, in_parts, literal
 from .identity import PREFIX, identified
 from .listings import held
-from .local import as_then, local_frame
+from .local import as_then, collected, local_frame
 from .stored import of_sample, samples
 from .tracing import check_identity, is_fixed, source_of, text_of
 from .witness import Completeness, RowKind, Source, SourceRow, Witness, worse
@@ -145,7 +145,7 @@ def _values(frame: DataFrame, wanted: set[Known]) -> dict[Known, dict[str, Any]]
     for kind, those in by_kind.items():
         ids = F.broadcast(local_frame(frame.sparkSession, list(those), _WANTED))
         met = frame.join(ids, _same(kind, identity)).dropDuplicates(_WANTED.names)
-        for row in met.collect():
+        for row in collected(met):
             values = row.asDict()
             place = tuple(values.pop(name) for name in _WANTED.names)
             del values[identity]

@@ -40,7 +40,7 @@ from .due import Due
 from .identity import identified, in_session
 from .kept import Keeping
 from .listings import held
-from .local import local_frame
+from .local import collected, local_frame
 from .lots import Apart, Count, follow_apart
 from .tracing import (
     GROUPED,
@@ -53,6 +53,7 @@ from .tracing import (
     is_fixed,
     labelled,
     numbers_given,
+    padded,
     pairs,
     read_today,
     source_of,
@@ -211,7 +212,7 @@ def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans) -> _Chosen
     if one.write_mode in CHANGES:
         before = spark.read.format("delta").option("versionAsOf", one.version - 1).load(place)
         rows = _made(rows, before, plans, whole)
-    found = rows.orderBy(_HASH, _ROW).limit(most + 1).collect()
+    found = collected(rows.orderBy(_HASH, _ROW).limit(most + 1))
     fraction = one.sample.fraction
     if len(found) > most:
         bound = found[most][_HASH]
@@ -251,7 +252,7 @@ def as_columns(rows: DataFrame, schema: StructType) -> DataFrame:
         value = F.lit(None).cast(field.dataType) if at not in places else F.col(f"c{places[at]}")
         if at in places and named.schema[places[at]].dataType != field.dataType:
             value = value.try_cast(field.dataType)
-        columns.append(value.alias(field.name))
+        columns.append(padded(value, field).alias(field.name))
     return named.select(columns)
 
 
@@ -275,7 +276,7 @@ class _Traced:
         self._store, self._one, self._sample_id, self._plans, self._chosen = store, one, sample_id, plans, chosen
         self._listed = held(plans.spark, store, plans.found)
         self.labels: Counter[str] = Counter()
-        self.reasons: dict[str, None] = dict.fromkeys(self._listed.changed)
+        self.reasons: dict[str, None] = dict.fromkeys(self._listed.doubts)
         self.stored = 0
         self._given: Counter[int] = Counter()
 
@@ -364,7 +365,7 @@ class _Traced:
             [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
             more,
         )
-        completeness = worse(witness.completeness, "partial" if self._listed.changed else "exact")
+        completeness = worse(witness.completeness, "partial" if self._listed.doubts else "exact")
         reasons = list(witness.reasons)
         if self._given[tag] > 1:
             completeness = worse(completeness, "partial")

@@ -7,6 +7,7 @@ docs/row-provenance.md.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ from ..snapshot.delta import absolute, identity_of
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, highest, identified, known_by, order_of
-from .local import local_frame
+from .local import collected, local_frame
 from .witness import Completeness, Source, SourceRow, Witness
 
 TAG = "__lineage_tag"
@@ -281,7 +282,17 @@ def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: C
     return StructType([*fields])
 
 
+_FIXED = re.compile(r"char\((\d+)\)")
+
+
+def padded(value: Column, field: StructField) -> Column:
+    """A text as a column of CHAR(n) has it: Spark's writers pad it, behind the plan."""
+    fixed = _FIXED.fullmatch(str((field.metadata or {}).get("__CHAR_VARCHAR_TYPE_STRING", "")))
+    return F.rpad(value, int(fixed[1]), " ") if fixed else value
+
+
 def _same(value: Column, given: DataType, wanted: Column, field: StructField) -> Column:
+    value = padded(value, field)
     if _EMPTY not in (field.metadata or {}):
         return equal(value, given, wanted, field.dataType)
     if given.simpleString() != field.dataType.simpleString():
@@ -348,7 +359,7 @@ class _Leaf:
 
     def collected(self, frame: DataFrame) -> list[Row]:
         """What this costs counts as the trace's."""
-        found = frame.collect()
+        found = collected(frame)
         if self.tracer is not None:
             self.tracer.ran(frame._jdf)
         return found
@@ -392,7 +403,7 @@ def _first(frames: list[DataFrame], local: bool, limit: int, leaf: _Leaf) -> tup
         frames, more = _shown(frames, limit)
         known: dict[Any, tuple[Row, dict[str, Any]]] = {}
         for frame in frames:
-            for _, row in frame.collect():
+            for _, row in collected(frame):
                 values = _read(row)
                 identity = row["id"] if any(part is not None for part in row["id"]) else repr(values)
                 known.setdefault(identity, (row["id"], {}))[1].update(values)
@@ -500,7 +511,8 @@ def labelled(
         )
     if followed.chooses:
         reasons.append(
-            "which rows go into a row is chosen, and may be chosen in another way each time: those of then may be others"
+            "which rows go into a row is chosen, by chance, an order that is not total or a function of somebody's own, and may be chosen in another "
+            "way each time: those of then may be others"
         )
     completeness: Completeness = "deciding" if _DECIDING & {*followed.kinds} else "superset" if reasons else "exact"
     unknown = [one for one in sources if any(row.kind == "values" for row in one.rows)]

@@ -79,13 +79,18 @@ public final class Restorer implements Runnable {
                 return null;
             }
             LogicalPlan plan = (LogicalPlan) plans[part];
-            return command == null ? plan : Reenactment.of(command, plan, ofPart((Map) kept[1]), changed);
+            return command == null ? withoutWatermarks(plan) : Reenactment.of(command, plan, ofPart((Map) kept[1]), changed);
         } catch (java.io.InvalidClassException e) {
             String refused = allowed.refused();
             throw refused == null ? e : new java.io.InvalidClassException("the class " + refused + " is not one that plans are made of");
         } finally {
             reader.close();
         }
+    }
+
+    /** What the analyzer does of a query that is no stream: a watermark means nothing there, and cannot be planned. */
+    private static LogicalPlan withoutWatermarks(LogicalPlan plan) {
+        return plan == null ? null : org.apache.spark.sql.catalyst.analysis.EliminateEventTimeWatermark$.MODULE$.apply(plan);
     }
 
     /** The arguments of a plan's command; those of other plans than the first have its number before their names. */

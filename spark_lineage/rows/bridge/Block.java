@@ -8,7 +8,6 @@ import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
-import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.If;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
@@ -24,6 +23,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Expand;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
 import org.apache.spark.sql.catalyst.plans.logical.Generate;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
+import org.apache.spark.sql.catalyst.plans.logical.LocalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
@@ -206,7 +206,7 @@ final class Block {
                 fields.add(field);
                 values.add(attribute);
             }
-            condition = condition == null ? null : Replacing.attributes(condition, used, fields);
+            condition = condition == null ? null : Trees.unsignedIn(Replacing.attributes(condition, used, fields));
             key = Trees.named(struct(values), "__lineage_semi");
             LogicalPlan joined = Trees.withChildren(node, pair(left.plan, node.right()));
             List columns = Trees.with(Trees.with(Trees.list(node.output()), left.columns()), Trees.one(key));
@@ -340,7 +340,7 @@ final class Block {
             keys.add(key);
             attributes.add(key.toAttribute());
             fields.add(field);
-            Expression same = new EqualNullSafe(group, field);
+            Expression same = Trees.same(group, field);
             condition = condition == null ? same : new And(condition, same);
         }
         String kind = sessions ? "session window" : maps ? "groups by maps"
@@ -356,6 +356,9 @@ final class Block {
             condition = condition == null ? decides.condition : new And(condition, decides.condition);
         }
         LogicalPlan keyed = Trees.with(node, new int[] {1}, new Object[] {Trees.seq(Trees.with(Trees.list(node.aggregateExpressions()), keys))});
+        if (sessions) { // Spark would move conditions on a session below it, where each row has a window of its own
+            keyed = new LocalLimit(Trees.literal(Integer.valueOf(Integer.MAX_VALUE)), keyed);
+        }
         Alias key = Trees.named(struct(attributes), "__lineage_group");
         Slot link = Slot.link(kind, key.toAttribute(), node.child(), fields, condition);
         return new Part(new Project(Trees.seq(Trees.with(Trees.list(node.output()), Trees.one(key))), keyed), Trees.one(link));
@@ -370,7 +373,7 @@ final class Block {
         return RowOrdering.isOrderable(entries.dataType()) ? entries : null;
     }
 
-    private static boolean isSession(Expression group) {
+    static boolean isSession(Expression group) {
         return group instanceof Attribute && ((Attribute) group).metadata().contains("spark.sessionWindow");
     }
 
@@ -401,7 +404,7 @@ final class Block {
             Expression by = (Expression) partition.get(i);
             AttributeReference field = field("k" + i, by.dataType(), true);
             fields.add(field);
-            Expression same = new EqualNullSafe(by, field);
+            Expression same = Trees.same(by, field);
             condition = condition == null ? same : new And(condition, same);
         }
         List known = partition;
@@ -454,7 +457,7 @@ final class Block {
             Attribute taken = (Attribute) contract.taken.get(i);
             AttributeReference field = field("k" + i, taken.dataType(), true);
             fields.add(field);
-            Expression same = new EqualNullSafe(taken, field);
+            Expression same = Trees.same(taken, field);
             condition = condition == null ? same : new And(condition, same);
         }
         Alias key = Trees.named(struct(contract.given), "__lineage_declared");
@@ -512,7 +515,7 @@ final class Block {
         ArrayList parts = new ArrayList();
         for (int i = 0; i < values.size(); i++) {
             parts.add(Trees.literal("k" + i));
-            parts.add(values.get(i));
+            parts.add(Trees.unsigned((Expression) values.get(i)));
         }
         if (values.isEmpty()) {
             parts.add(Trees.literal("any"));

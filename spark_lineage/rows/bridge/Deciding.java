@@ -6,7 +6,6 @@ import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
-import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
@@ -74,12 +73,12 @@ final class Deciding {
             return;
         }
         Attribute result = result(called);
-        Expression decides = new EqualNullSafe(value, result);
+        Expression decides = Trees.same(value, result);
         if (by) { // rows without a value to go by do not count, unless there are no others
             Expression order = (Expression) arguments.get(1);
             AggregateFunction best = name.equals("MaxBy") ? (AggregateFunction) new Max(order) : new Min(order);
             Attribute at = result(new AggregateExpression(best, called.mode(), false, called.filter(), NamedExpression$.MODULE$.newExprId()));
-            decides = new And(new EqualNullSafe(order, at), new Or(new IsNull(at), decides));
+            decides = new And(Trees.same(order, at), new Or(new IsNull(at), decides));
         }
         if (called.filter().isDefined()) { // without a row that counts, any row of the group gives the null
             decides = new Or(new And((Expression) called.filter().get(), decides), new IsNull(result));

@@ -25,7 +25,8 @@ final class Determinism {
 
     /** They give what they find first: all of their group went in, whichever it was. */
     private static final List ORDERED = java.util.Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
-        "ApproximatePercentile", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator"});
+        "ApproximatePercentile", "HistogramNumeric", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "KllSketchAggBigint", "KllSketchAggFloat",
+        "KllSketchAggDouble", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator"});
 
     private static final List ABOVE = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Sort", "Project"});
 
@@ -53,7 +54,7 @@ final class Determinism {
 
     /**
      * Whether which rows go into a row of the plan may be others each time: by a random value, a choice without an order, or a value that depends on
-     * the order of rows and decides further up. Functions that say that they are deterministic are taken at their word.
+     * the order of rows, or is of a function of somebody's own, and decides further up.
      */
     static boolean chooses(LogicalPlan plan, Set tied) {
         LogicalPlan below = below(plan);
@@ -68,7 +69,7 @@ final class Determinism {
         return chooses(below, new HashSet(), tied);
     }
 
-    /** `ordered`: the attributes whose values depend on the order of rows, which it adds to. */
+    /** `ordered`: the attributes whose values depend on the order of rows or are somebody's own, which it adds to. */
     private static boolean chooses(LogicalPlan node, HashSet ordered, Set tied) {
         if (CHOOSES.contains(node.getClass().getSimpleName())) {
             return true;
@@ -135,7 +136,8 @@ final class Determinism {
     }
 
     private static boolean isOrdered(Expression expression, HashSet ordered) {
-        if (ORDERED.contains(expression.getClass().getSimpleName())
+        String name = expression.getClass().getSimpleName();
+        if (ORDERED.contains(name) || FUNCTIONS.contains(name)
             || expression instanceof Attribute && ordered.contains(((Attribute) expression).exprId())) {
             return true;
         }

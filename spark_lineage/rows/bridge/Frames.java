@@ -81,11 +81,12 @@ final class Frames {
     private static Expression condition(List orders, List keys, int at, boolean upTo) {
         SortOrder order = (SortOrder) orders.get(at);
         Expression key = (Expression) keys.get(at);
-        Expression same = new EqualNullSafe(order.child(), key);
+        Expression value = Trees.unsigned(order.child());
+        Expression same = new EqualNullSafe(value, key);
         Expression rest = at + 1 == orders.size() ? same : new And(same, condition(orders, keys, at + 1, upTo));
         boolean ascending = order.direction().toString().equals("Ascending");
         boolean nullsFirst = order.nullOrdering().toString().equals("NullsFirst");
-        Expression smaller = ascending == upTo ? (Expression) new LessThan(order.child(), key) : new GreaterThan(order.child(), key);
+        Expression smaller = ascending == upTo ? (Expression) new LessThan(value, key) : new GreaterThan(value, key);
         Expression byNull = nullsFirst == upTo ? new And(new IsNull(order.child()), new IsNotNull(key))
             : new And(new IsNotNull(order.child()), new IsNull(key));
         return new Or(new Or(smaller, byNull), rest);

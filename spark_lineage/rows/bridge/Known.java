@@ -111,11 +111,11 @@ final class Known {
         child = node.child();
         for (int i = 0; i < grouping.size(); i++) {
             Expression group = (Expression) grouping.get(i);
-            Expression value = value(group, output);
+            Expression value = Block.isSession(group) ? null : value(group, output);
             if (value == null) {
                 return null;
             }
-            Expression same = new EqualNullSafe(group, value);
+            Expression same = Trees.same(group, Trees.unsigned(value));
             condition = condition == null ? same : new And(condition, same);
         }
         return condition == null ? child : new Filter(condition, child);

@@ -3,6 +3,7 @@ package org.sparklineage.rows;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
 import org.apache.spark.sql.types.StructField;
@@ -20,6 +21,9 @@ public final class Leaves extends AbstractPartialFunction {
     private static final int WRITER = 7;
 
     public static LogicalPlan withPositions(LogicalPlan plan) {
+        if (plan instanceof Project) { // it pads values of CHAR(n); a tree takes no other child that is equal, and two of Delta's formats are
+            return new Project(((Project) plan).projectList(), withPositions(((Project) plan).child()));
+        }
         return (LogicalPlan) plan.transformUp(new Leaves());
     }
 

@@ -135,11 +135,11 @@ public final class Lot extends Finding {
         for (int i = 0; i < block.slots.size(); i++) {
             columns.add(((Slot) block.slots.get(i)).column);
         }
-        step(link, block, new Project(Trees.seq(columns), met));
+        step(link, block, new Project(Trees.seq(columns), met), keys);
     }
 
     /** Of the rows of a block: for which numbers they are, and where they come from. */
-    private void step(Slot link, Block block, LogicalPlan found) throws Exception {
+    private void step(Slot link, Block block, LogicalPlan found, LogicalPlan keys) throws Exception {
         boolean isTarget = link.kind.equals(TARGET);
         boolean isScan = Block.isScan(block.slots, block.plan) && (link.condition == null || hasEquality(link));
         LogicalPlan carried = repeats && isScan ? found : asking.keep(found);
@@ -148,6 +148,10 @@ public final class Lot extends Finding {
         boolean many = rows.length > most;
         if (isTarget) {
             given.addAll(many ? numbers(carried) : numbers(rows));
+        } else if (trusted && !many && link.condition != null && link.kind.endsWith("aggregate")) { // each of these groups has rows
+            LinkedHashSet without = numbers(keys);
+            without.removeAll(numbers(rows));
+            lost.addAll(without);
         }
         for (int i = 0; i < block.slots.size(); i++) {
             Slot slot = (Slot) block.slots.get(i);

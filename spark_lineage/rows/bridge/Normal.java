@@ -3,6 +3,7 @@ package org.sparklineage.rows;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.catalyst.expressions.SubqueryExpression;
+import org.apache.spark.sql.catalyst.plans.logical.DeduplicateWithinWatermark;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import scala.Function1;
@@ -75,7 +76,7 @@ final class Normal extends AbstractPartialFunction {
     }
 
     LogicalPlan of(LogicalPlan plan) {
-        LogicalPlan result = plan;
+        LogicalPlan result = (LogicalPlan) plan.transformUp(new Within());
         for (int i = 0; i < rules.size(); i++) {
             if (i == inner) {
                 result = (LogicalPlan) result.transformAllExpressions(this);
@@ -108,5 +109,19 @@ final class Normal extends AbstractPartialFunction {
         }
         SubqueryExpression subquery = (SubqueryExpression) expression;
         return subquery.withNewPlan(of((LogicalPlan) subquery.plan()));
+    }
+
+    /**
+     * Which rows a stream passed over because one with their key had come shortly before depends on when they came. Each of those that it gave is made of
+     * itself alone.
+     */
+    private static final class Within extends AbstractPartialFunction {
+        public boolean isDefinedAt(Object node) {
+            return node instanceof DeduplicateWithinWatermark;
+        }
+
+        public Object applyOrElse(Object node, Function1 otherwise) {
+            return isDefinedAt(node) ? ((DeduplicateWithinWatermark) node).child() : otherwise.apply(node);
+        }
     }
 }

@@ -23,7 +23,9 @@ import org.apache.spark.sql.catalyst.expressions.Or;
 import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftSemi$;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Distinct;
+import org.apache.spark.sql.catalyst.plans.logical.Expand;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
 import org.apache.spark.sql.catalyst.plans.logical.Join;
 import org.apache.spark.sql.catalyst.plans.logical.JoinHint;
@@ -110,16 +112,44 @@ public final class Tracer extends Finding {
         lookInto(normal);
     }
 
+    /** From above: a column that a node only passes on, or makes of others, is looked at where it is above. */
     private void lookInto(LogicalPlan node) {
-        if (!Block.isLeaf(node)) {
-            note(Trees.list(node.references()));
-        }
         List children = Trees.list(node.children());
-        for (int i = 0; i < children.size() && node instanceof Union; i++) {
-            note(Trees.list(((LogicalPlan) children.get(i)).output()));
+        if (node instanceof Project) {
+            noteMade(Block.isLeaf(node) ? new ArrayList() : Trees.list(((Project) node).projectList()));
+        } else if (node instanceof Aggregate) {
+            noteAll(Trees.list(((Aggregate) node).groupingExpressions()));
+            noteMade(Trees.list(((Aggregate) node).aggregateExpressions()));
+        } else if (node instanceof Union || node instanceof Expand) {
+            List output = Trees.list(node.output());
+            List rows = node instanceof Expand ? Trees.list(((Expand) node).projections()) : children;
+            for (int i = 0; i < rows.size(); i++) {
+                List columns = Trees.list(node instanceof Expand ? rows.get(i) : ((LogicalPlan) rows.get(i)).output());
+                for (int j = 0; j < output.size(); j++) {
+                    if (used.contains(((Attribute) output.get(j)).exprId())) {
+                        noteAll(Trees.one(columns.get(j)));
+                    }
+                }
+            }
+        } else {
+            note(Trees.list(node.references()));
         }
         for (int i = 0; i < children.size(); i++) {
             lookInto((LogicalPlan) children.get(i));
+        }
+    }
+
+    private void noteMade(List columns) {
+        for (int i = 0; i < columns.size(); i++) {
+            if (columns.get(i) instanceof Alias && used.contains(((Alias) columns.get(i)).exprId())) {
+                note(Trees.list(((Alias) columns.get(i)).references()));
+            }
+        }
+    }
+
+    private void noteAll(List expressions) {
+        for (int i = 0; i < expressions.size(); i++) {
+            note(Trees.list(((Expression) expressions.get(i)).references()));
         }
     }
 

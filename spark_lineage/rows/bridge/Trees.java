@@ -4,14 +4,19 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.BinaryComparison;
+import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Literal$;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
 import org.apache.spark.sql.catalyst.expressions.SubqueryExpression;
+import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.FloatType;
 
 /** Small things about Catalyst's trees, and Scala's collections as Java's. */
 final class Trees {
@@ -76,6 +81,34 @@ final class Trees {
 
     static Alias named(Expression value, String name) {
         return new Alias(value, name, NamedExpression$.MODULE$.newExprId(), seq(new ArrayList()), scala.Option.apply(null), seq(new ArrayList()));
+    }
+
+    /** That a value is that of a key, which is `unsigned`. */
+    static Expression same(Expression value, Expression key) {
+        return new EqualNullSafe(unsigned(value), key);
+    }
+
+    /**
+     * A float whose zero has no sign, and which no scan is asked for: Parquet and ORC pass over files that have minus zero alone where zero is meant,
+     * which Spark holds equal.
+     */
+    static Expression unsigned(Expression value) {
+        return isFloat(value) && !(value instanceof NormalizeNaNAndZero) ? new NormalizeNaNAndZero(value) : value;
+    }
+
+    /** A condition of a join in which floats are so. */
+    static Expression unsignedIn(Expression condition) {
+        List children = list(condition.children());
+        ArrayList made = new ArrayList();
+        for (int i = 0; i < children.size(); i++) {
+            Expression child = unsignedIn((Expression) children.get(i));
+            made.add(condition instanceof BinaryComparison ? unsigned(child) : child);
+        }
+        return children.isEmpty() ? condition : (Expression) ((TreeNode) condition).withNewChildren(seq(made));
+    }
+
+    private static boolean isFloat(Expression value) {
+        return value.dataType() instanceof DoubleType || value.dataType() instanceof FloatType;
     }
 
     /** The plans of subqueries in a node's own expressions. */

@@ -8,17 +8,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from oracle import SETTINGS, stepped
+from pyarrow import ArrowException, parquet
 from pyspark.errors import (
     ArithmeticException,
     ArrayIndexOutOfBoundsException,
     DateTimeException,
     NumberFormatException,
+    PySparkException,
     SparkRuntimeException,
 )
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.conversion import LocalDataToArrowConversion
 from pyspark.sql.types import StructType
 from query_grammar import Query
 from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, world_of
@@ -32,6 +36,7 @@ OF_VALUES = (
     ArrayIndexOutOfBoundsException,
     DateTimeException,
     NumberFormatException,
+    PySparkException,
     SparkRuntimeException,
 )
 """What is refused, and said so: Spark computes a condition on a column before one that leaves rows out on which it cannot be computed."""
@@ -83,10 +88,12 @@ class Tally(Cases):
 
 
 class Small:
-    """A session with the tables of a world; `u` is the number of a row in its table."""
+    """A session with the tables of a world, in files where its number is odd; `u` is the number of a row in its table."""
 
     def __init__(self, spark: Any, number: int) -> None:
         self.world = world_of(number)
+        self._folder = TemporaryDirectory(prefix="small-") if number % 2 else None
+        self._files = 0
         self.session = spark.newSession()
         for name, value in SETTINGS.items():
             if not name.endswith("excludedRules"):
@@ -102,6 +109,8 @@ class Small:
     def close(self) -> None:
         for table in self.world.tables:
             self.session.catalog.dropTempView(table.name)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def bind(
         self,
@@ -114,10 +123,28 @@ class Small:
         for number, table in enumerate(self.world.tables):
             kept = [row for row in rows[table.name] if only is None or row[1] in only[number]]
             values = [tuple(_value(kind, value) for (_, kind), value in zip(table.columns, row, strict=True)) for row in kept]
-            frame = local_frame(self.session, values, StructType.fromJson(json_of(table.schema))).coalesce(1)
+            schema = StructType.fromJson(json_of(table.schema))
+            frame = self._stored(values, schema) if self._folder and values else None
+            frame = local_frame(self.session, values, schema).coalesce(1) if frame is None else frame
             (_identified(frame, number, table, (meant or {}).get(number)) if identified else frame).createOrReplaceTempView(
                 table.name
             )
+
+    def _stored(self, values: list[tuple[Any, ...]], schema: StructType) -> Any:
+        """A Parquet file with groups of two rows, which scans pass over by their statistics; zeros have a sign in each second row. None where a type
+        has no way into one."""
+        assert self._folder is not None
+        self._files += 1
+        signed = [
+            tuple(-0.0 if isinstance(one, float) and one == 0.0 and at % 2 else one for one in row)
+            for at, row in enumerate(values)
+        ]
+        path = f"{self._folder.name}/{self._files}.parquet"
+        try:
+            parquet.write_table(LocalDataToArrowConversion.convert(signed, schema, False), path, row_group_size=2)
+            return self.session.read.schema(schema).parquet(path)
+        except (PySparkException, ArrowException):
+            return None
 
     def rows(self, query: Query) -> list[Any]:
         return list(stepped(self.session.sql(query.sql), query).collect())

@@ -19,21 +19,29 @@ from small import Small
 from test_sufficiency import NAMED
 from worlds import rows_of
 
+import spark_lineage
+from spark_lineage import Sample
 from spark_lineage.capture.attach import attach, detach
 
 WORLDS = 4
 
 
-def outcome(one: Small, query: Query, place: Path | None) -> Any:
-    """The rows in their order, told so that NaN equals itself; of a written one those of the table; or the class of the error."""
+COLUMN = "_lineage"
+
+
+def outcome(one: Small, query: Query, place: Path | None, tracked: bool) -> Any:
+    """The rows in their order, told so that NaN equals itself; of a written one those of the table, without the column of its keys; or the class of the
+    error. `tracked`: a sample is asked for of the frame."""
     try:
         frame = stepped(one.session.sql(query.sql), query)
+        if tracked:
+            frame = spark_lineage.track(frame, rows=Sample(fraction=0.5))
         if place is None:
             return [repr(row) for row in frame.collect()]
         frame.toDF(*(f"c{at}" for at in range(len(frame.columns)))).write.format("delta").mode("overwrite").option(
             "overwriteSchema", True
         ).save(str(place))
-        return [repr(row) for row in one.session.read.format("delta").load(str(place)).collect()]
+        return [repr(row) for row in one.session.read.format("delta").load(str(place)).drop(COLUMN).collect()]
     except Exception as error:  # it has to be the same one
         return reason_of(error)
 
@@ -48,23 +56,31 @@ def compared(
         cases.append((one, Queries(one.world, Random(seed)).query(), seed))
     cases += [(small(0), Query(NAMED[name], ()), 3) for name in named]
 
-    def all_of_them(at: str) -> list[Any]:
+    def all_of_them(at: str, capture: bool = False) -> list[Any]:
         found = []
         for number, (one, query, seed) in enumerate(cases):
             one.bind({table.name: rows_of(table, Random(seed)) for table in one.world.tables})
-            found.append(outcome(one, query, None))
-            if number % written == 0:
-                found.append(outcome(one, query, folder / at / str(number)))
+            found.append(outcome(one, query, None, capture))
+            if number % written == 0:  # what the program tracks itself gets no column of an option
+                found.append(outcome(one, query, folder / at / str(number), capture and one is not with_keys))
         return found
 
+    with_keys = cases[0][0]
     detach(spark)
     first, again = all_of_them("first"), all_of_them("again")
     attachment = attach(
-        spark, inbox=str(folder / "inbox"), ingest="none", executables="all", snapshots_inline=True, strict=True
+        with_keys.session,
+        inbox=str(folder / "inbox"),
+        ingest="none",
+        executables="all",
+        snapshots_inline=True,
+        rows_column=COLUMN,
+        rows_sample=0.5,
+        strict=True,
     )
     assert attachment is not None
     try:
-        with_it = all_of_them("with")
+        with_it = all_of_them("with", capture=True)
         assert attachment.flush(120)
     finally:
         detach(spark)
@@ -79,6 +95,7 @@ def compared(
         f"{len(cases)} queries, {stable} of {len(first)} results the same each time, {len(differ)} others under capture; {documents} documents"
     )
     assert documents > len(cases) / 2, "nothing was captured"
+    assert any(COLUMN in str(log.read_text()) for log in (folder / "with").rglob("_delta_log/*0.json")), "no column was added"
     assert stable > 0.9 * len(first)
     return differ
 

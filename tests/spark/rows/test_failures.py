@@ -6,51 +6,20 @@ import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from shops import Shop
 
-import spark_lineage
-from spark_lineage.capture.attach import attach, detach
 from spark_lineage.errors import ExecutableError
-from spark_lineage.ingest import ingest
 from spark_lineage.replay.executables import find
 from spark_lineage.replay.plans import Plan
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.tracing import trace
 from spark_lineage.rows.witness import Hop, Source
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A folder of its own with a source of three versions, in several files, and what is recorded of jobs that read it."""
-
-    spark: Any
-    root: Path
-
-    def table(self, name: str) -> str:
-        return f"delta.`{self.root}/{name}`"
-
-    def make(self, name: str, query: str) -> None:
-        self.spark.sql(f"CREATE TABLE {self.table(name)} USING delta AS {query}")
-
-    @contextmanager
-    def recorded(self, **options: Any) -> Iterator[None]:
-        attachment = attach(self.spark, inbox=str(self.root / "inbox"), ingest="none", strict=True, job_name="shop", **options)
-        assert attachment is not None
-        try:
-            yield
-            assert attachment.flush(120)
-        finally:
-            detach(self.spark)
-        ingest(str(self.root / "inbox"), str(self.root / "store"), executables_key=str(self.root / "key"))
-
-    def trace(self, name: str, where: str = "true") -> Hop:
-        (hop,) = spark_lineage.open(self.root / "store").trace(str(self.root / name), where=where, spark=self.spark, limit=100)
-        return hop
 
 
 @pytest.fixture
@@ -143,17 +112,16 @@ def test_a_source_that_was_dropped_and_created_again(versions: int, shop: Shop) 
         pytest.param("SELECT id, input_file_name() AS f FROM {}", "superset", marks=pytest.mark.soak),
         ("SELECT id, lies(id) AS l FROM {}", "superset"),
         pytest.param(
-            "SELECT half, count(*) AS n FROM {} WHERE lies(id) % 2 = 0 GROUP BY half", "superset", marks=pytest.mark.soak
+            "SELECT half, count(*) > 0 AS n FROM {} WHERE lies(id) % 2 = 0 GROUP BY half", "partial", marks=pytest.mark.soak
         ),
-        pytest.param("SELECT lies(id) % 2 AS l, count(*) AS n FROM {} GROUP BY 1", "superset", marks=pytest.mark.soak),
+        pytest.param("SELECT lies(id) % 2 AS l, count(*) AS n FROM {} GROUP BY 1", "partial", marks=pytest.mark.soak),
         pytest.param("SELECT id, random_lies(id) % 2 AS l FROM {}", "partial", marks=pytest.mark.soak),
         pytest.param("SELECT id, uuid() AS u FROM {}", "partial", marks=pytest.mark.soak),
     ],
 )
 def test_a_plan_that_need_not_give_the_same_rows(query: str, label: str, shop: Shop) -> None:
-    """`lies` says that it is deterministic, as all of Python do that do not say otherwise, and is taken at its word: what it says now suffices.
-
-    Of all else other rows may have gone in then, and some of them be missing.
+    """`lies` says that it is deterministic, as all of Python do that do not say otherwise. What it makes of a row is taken at its word where the row is given
+    again; where it decides which rows count, as chance and an order that is not total do, other rows may have gone in then, and some of them be missing.
     """
     shop.spark.udf.register("lies", lambda number: number + random.randrange(1_000_000), "bigint")
     random_lies = F.udf(lambda number: number + random.randrange(1_000_000), "bigint").asNondeterministic()
