@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Shop:
             assert attachment.flush(120)
         finally:
             detach(self.spark)
-        ingest(str(self.root / "inbox"), str(self.root / "store"), executables_key=str(self.root / "key"))
+        ingest(str(self.root / "inbox"), str(self.root / "store"), executables_key=os.environ["SPARK_LINEAGE_EXECUTABLES_KEY"])
 
     def trace(self, name: str, where: str = "true", **more: Any) -> Hop:
         (hop,) = spark_lineage.open(self.root / "store").trace(
