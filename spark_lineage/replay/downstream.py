@@ -53,6 +53,7 @@ from .written import (
     table_of,
     version_frame,
     with_key,
+    without,
 )
 
 
@@ -354,7 +355,7 @@ def _without_spark(text: str) -> str:
 def _kept_of(
     before: DataFrame, output: Written, command: Mapping[str, Any], new: DataFrame, partitioned: tuple[str, ...]
 ) -> DataFrame:
-    """What a write leaves of the rows that were there."""
+    """What a write leaves of the rows that were there. `new`: what it writes, in a session with the settings that it was recorded under."""
     if output.mode == "append":
         return before
     if output.mode == "overwrite_partitions" and partitioned:
@@ -367,4 +368,4 @@ def _kept_of(
     condition = replaced(command) if output.mode == "replace_where" else None
     if condition is None:
         raise ExecutableError(f"which rows its write ({output.mode}) replaced is not recorded")
-    return before.where(~F.expr(condition).eqNullSafe(F.lit(True)))
+    return without(before, condition, new.sparkSession)

@@ -29,7 +29,7 @@ from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store
 from .causes import FUNCTION, causes, doubts_of
 from .comparing import Term, difference, sums_of
-from .executables import Found, check_spark, find, restore
+from .executables import Found, check_spark, find, restore, session_of
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
@@ -232,9 +232,11 @@ class _Replaying:
             return self._compared(answer, one, expected, with_key(rows, one.key_column), ready, doubts, location)
 
     def _expected(self, one: Written, found: Found, location: str) -> Expected:
+        """In the settings that it was written under: conditions and folders of partitions mean what they say there."""
+        then = session_of(self._spark, found)
         if one.version is not None:
-            return expected_of_delta(self._reading, self._store, one, found, location)
-        return expected_of_files(self._reading, self._store, one, location)
+            return expected_of_delta(then, self._store, one, found, location)
+        return expected_of_files(then, self._store, one, location)
 
     def _with_state(self, one: Written, found: Found, location: str) -> Found:
         """Of a stream that keeps a state the plan over all that it has read; of what it wrote, only an overwrite is all that this gives."""

@@ -119,7 +119,8 @@ def _volatile(one: Written, table: Table) -> dict[str, str]:
 
 
 def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Found, location: str) -> Expected:
-    """Of a version of a Delta table. `spark`: a session as `reading` makes it. Raises ExecutableError where nothing of it is known."""
+    """Of a version of a Delta table. `spark`: a session in which old versions can be read, with the settings that it was written under. Raises
+    ExecutableError where nothing of it is known."""
     assert one.version is not None
     command = one.command or {}
     in_places = command.get("class") in COMMANDS
@@ -145,7 +146,7 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     if condition is not None:
         if one.version == 0:
             raise ExecutableError("it replaced rows of a table that was not there")
-        kept = version_frame(spark, location, one.version - 1).where(~F.expr(condition).eqNullSafe(F.lit(True)))
+        kept = without(version_frame(spark, location, one.version - 1), condition, spark)
         sums = kept_sums(store, one, log, columns)
         before = (Term(padded(kept, schema)),)
         return replace(plain, sums=sums, before=before)
@@ -266,6 +267,14 @@ def replaced(command: Mapping[str, Any]) -> str | None:
         return str(options["replacewhere"])
     deleted = str(command.get("deleteExpr") or "true")
     return None if deleted == "true" else deleted
+
+
+def without(rows: DataFrame, condition: str, session: SparkSession) -> DataFrame:
+    """The rows for which a condition does not hold, as it reads in the settings of a session: a time without a zone is one of that session's."""
+    jvm: Any = session.sparkContext._jvm
+    dataset = getattr(getattr(jvm.org.apache.spark.sql.classic, "Dataset$"), "MODULE$")
+    there = DataFrame(dataset.ofRows(session._jsparkSession, rows._jdf.queryExecution().analyzed()), session)
+    return there.where(~F.expr(condition).eqNullSafe(F.lit(True)))
 
 
 def as_written(rows: DataFrame, schema: StructType, table: Table | None) -> DataFrame:

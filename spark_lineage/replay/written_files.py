@@ -64,9 +64,11 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
 
 
 def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
-    """The rows of a folder, or its lines where its format has no columns. Raises ExecutableError, and what Spark raises."""
+    """The rows of a folder, or its lines where its format has no columns. Times in the names of folders are read in the zone of `spark`, unless the write
+    named one. Raises ExecutableError, and what Spark raises."""
     if source in _COLUMNAR:
-        return spark.read.format(source).load(location)
+        zone = {key: str(value) for key, value in (command.get("options") or {}).items() if key.lower() == "timezone"}
+        return spark.read.format(source).options(**zone).load(location)
     if _partitioned(command):
         raise ExecutableError(f"{location} is {source} with folders for partitions, whose lines are not compared")
     options = _options(command, location)
