@@ -26,7 +26,7 @@ from ..query.tables import DeltaTables
 from ..snapshot.delta import absolute, is_delta
 from ..snapshot.kinds import columns_of
 from ..snapshot.spark import quoted
-from ..snapshot.with_spark import first_line_of_spark
+from ..snapshot.with_spark import causes_of_spark, first_line_of_spark
 from ..store.tables import Store
 from .affected import Affected, Logs, bare
 from .causes import doubts_of
@@ -43,12 +43,14 @@ from .upstream import State, Writes, check_version
 from .verdict import Replayed
 from .written import (
     COMMANDS,
+    DEFAULTED,
     KEYED,
     NUMBERED,
     as_written,
+    defaulted,
+    names_now,
     padded,
     reading,
-    renamed,
     replaced,
     table_of,
     version_frame,
@@ -135,7 +137,8 @@ class _Rebuilding:
         self._affected = Affected(writes, key, self._past, Logs(self._labels.location).keeps_rows)
         self._made: dict[State, DataFrame] = {}
         self._keyed: dict[State, tuple[str, ...]] = {}  # the columns that writes gave to rows (rows.column)
-        self._numbers: dict[State, tuple[str, ...]] = {}
+        self._defaulted: dict[State, tuple[str, ...]] = {}  # those that writes left to a default that is not the same each time
+        self._nulls: dict[State, dict[str, str]] = {}
         self._written = 0
         self._fixed = version_frame(self._reading, self._location(key), version)
 
@@ -178,7 +181,7 @@ class _Rebuilding:
         except (LineageError, Missing) as error:
             return replace(plain, reason=str(error))
         except (PySparkException, Py4JJavaError) as error:
-            return replace(plain, reason=f"it cannot be computed: {_without_spark(first_line_of_spark(error))}")
+            return replace(plain, reason=f"it cannot be computed: {_without_spark(error)}")
 
     def _compared(self, plain: Replayed, state: State) -> Replayed:
         assert state.version is not None
@@ -192,7 +195,7 @@ class _Rebuilding:
         if then == now:
             return replace(answer, verdict="identical")
         declared = declared_in(self._options.volatile, old.schema)
-        own = dict.fromkeys(self._unnumbered(state), NUMBERED) | dict.fromkeys(self._keyed.get(state, ()), KEYED)
+        own = self._unknown(state) | dict.fromkeys(self._keyed.get(state, ()), KEYED)
         left_out = [*own, *declared]
         found = difference([Term(old)], [Term(new)], old.schema, left_out, self._options.tolerance, self._options.sample)
         answer = judged(answer, found, own, declared, (), self._options.tolerance)
@@ -230,25 +233,31 @@ class _Rebuilding:
         assert rows is not None
         location = self._location(state.key)
         frame = version_frame(self._reading, location, state.version)
+        names = {name: name for name in rows.columns}
         if set(rows.columns) != set(frame.columns):
             was = table_of(version_frame(self._reading, location, before.version), location).fields
-            rows = renamed(rows, was, table_of(frame, location).fields)
-        self._keyed[state] = self._keyed.get(before, ())
+            names = names_now(was, table_of(frame, location).fields)
+            rows = rows.select(*(F.col(quoted(old)).alias(new) for old, new in names.items()))
+        for told in (self._keyed, self._defaulted):
+            told[state] = tuple(names[name] for name in told.get(before, ()) if name in names)
         return padded(rows, frame.schema)
 
-    def _unnumbered(self, state: State) -> tuple[str, ...]:
-        """The identity columns of a state that was made again in which rows have no number: Delta gives it as they are written."""
-        if state not in self._numbers:
+    def _unknown(self, state: State) -> dict[str, str]:
+        """The columns of a state that was made again in which rows are null whose values are not known, with the reason: identities, whose numbers
+        Delta gives as rows are written, and what a write left to a default that is not the same each time."""
+        if state not in self._nulls:
             rows, location = self._made[state], self._location(state.key)
-            names = table_of(version_frame(self._reading, location, state.version), location).identities
+            identities = table_of(version_frame(self._reading, location, state.version), location).identities
+            names = dict.fromkeys(self._defaulted.get(state, ()), DEFAULTED) | dict.fromkeys(identities, NUMBERED)
+            names = {name: why for name, why in names.items() if name in rows.columns}
             none = rows.agg(*(F.bool_or(F.col(quoted(name)).isNull()).alias(name) for name in names)).first() if names else None
-            self._numbers[state] = () if none is None else tuple(name for name in names if none[name])
-        return self._numbers[state]
+            self._nulls[state] = {} if none is None else {name: why for name, why in names.items() if none[name]}
+        return self._nulls[state]
 
-    def _numbered(self, state: State, rows: DataFrame) -> DataFrame:
-        """Rows of a state that can be read but for the numbers that are not known: what asks for one of these fails."""
-        for name in self._unnumbered(state):
-            reason = f"{_READS} {name} of {self._labels.label(state.key)}, version {state.version}: {NUMBERED}"
+    def _known(self, state: State, rows: DataFrame) -> DataFrame:
+        """Rows of a state that can be read but for the values that are not known: what asks for one of these fails."""
+        for name, why in self._unknown(state).items():
+            reason = f"{_READS} {name} of {self._labels.label(state.key)}, version {state.version}: {why}"
             number = F.raise_error(F.lit(reason)).cast(rows.schema[name].dataType)
             rows = rows.withColumn(name, F.coalesce(F.col(quoted(name)), number))
         return rows
@@ -313,14 +322,17 @@ class _Rebuilding:
         check_functions(doubts_of(rows), self._own or self._options.trusted)
         was = self._affected.before(
             state
-        )  # what commands ask of its numbers has to be known: they are computed once without these
-        if in_places and before is not None and was in self._made and self._unnumbered(was):
-            gives(self._numbered(was, before)).drop(*self._unnumbered(was)).write.format("noop").mode("overwrite").save()
+        )  # what commands ask of what is not known: they are computed once without these columns
+        if in_places and before is not None and was in self._made and self._unknown(was):
+            gives(self._known(was, before)).drop(*self._unknown(was)).write.format("noop").mode("overwrite").save()
         self._keyed[state] = (
             *(self._keyed.get(was, ()) if was is not None else ()),
             *(() if output.key_column is None else (output.key_column.name,)),
         )
-        new = as_written(with_key(rows, output.key_column), frame.schema, table)
+        new = with_key(rows, output.key_column)
+        left = () if in_places else defaulted(new, frame.schema, table)
+        self._defaulted[state] = tuple(dict.fromkeys((*(self._defaulted.get(was, ()) if was is not None else ()), *left)))
+        new = as_written(new, frame.schema, table, left)
         if in_places or before is None:
             return new
         return _kept_of(before, output, command, new, table.partitioned).unionByName(new)
@@ -343,13 +355,18 @@ class _Rebuilding:
             return None
         state = State(key, leaf.table_id, leaf.delta_version)
         rows = self._state(state)
-        return rows if rows is None or key == self._key else self._numbered(state, rows)
+        return rows if rows is None or key == self._key else self._known(state, rows)
 
 
-def _without_spark(text: str) -> str:
-    """Of an error that we had Spark raise what we said."""
-    begin, end = text.find(_READS), text.find(NUMBERED)
-    return text if begin < 0 or end < begin else text[begin:end] + NUMBERED
+def _without_spark(error: Exception) -> str:
+    """Of an error that we had Spark raise what we said, however deep it lies (a task that writes wraps it)."""
+    first = first_line_of_spark(error)
+    for text in (first, *causes_of_spark(error)):
+        for why in (NUMBERED, DEFAULTED):
+            begin, end = text.find(_READS), text.find(why)
+            if 0 <= begin < end:
+                return text[begin:end] + why
+    return first
 
 
 def _kept_of(

@@ -39,7 +39,7 @@ from .session import session
 from .statement import as_found, rows_of_statement, statement_of
 from .upstream import upstream_of
 from .verdict import Difference, Replayed
-from .written import Expected, expected_of_delta, extra_columns, reading, retyped, with_key
+from .written import DEFAULTED, Expected, defaulted, expected_of_delta, extra_columns, reading, retyped, with_key
 from .written_files import expected_of_files
 
 
@@ -273,6 +273,8 @@ class _Replaying:
         plain = expected.put is None and expected.gives == "rows"
         extra = extra_columns(rows, expected.schema) if plain else ()
         own = dict(expected.volatile or {})
+        if plain:
+            own |= dict.fromkeys(defaulted(rows, expected.schema, expected.table), DEFAULTED)
         declared = declared_in(self._options.volatile, expected.schema if expected.lines is None else rows.schema)
         other = retyped(rows.schema, expected.schema) if plain and _gives_types(one) else {}
         other = {name: how for name, how in other.items() if name not in (*own, *declared)}
@@ -289,7 +291,7 @@ class _Replaying:
             reason = f"the plan gives columns that were not written: {', '.join(extra)}"
             return replace(answer, verdict="different", reason=reason, columns=extra, causes=told)
         if recorded is None:
-            unsure = declared or any(has_floats(field.dataType) for field in expected.schema)
+            unsure = own or declared or any(has_floats(field.dataType) for field in expected.schema)
             if unsure:
                 raise _Cannot(
                     f"its checksum differs, and whether it does beyond floats and volatile columns cannot be told: {expected.gone}"

@@ -7,7 +7,7 @@ Of a Delta table what its version has of files that it added; where the write al
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 """These change rows in their places."""
 NUMBERED = "Delta numbers it (an identity column): a replay cannot know the numbers"
 KEYED = "the write gave it to the rows (rows.column), of what their key was then"
+DEFAULTED = "the write left it to its default, which is not the same each time"
 _GENERATED, _IDENTITY, _DEFAULT = "delta.generationExpression", "delta.identity.start", "CURRENT_DEFAULT"
 
 
@@ -167,9 +168,10 @@ def of_checksum(store: Store, one: Written, whole: bool, gone: str) -> Expected:
     for snapshot in kept:
         if whole and snapshot.schema is not None and snapshot.checksum is not None:
             schema = StructType.fromJson(json.loads(snapshot.schema))
-            sums = Sums.parse(snapshot.row_count or 0, snapshot.checksum)
+            sums, table = Sums.parse(snapshot.row_count or 0, snapshot.checksum), _table(schema, ())
             return Expected(
-                schema=schema, columns=columns_of(snapshot.schema), gives="rows", whole=True, sums=sums, gone=gone
+                schema=schema, columns=columns_of(snapshot.schema), gives="rows", whole=True, sums=sums, gone=gone, table=table,
+                volatile=_volatile(one, table),
             )  # fmt: skip
     raise ExecutableError(f"what it wrote cannot be read any more, and no checksum of it is kept: {gone}")
 
@@ -188,14 +190,17 @@ def table_of(frame: DataFrame, location: str) -> Table:
     from ..snapshot.with_spark import metadata_of
 
     fields, partitioned = metadata_of(frame, location)
-    names = [field.name for field in fields]
+    return _table(fields, partitioned)
+
+
+def _table(fields: StructType, partitioned: tuple[str, ...]) -> Table:
     told: dict[str, Mapping[str, Any]] = {field.name: field.metadata or {} for field in fields}
     expressions = {
-        name: str(told[name].get(_GENERATED) or told[name][_DEFAULT])
-        for name in names
-        if {_GENERATED, _DEFAULT} & told[name].keys()
+        name: str(metadata.get(_GENERATED) or metadata[_DEFAULT])
+        for name, metadata in told.items()
+        if {_GENERATED, _DEFAULT} & metadata.keys()
     }
-    return Table(fields, partitioned, expressions, tuple(name for name in names if _IDENTITY in told[name]))
+    return Table(fields, partitioned, expressions, tuple(name for name, metadata in told.items() if _IDENTITY in metadata))
 
 
 def _added(location: str, version: int, log: DeltaVersion) -> list[Any] | None:
@@ -253,11 +258,11 @@ def padded(frame: DataFrame, schema: StructType) -> DataFrame:
     )
 
 
-def renamed(rows: DataFrame, was: StructType, now: StructType) -> DataFrame:
-    """Rows of a version with the columns that a later one still has, as they are called there: by what the log calls them in the files, where it does."""
-    there = {field.metadata.get(PHYSICAL_NAME, field.name): field.name for field in was}
-    names = {field.name: there.get(field.metadata.get(PHYSICAL_NAME, field.name)) for field in now}
-    return rows.select(*(F.col(quoted(old)).alias(name) for name, old in names.items() if old is not None))
+def names_now(was: StructType, now: StructType) -> dict[str, str]:
+    """What the columns of a version are called in a later one, where that still has them: by what the log calls them in the files, where it does."""
+    later = {field.metadata.get(PHYSICAL_NAME, field.name): field.name for field in now}
+    called = {field.name: later.get(field.metadata.get(PHYSICAL_NAME, field.name)) for field in was}
+    return {old: new for old, new in called.items() if new is not None}
 
 
 def replaced(command: Mapping[str, Any]) -> str | None:
@@ -277,8 +282,9 @@ def without(rows: DataFrame, condition: str, session: SparkSession) -> DataFrame
     return there.where(~F.expr(condition).eqNullSafe(F.lit(True)))
 
 
-def as_written(rows: DataFrame, schema: StructType, table: Table | None) -> DataFrame:
-    """Rows of a plan as a table with that schema has them: by name, else by position; cast, and with what the writer computes.
+def as_written(rows: DataFrame, schema: StructType, table: Table | None, unknown: Collection[str] = ()) -> DataFrame:
+    """Rows of a plan as a table with that schema has them: by name, else by position; cast, and with what the writer computes, but for the columns
+    `unknown`, which are null.
 
     Raises ExecutableError where they have other columns.
     """
@@ -291,11 +297,36 @@ def as_written(rows: DataFrame, schema: StructType, table: Table | None) -> Data
     try:
         frame = named.select(*given)
         for name in missing:
-            known = name in expressions and name not in identities
+            known = name in expressions and name not in identities and name not in unknown
             frame = frame.withColumn(name, F.expr(expressions[name]) if known else F.lit(None))
         return frame.select(*(F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema))
     except PySparkException as error:
         raise ExecutableError(f"its rows cannot be put into the table's columns: {first_line_of_spark(error)}") from error
+
+
+def defaulted(rows: DataFrame, schema: StructType, table: Table | None) -> tuple[str, ...]:
+    """The columns that rows of a plan leave to a default that is not the same each time, such as current_timestamp(), and those generated of these."""
+    there = _places(rows.columns, schema)
+    expressions = {} if table is None else table.expressions
+    left = {name: told for name, told in expressions.items() if name in schema.names and name not in there}
+    if not left:
+        return ()
+    jvm: Any = rows.sparkSession._jvm
+    current = jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CURRENT_LIKE()
+    none = rows.sparkSession.range(0).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in schema))
+    plans = {name: none.select(F.expr(told).alias(name))._jdf.queryExecution().analyzed() for name, told in left.items()}
+    found = {name for name, plan in plans.items() if plan.containsPattern(current) or not plan.deterministic()}
+    read = {name: _names(plan.references()) for name, plan in plans.items()}
+    while more := {name for name in left if name not in found and read[name] & found}:
+        found |= more
+    return tuple(name for name in left if name in found)
+
+
+def _names(attributes: Any) -> set[str]:
+    iterator, found = attributes.iterator(), set()
+    while iterator.hasNext():
+        found.add(str(iterator.next().name()))
+    return found
 
 
 def with_key(rows: DataFrame, told: SampleColumn | None) -> DataFrame:

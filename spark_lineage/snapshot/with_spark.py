@@ -306,27 +306,30 @@ def local_place(place: str) -> str:
 def first_line_of_spark(error: Exception) -> str:
     """Of what the JVM says; py4j's own text of it is that something was called. Spark says of a file that may not be read that it does not
     exist: what says otherwise among the causes is said too."""
-    text, thrown = str(error), getattr(error, "_origin", None)
+    text = str(error)
     if isinstance(error, Py4JJavaError):
-        thrown = error.java_exception
-        text = thrown.getMessage() or thrown.toString()
-    line, refused = (text or type(error).__name__).strip().split("\n")[0].rstrip("."), _refused(thrown)
+        text = error.java_exception.getMessage() or error.java_exception.toString()
+    line, refused = (text or type(error).__name__).strip().split("\n")[0].rstrip("."), _refused(error)
     return line if refused is None or refused in line else f"{line}: {refused}"
 
 
 _CAUSES = 20
 
 
-def _refused(thrown: Any) -> str | None:
-    """Of what the JVM threw, or of its causes: that the right to read is missing."""
+def causes_of_spark(error: Exception) -> Iterator[str]:
+    """The first lines of what the JVM threw and of its causes."""
+    thrown: Any = error.java_exception if isinstance(error, Py4JJavaError) else getattr(error, "_origin", None)
     for _ in range(_CAUSES):
         if thrown is None:
-            return None
-        said = thrown.toString().strip().split("\n")[0]
-        if "Permission denied" in said or "AccessControlException" in said or "AccessDeniedException" in said:
-            return str(said)
+            return
+        yield str(thrown.toString().strip().split("\n")[0])
         thrown = thrown.getCause()
-    return None
+
+
+def _refused(error: Exception) -> str | None:
+    """Of what the JVM threw, or of its causes: that the right to read is missing."""
+    refusals = ("Permission denied", "AccessControlException", "AccessDeniedException")
+    return next((said for said in causes_of_spark(error) if any(refusal in said for refusal in refusals)), None)
 
 
 _OF_FILES = (
