@@ -12,7 +12,6 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructType
 
 from ..errors import ExecutableError, SnapshotError
-from ..model import REDACTED
 from ..snapshot.kinds import columns_of
 from ..snapshot.sums import Sums
 from ..snapshot.taking import snapshots
@@ -22,12 +21,10 @@ from ..store.listing import WHOLE
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
+from .formats import COLUMNAR, TEXTS, encoding_of, not_compared, options_of, partitions_of
 from .line_columns import Lines
 from .outputs import Written, recorded_format
 from .written import Expected, Table
-
-_COLUMNAR = ("parquet", "orc", "avro")
-_TEXTS = ("csv", "json", "text")
 
 
 def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str, folder: bool = False) -> Expected:
@@ -41,12 +38,12 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
             f"{location} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         )
     source = format_of(store, one, location)
-    partitioned = _partitioned(one.command or {})
+    partitioned = partitions_of(one.command or {})
     try:
         recorded_files(one.name, one.fingerprint)
     except SnapshotError as error:
         return of_kept_checksum(store, one, location, error)
-    options = _options(one.command or {}, location)
+    options = options_of(one.command or {})
     try:
         frame = rows_of_files(spark, source, location, one.command or {})
         if not folder and one.mode not in FULL_OVERWRITES and frame.count() != one.rows:
@@ -56,7 +53,7 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
     except (PySparkException, Py4JJavaError) as error:
         raise ExecutableError(f"{location} cannot be read: {first_line_of_spark(error)}") from error
     table = Table(frame.schema, partitioned, {}, ())
-    put = (lambda rows: lines(rows, source, options)) if source in _TEXTS else None
+    put = (lambda rows: lines(rows, source, options, encoding_of(source, one.command or {}))) if source in TEXTS else None
     return Expected(
         schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
         lines=Lines(source, options) if source in ("csv", "json") else None,
@@ -66,14 +63,19 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
 def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
     """The rows of a folder, or its lines where its format has no columns. Times in the names of folders are read in the zone of `spark`, unless the write
     named one. Raises ExecutableError, and what Spark raises."""
-    if source in _COLUMNAR:
-        zone = {key: str(value) for key, value in (command.get("options") or {}).items() if key.lower() == "timezone"}
+    _check(source, command, location)
+    options = options_of(command)
+    if source in COLUMNAR:
+        zone = {key: value for key, value in options.items() if key == "timezone"}
         return spark.read.format(source).options(**zone).load(location)
-    if _partitioned(command):
-        raise ExecutableError(f"{location} is {source} with folders for partitions, whose lines are not compared")
-    options = _options(command, location)
-    reader = spark.read.option("lineSep", options["lineSep"]) if "lineSep" in options else spark.read
-    return _lines_of_files(reader.text(location), source, options, _names(command))
+    encoding, separator = encoding_of(source, command), options.get("linesep")
+    bytes_of = (
+        options.get("encoding", encoding) if source == "text" and separator else encoding
+    )  # Spark writes that of text in the one it was told
+    frame = spark.read.option("lineSep", separator or "\n").option("encoding", bytes_of).text(location)
+    if encoding != "UTF-8":
+        frame = frame.withColumn("value", F.decode(F.col("value").cast("binary"), encoding))
+    return _lines_of_files(frame, source, options, _names(command))
 
 
 def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
@@ -91,20 +93,23 @@ def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotEr
     ) from gone
 
 
-def lines(rows: DataFrame, source: str, options: Mapping[str, str]) -> DataFrame:
-    """Rows as the lines that the writer makes of them; a line break within a value parts them, as it does in a file."""
+def lines(rows: DataFrame, source: str, options: Mapping[str, str], encoding: str = "UTF-8") -> DataFrame:
+    """Rows as the lines that the writer makes of them; a line break within a value parts them, as it does in a file. What an encoding does not have
+    makes them fail: the writer put something else there."""
     named = [F.col(f"`{name.replace('`', '``')}`") for name in rows.columns]
     if source == "text":
         text = F.coalesce(named[0].cast("string"), F.lit(""))
     else:
         text = Lines(source, options).of(F.struct(*named))
-    parted = F.explode(F.split(text, "\n" if "lineSep" not in options else _literal(options["lineSep"])))
+    if encoding != "UTF-8":
+        text = F.decode(F.encode(text, encoding), encoding)
+    parted = F.explode(F.split(text, _literal(options.get("linesep", "\n"))))
     return rows.select(parted.alias("value")).where("value <> ''")
 
 
 def _lines_of_files(frame: DataFrame, source: str, options: Mapping[str, str], names: Sequence[str]) -> DataFrame:
     frame = frame.where("value <> ''")  # a row of one empty text is an empty line, of which some readers know nothing
-    if source == "csv" and str(options.get("header", "false")).lower() == "true" and names:
+    if source == "csv" and options.get("header", "false").lower() == "true" and names:
         header = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
         frame = frame.where(F.col("value") != header)
     return frame
@@ -114,26 +119,20 @@ def _literal(text: str) -> str:
     return f"\\Q{text}\\E"
 
 
-def _options(command: Mapping[str, Any], location: str) -> dict[str, str]:
-    options = {
-        key: str(value) for key, value in (command.get("options") or {}).items() if key.lower() not in ("path", "compression")
-    }
-    if any(REDACTED in value for value in options.values()):
-        raise ExecutableError(f"{location} was written with secrets, which are not recorded")
-    return options
+def _check(source: str, command: Mapping[str, Any], location: str) -> None:
+    """Raises ExecutableError where rows of such files are not compared."""
+    why = not_compared(source, command)
+    if why is not None:
+        raise ExecutableError(f"{location} {why}")
 
 
 def _names(command: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in command.get("outputColumnNames") or ()]
 
 
-def _partitioned(command: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(name).strip("`").rsplit(".", 1)[-1].strip("`") for name in command.get("partitionColumns") or ())
-
-
 def format_of(store: Store, one: Written, location: str) -> str:
     """Raises ExecutableError for one whose rows are not compared."""
     source = recorded_format(store, one.key) or "unknown"
-    if source not in _COLUMNAR + _TEXTS:
-        raise ExecutableError(f"{location} is of format {source}, whose rows are not compared")
+    if source not in COLUMNAR + TEXTS:
+        raise ExecutableError(f"{location} {not_compared(source, {})}")
     return source
