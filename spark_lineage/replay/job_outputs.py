@@ -24,7 +24,7 @@ from .causes import FUNCTION, differing_engines, doubts_of, random_cause, settin
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .judging import declared_in, judged
-from .line_columns import recorded_schema
+from .line_columns import recorded_schema, without_headers
 from .outputs import Labels, Past, Written, with_plans
 from .overlay import View
 from .replaying import Options
@@ -219,7 +219,16 @@ class Comparing:
         one = self._with_command(pair.past, pair.written)
         expected = expected_of_files(self._reading, self._store, one, location, folder=True)
         source = format_of(self._store, one, location)
-        return expected, rows_of_files(self._reading, source, self._view.location(location), one.command or {})
+        now = rows_of_files(self._reading, source, self._view.location(location), one.command or {})
+        return self._headless(pair, expected, now) if source == "csv" and not one.command else (expected, now)
+
+    def _headless(self, pair: Pair, expected: Expected, now: DataFrame) -> tuple[Expected, DataFrame]:
+        """Without the headers, of which there may be another number of files. Of CSV whose plan is not kept."""
+        schema = recorded_schema(self._store, pair.past.execution_id, pair.written.key)
+        if schema is None or expected.recorded is None:
+            return expected, now
+        then, now = without_headers(expected.recorded[0].frame, now, schema.names)
+        return replace(expected, recorded=(Term(then),)), now
 
     def _with_command(self, one: Past, output: Written) -> Written:
         """With the command that wrote it, where a plan of it is kept: its options tell how lines are to be read."""

@@ -6,6 +6,7 @@ that differs is lost by how it is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from .comparing import Term, difference
 from .judging import declared_in
 from .verdict import Changed, Difference, Values
 
-_OF_READERS = ("header", "mode", "columnnameofcorruptrecord")
+_OF_READERS = ("header", "mode", "columnnameofcorruptrecord", "encoding", "charset")
 """Options that bear on files or on what cannot be read, and on no line that a writer made."""
 
 
@@ -74,6 +75,29 @@ class Lines:
         if rest in found.differing or not (found.missing or found.unexpected or found.within or declared):
             return None
         return _without(found, rest)
+
+
+def without_headers(then: DataFrame, now: DataFrame, names: Sequence[str]) -> tuple[DataFrame, DataFrame]:
+    """The lines of two folders of CSV of which no plan says whether they have headers, without these: a folder has them where each of its files has one
+    line that names the columns. As they are where only one of the folders has: then there are lines that the other has not."""
+    partitions = {name.lower() for name in then.columns[1:]}
+    written = [name for name in names if name.lower() not in partitions]
+    if not written:
+        return then, now
+    header = F.col("value").rlike(_header(written))
+    for frame in (then, now):
+        files = frame.groupBy("_metadata.file_path").agg(F.count_if(header).alias("n"))
+        told = files.agg(F.count_if(F.col("n") == 1).alias("one"), F.count("n").alias("all")).first()
+        if told is None or not told["one"] or told["one"] < told["all"]:
+            return then, now
+    return then.where(~header), now.where(~header)
+
+
+def _header(names: Sequence[str]) -> str:
+    """What the line matches that names columns, by whatever they are parted; they may be in quotes."""
+    first, *others = [f'"?{re.escape(name)}"?' for name in names]
+    parted = "(.{1,8}?)" + r"\1".join(others) if others else ""
+    return f"^{first}{parted}\\r?$"
 
 
 def recorded_schema(store: Store, execution_id: str, key: DatasetKey) -> StructType | None:
