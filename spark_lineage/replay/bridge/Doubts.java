@@ -5,6 +5,12 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.RowFrame$;
+import org.apache.spark.sql.catalyst.expressions.SpecifiedWindowFrame;
+import org.apache.spark.sql.catalyst.expressions.UnboundedFollowing$;
+import org.apache.spark.sql.catalyst.expressions.UnboundedPreceding$;
+import org.apache.spark.sql.catalyst.expressions.WindowExpression;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
 import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Sort;
@@ -18,7 +24,9 @@ import org.apache.spark.sql.types.FloatType;
  */
 public final class Doubts {
     private static final List ORDER = Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
-        "MonotonicallyIncreasingID", "SparkPartitionID", "ApproximatePercentile", "AnyValue", "HistogramNumeric"});
+        "MonotonicallyIncreasingID", "SparkPartitionID", "ApproximatePercentile", "AnyValue", "HistogramNumeric", "ApproxTopK", "ApproxTopKAccumulate",
+        "ApproxTopKCombine", "HllSketchAgg", "HllUnionAgg", "ThetaSketchAgg", "ThetaUnionAgg"});
+    private static final String SKETCH = "Kll(SketchAgg|SketchMerge|MergeAgg)(Bigint|Float|Double)";
     private static final List FILES = Arrays.asList(new Object[] {"InputFileName", "InputFileBlockStart", "InputFileBlockLength"});
     private static final List FUNCTIONS = Arrays.asList(new Object[] {"PythonUDF", "PythonUDAF", "PythonUDTF", "ScalaUDF", "ScalaAggregator", "ScalaUDAF",
         "TypedScalaUDAF", "HiveSimpleUDF", "HiveGenericUDF", "HiveGenericUDTF", "HiveUDAFFunction", "ApplyFunctionExpression", "V2Aggregator",
@@ -28,7 +36,7 @@ public final class Doubts {
         "AppendColumns", "CoGroup", "FlatMapGroupsInR", "MapPartitionsInR"});
     private static final List SUMS = Arrays.asList(new Object[] {"Sum", "Average", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop", "Corr",
         "CovSample", "CovPopulation", "Skewness", "Kurtosis", "TrySum", "TryAverage", "RegrSlope", "RegrIntercept", "RegrSXY", "RegrR2", "RegrReplacement",
-        "CentralMomentAgg"});
+        "CentralMomentAgg", "Product", "RegrSXX", "RegrSYY", "RegrAvgX", "RegrAvgY"});
     private static final List PASS = Arrays.asList(new Object[] {"Project", "SubqueryAlias", "LocalLimit", "GlobalLimit", "View"});
     private static final List RANKS = Arrays.asList(new Object[] {"RowNumber", "NTile", "Lag", "Lead", "NthValue"});
 
@@ -94,7 +102,9 @@ public final class Doubts {
             if (!ofSpark(expression, name)) {
                 found.add("function: " + text(expression));
             }
-        } else if (ORDER.contains(name)) {
+        } else if (name.equals("WindowExpression")) {
+            byRows((WindowExpression) expression);
+        } else if (ORDER.contains(name) || name.matches(SKETCH)) {
             found.add("order: " + pretty(expression));
         } else if (FILES.contains(name)) {
             found.add("order: " + pretty(expression) + ", which tells files");
@@ -111,6 +121,19 @@ public final class Doubts {
         }
         if (expression instanceof org.apache.spark.sql.catalyst.expressions.SubqueryExpression) {
             walk((LogicalPlan) ((org.apache.spark.sql.catalyst.expressions.SubqueryExpression) expression).plan());
+        }
+    }
+
+    /** An aggregate over some of the rows before or after a row: which these are is open where the order has equal ones. */
+    private void byRows(WindowExpression window) {
+        if (!(window.windowFunction() instanceof AggregateExpression) || !(window.windowSpec().frameSpecification() instanceof SpecifiedWindowFrame)) {
+            return;
+        }
+        SpecifiedWindowFrame frame = (SpecifiedWindowFrame) window.windowSpec().frameSpecification();
+        boolean all = frame.lower() instanceof UnboundedPreceding$ && frame.upper() instanceof UnboundedFollowing$;
+        if (frame.frameType() instanceof RowFrame$ && !all) {
+            found.add("ties: " + pretty(((AggregateExpression) window.windowFunction()).aggregateFunction())
+                + " by rows over an order in which rows may be equal");
         }
     }
 
