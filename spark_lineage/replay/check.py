@@ -6,8 +6,9 @@ Each dataset version is looked for once, however many executions read it.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +19,17 @@ import pyarrow.compute as pc
 
 from ..errors import NotFound, QueryError, SnapshotError
 from ..lineage.naming import DatasetKey, exact_place
+from ..model import REDACTED
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.recorded_versions import key_of, locations
 from ..snapshot.unversioned import CHANGED, recorded_files
 from ..store.listing import WHOLE, fingerprint_of, listed
 from ..store.tables import Store, in_parts, literal, one_of
+from .formats import not_compared
 from .inputs import archive_of, milliseconds
-from .outputs import Past, Written, executions_of, past
+from .outputs import UNKNOWN_PLAN, Past, Written, executions_of, past, with_plans
+from .plans import STATEFUL, UNKNOWN_ROWS, parts_of, replaced
 
 _IN_PLACES = {"update", "delete", "merge", "replace_where"}
 """Values of `outputs.write_mode` of writes into what was there before."""
@@ -113,7 +117,10 @@ class _Checking:
         ids = {one.execution_id for one in executions}
         every = len(ids) > 2_000  # beyond that reading all costs less than naming them
         self._inputs = _inputs(store, None if every else ids)
-        self._plans, self._driver = _plans(store, None if every else ids)
+        told = {one.execution_id for one in executions if _needs_commands(one)}
+        plans = _plans(store, None if every else ids, told)
+        self._plans, self._driver, self._secret, self._stateful, self._commands = plans
+        self._formats = _formats(store)
         self._places = locations(store)
         plans_of_all = all(one.execution_id in self._plans for one in executions)
         self._statements = set() if plans_of_all else _statements(store, None if every else ids)
@@ -145,9 +152,11 @@ class _Checking:
                     replayable, reason = None, f"{told.location}@{told.version}: {told.reason}"
                 if told.until is not None and told.bound in ("files", "log"):
                     until = told.until if until is None else min(until, told.until)
-            changed = self._changed(one)
+            changed = self._refused(one) or self._changed(one)
             if changed is not None:
                 replayable, reason = False, changed
+            elif replayable and one.execution_id in self._stateful:
+                replayable, reason = None, "its stream keeps a state: whether all that it has read is there only a replay tells"
             elif replayable and any(map(_is_added, one.outputs)):
                 replayable, reason = (
                     None,
@@ -180,6 +189,26 @@ class _Checking:
             return f"no plan is kept: {told[0]}" if told else "no plan is kept (the option `executables`)"
         if one.execution_id in self._driver:
             return "it read rows that lived in the driver"
+        if one.execution_id in self._secret:
+            return "it read a source with secrets, which are not recorded"
+        return None
+
+    def _refused(self, one: Past) -> str | None:
+        """What a replay refuses, whatever there is to be read, by what is known of the commands."""
+        if one.execution_id in self._stateful and any(output.mode != "overwrite" for output in one.outputs):
+            return STATEFUL
+        commands = self._commands.get(one.execution_id)
+        if commands is None:
+            return None
+        for output in with_plans(one.outputs, commands, parts_of(commands)):
+            if output.part is None:
+                return UNKNOWN_PLAN
+            if output.mode == "replace_where" and replaced(output.command or {}) is None:
+                return UNKNOWN_ROWS
+            if output.version is None:
+                why = not_compared(self._formats.get(output.key), output.command or {})
+                if why is not None and _is_listed(output):
+                    return f"{self._places.get(output.key) or output.name} {why}"
         return None
 
     def _needs(self, one: Past) -> Iterable[Availability]:
@@ -231,7 +260,7 @@ class _Checking:
         return None
 
     def _changed_output(self, output: Written) -> str | None:
-        if output.namespace != "file" or output.fingerprint is None or not output.fingerprint.startswith(WHOLE):
+        if output.namespace != "file" or not _is_listed(output):
             return f"{output.name} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         if (None, output.fingerprint) in self._kept:
             return None
@@ -278,6 +307,15 @@ class _Checking:
         return self._files[known]
 
 
+def _is_listed(output: Written) -> bool:
+    return output.fingerprint is not None and output.fingerprint.startswith(WHOLE)
+
+
+def _needs_commands(one: Past) -> bool:
+    """Whether it is their commands that say if what it wrote is compared."""
+    return len(one.outputs) > 1 or any(output.version is None or output.mode == "replace_where" for output in one.outputs)
+
+
 def _is_added(output: Written) -> bool:
     """Whether it is files beside others in a folder on a local disk."""
     return output.version is None and output.namespace == "file" and output.mode not in _WHOLE_WRITES
@@ -297,18 +335,53 @@ def _inputs(store: Store, ids: set[str] | None) -> dict[str, list[_Read]]:
     return found
 
 
-def _plans(store: Store, ids: set[str] | None) -> tuple[set[str], set[str]]:
-    """The executions that have a plan, and those of which a leaf cannot be read again."""
+_Command = Mapping[str, Any]
+
+
+def _plans(
+    store: Store, ids: set[str] | None, wanted: set[str]
+) -> tuple[set[str], set[str], set[str], set[str], dict[str, tuple[_Command | None, ...]]]:
+    """The executions that have a plan, those of which a leaf cannot be read again, for rows of the driver and for secrets, and those of streams that
+    keep a state; the commands of those that are wanted."""
     plans: set[str] = set()
     driver: set[str] = set()
-    for table in _tables(store, "plan_executables", ["execution_id", "leaves"], ids):
+    secret: set[str] = set()
+    stateful: set[str] = set()
+    commands: dict[str, tuple[_Command | None, ...]] = {}
+    for table in _tables(store, "plan_executables", ["execution_id", "leaves", "commands"], ids):
         for batch in table.to_batches():
-            plans |= set(batch.column(0).to_pylist())
-            leaves = batch.column(1)
-            kinds = pc.is_in(pc.struct_field(leaves.flatten(), "kind"), pa.array(_DRIVER))
-            at = pc.list_parent_indices(leaves).filter(kinds)
-            driver |= set(batch.column(0).take(at).to_pylist())
-    return plans, driver
+            names, leaves, texts = batch.columns
+            plans |= set(names.to_pylist())
+            each, of_leaf = leaves.flatten(), pc.list_parent_indices(leaves)
+            kinds = pc.is_in(pc.struct_field(each, "kind"), pa.array(_DRIVER))
+            driver |= set(names.take(of_leaf.filter(kinds)).to_pylist())
+            options = pc.struct_field(each, "options")
+            hidden = (
+                [any(REDACTED in value for _, value in one or ()) for one in options.to_pylist()]
+                if _any(options.items, REDACTED)
+                else []
+            )
+            secret |= {name for name, is_hidden in zip(names.take(of_leaf).to_pylist(), hidden, strict=False) if is_hidden}
+            keeps = pc.fill_null(pc.match_substring_regex(texts.flatten(), r'"stateful":\s*true'), False)
+            stateful |= set(names.take(pc.list_parent_indices(texts).filter(keeps)).to_pylist())
+            at = pc.indices_nonzero(pc.is_in(names, pa.array(sorted(wanted), pa.string())))
+            for name, told in zip(names.take(at).to_pylist(), texts.take(at).to_pylist(), strict=True):
+                commands[name] = tuple(None if text is None else json.loads(text) for text in told or ()) or (None,)
+    return plans, driver, secret, stateful, commands
+
+
+def _any(texts: pa.Array, part: str) -> bool:
+    return bool(pc.any(pc.match_substring(texts, part)).as_py())
+
+
+def _formats(store: Store) -> dict[DatasetKey, str]:
+    """As `outputs.recorded_format` tells them."""
+    columns = store.arrow("datasets", ["namespace", "name", "format"]).columns
+    found: dict[DatasetKey, str] = {}
+    for namespace, name, source in zip(*(column.to_pylist() for column in columns), strict=True):
+        if source:
+            found.setdefault((namespace, name), str(source))
+    return found
 
 
 def _tables(store: Store, table: str, columns: list[str], ids: set[str] | None) -> Iterable[pa.Table]:

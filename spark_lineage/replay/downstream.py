@@ -35,7 +35,7 @@ from .executables import Gives, find, restore
 from .inputs import DELTA, Inputs, Missing
 from .judging import declared_in, judged
 from .outputs import NO_QUERY, Labels, Past, Written, past, with_plans
-from .plans import is_function_of_batch
+from .plans import parts_of, replaced
 from .replaying import Options, check, check_functions, is_own
 from .scratch import check_place, scratch_place
 from .session import session
@@ -51,7 +51,6 @@ from .written import (
     names_now,
     padded,
     reading,
-    replaced,
     table_of,
     version_frame,
     with_key,
@@ -288,10 +287,9 @@ class _Rebuilding:
             self._store.location, one.execution_id, executables=self._options.executables, key=self._options.key, trusted=self._options.trusted
         )  # fmt: skip
         commands = found.commands or (None,)
-        parts = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
         mine = [
             out
-            for out in with_plans(one.outputs, commands, list(parts))
+            for out in with_plans(one.outputs, commands, parts_of(commands))
             if (out.namespace, out.name, out.version) == (*state.key, state.version)
         ]
         if not mine or mine[0].part is None:

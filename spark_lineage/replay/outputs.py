@@ -33,6 +33,7 @@ NO_QUERY = {
     "clone": "a clone takes over the files of another table: no query gives its rows",
 }
 """Of what makes rows of a version without a query, by `executions.operation`: why it cannot be replayed."""
+UNKNOWN_PLAN = "none of the plans that are kept of its execution is known to have given what it wrote there"
 MODEL = "save model"
 """`executions.operation` of a model's being saved: files that are no rows."""
 

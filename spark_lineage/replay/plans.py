@@ -15,6 +15,8 @@ from .executables import BATCHES, Found, Gives, find_batches
 
 CHANGES = {"update", "delete", "merge"}
 """As `outputs.write_mode`: these write rows again that they do not change."""
+STATEFUL = "its stream keeps a state, and what of it this micro-batch gave is not known: only complete mode is replayed"
+UNKNOWN_ROWS = "which rows it replaced is not recorded (`replaceOn`, `replaceUsing`)"
 _COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 _STREAM = "WriteToMicroBatch"
 _OF_STREAMS = ("delta_files", "files")
@@ -49,7 +51,7 @@ def plans_of(store: Store, found: Found, location: str, executables: str, key: s
             _with_earlier(store, found, executables, key),
             ("its stream keeps a state: rows of earlier batches are among these",),
         )
-    inner = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
+    inner = parts_of(commands)
     if any(leaf.kind == "batch" for leaf in found.executable.leaves):
         reasons += ("the rows that the function of foreachBatch works on are taken to be those of its batch",)
     plans = [
@@ -76,9 +78,23 @@ def stands_in(name: str, command: Mapping[str, Any] | None) -> bool:
     return re.search(f'(^|[/."`:]){re.escape(name.rstrip("/"))}/?["`]', text) is not None
 
 
-def is_function_of_batch(commands: Sequence[dict[str, Any] | None]) -> bool:
+def is_function_of_batch(commands: Sequence[Mapping[str, Any] | None]) -> bool:
     """Whether the first plan is a micro-batch, and the others those of the writes of its function."""
     return len(commands) > 1 and str((commands[0] or {}).get("class", "")).startswith(_STREAM)
+
+
+def parts_of(commands: Sequence[Mapping[str, Any] | None]) -> tuple[int, ...]:
+    """The numbers of the plans that may have given rows of what an execution wrote."""
+    return tuple(range(int(is_function_of_batch(commands)), len(commands)))
+
+
+def replaced(command: Mapping[str, Any]) -> str | None:
+    """The condition on the rows that a write replaced, where these were not all."""
+    options = {key.lower(): value for name in ("options", "writeOptions") for key, value in (command.get(name) or {}).items()}
+    if options.get("replacewhere"):
+        return str(options["replacewhere"])
+    deleted = str(command.get("deleteExpr") or "true")
+    return None if deleted == "true" else deleted
 
 
 def _gives_all(command: dict[str, Any]) -> bool:

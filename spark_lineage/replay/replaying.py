@@ -33,8 +33,8 @@ from .executables import Found, check_spark, find, restore, session_of
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
 from .near import TOLERANCE, has_floats
-from .outputs import NO_QUERY, Evidence, Labels, Past, Written, executions_of, with_plans
-from .plans import is_function_of_batch, plans_of
+from .outputs import NO_QUERY, UNKNOWN_PLAN, Evidence, Labels, Past, Written, executions_of, with_plans
+from .plans import STATEFUL, parts_of, plans_of
 from .session import session
 from .statement import as_found, rows_of_statement, statement_of
 from .upstream import upstream_of
@@ -163,8 +163,7 @@ class _Replaying:
             yield from self._by_statements(plain, past, str(error))
             return
         commands = found.commands or (None,)
-        parts = range(1, len(commands)) if is_function_of_batch(commands) else range(len(commands))
-        for one in with_plans(past.outputs, commands, list(parts)):
+        for one in with_plans(past.outputs, commands, parts_of(commands)):
             began = datetime.now(UTC)
             answer = self._named(plain, one)
             try:
@@ -221,7 +220,7 @@ class _Replaying:
 
     def _one(self, answer: Replayed, one: Written, found: Found) -> Replayed:
         if one.part is None:
-            raise _Cannot("none of the plans that are kept of its execution is known to have given what it wrote there")
+            raise _Cannot(UNKNOWN_PLAN)
         location = self._labels.location(one.key)
         if location is None:
             raise _Cannot("what it wrote is recorded without a place where it lies: there is nothing to compare with")
@@ -246,9 +245,7 @@ class _Replaying:
         if not (found.commands and (found.commands[0] or {}).get("stateful")):
             return found
         if one.mode != "overwrite":
-            raise _Cannot(
-                "its stream keeps a state, and what of it this micro-batch gave is not known: only complete mode is replayed"
-            )
+            raise _Cannot(STATEFUL)
         plans = plans_of(self._store, found, location, self._options.executables, self._options.key)
         return next(plan.found for plan in plans if plan.part == one.part)
 

@@ -33,6 +33,7 @@ from .comparing import Term
 from .executables import Found, Gives, reads_what_was
 from .line_columns import Lines
 from .outputs import Written
+from .plans import UNKNOWN_ROWS, replaced
 
 COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 """These change rows in their places."""
@@ -127,7 +128,7 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     in_places = command.get("class") in COMMANDS
     condition = replaced(command) if one.mode == "replace_where" else None
     if one.mode == "replace_where" and condition is None:
-        raise ExecutableError("which rows it replaced is not recorded (`replaceOn`, `replaceUsing`)")
+        raise ExecutableError(UNKNOWN_ROWS)
     try:
         log = _log_of(one, location)
     except SnapshotError as error:
@@ -263,15 +264,6 @@ def names_now(was: StructType, now: StructType) -> dict[str, str]:
     later = {field.metadata.get(PHYSICAL_NAME, field.name): field.name for field in now}
     called = {field.name: later.get(field.metadata.get(PHYSICAL_NAME, field.name)) for field in was}
     return {old: new for old, new in called.items() if new is not None}
-
-
-def replaced(command: Mapping[str, Any]) -> str | None:
-    """The condition on the rows that a write replaced, where these were not all."""
-    options = {key.lower(): value for name in ("options", "writeOptions") for key, value in (command.get(name) or {}).items()}
-    if options.get("replacewhere"):
-        return str(options["replacewhere"])
-    deleted = str(command.get("deleteExpr") or "true")
-    return None if deleted == "true" else deleted
 
 
 def without(rows: DataFrame, condition: str, session: SparkSession) -> DataFrame:

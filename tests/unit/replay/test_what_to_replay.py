@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -11,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 from replay.lakes import NOW, Lake
-from store.made import input_, output
+from store.made import execution, input_, output
 
 from spark_lineage.cli import main
 from spark_lineage.errors import Ambiguous, NotFound, QueryError
-from spark_lineage.model import Dataset, Replay, Run
+from spark_lineage.model import REDACTED, Dataset, ExecutableLeaf, PlanExecutable, Replay, Run
 from spark_lineage.render.replays import check_summary
 from spark_lineage.replay.check import Checked, CheckedRun, check
 from spark_lineage.replay.downstream import replay_downstream
@@ -185,9 +186,11 @@ def test_folders_without_versions_that_were_written(lake: Lake, tmp_path: Path) 
         "unlisted": ("file", "overwrite", None, False),
     }
     told = {}
-    lake.table("raw")
+    lake.store.append(
+        "datasets", [replace(dataset_of(lake, "out"), namespace=one, format="csv") for one in ("file", "s3://b")], None
+    )
     for number, (name, (namespace, mode, fingerprint, _)) in enumerate(ways.items(), 100):
-        one = lake.job("gold", "raw", run=f"{number:08x}-run")
+        one = with_command(lake, None, {}, run=f"{number:08x}-run")
         written = output(
             one, str(folder), run_id=one.partition(":")[0], write_mode=mode, fingerprint=fingerprint, rows_written=1
         )
@@ -196,6 +199,76 @@ def test_folders_without_versions_that_were_written(lake: Lake, tmp_path: Path) 
     assert {name: one.replayable for name, one in told.items()} == {name: way[-1] for name, way in ways.items()}
     assert "no checksum of it is kept" in str(told["gone"].reason)
     assert "nothing says what it wrote" in str(told["bucket"].reason)
+
+
+@pytest.mark.parametrize(
+    ("source", "command", "reason"),
+    [
+        ("csv", {"options": {"HEADER": "true", "encoding": "latin1"}}, None),
+        ("parquet", {"partitionColumns": ["`k`"]}, None),
+        ("xml", {}, "is of format xml, whose rows are not compared"),
+        (None, {}, "is of format unknown, whose rows are not compared"),
+        ("csv", {"partitionColumns": ["`k`"]}, "is csv with folders for partitions, whose lines are not compared"),
+        ("json", {"options": {"Encoding": "UTF-16"}}, "is json in the encoding UTF-16, whose lines are not compared"),
+        ("json", {"options": {"key": REDACTED}}, "was written with secrets, which are not recorded"),
+    ],
+)
+def test_folders_whose_rows_are_not_compared(
+    lake: Lake, tmp_path: Path, source: str | None, command: dict[str, object], reason: str | None
+) -> None:
+    """What a replay refuses is not promised."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "part-0").write_text("x")
+    lake.store.append("datasets", [replace(dataset_of(lake, "out"), format=source)], None)
+    one = with_command(lake, None, command)
+    written = {"write_mode": "overwrite", "fingerprint": fingerprint_of(listed(folder, False)), "rows_written": 1}
+    lake.store.append("outputs", [output(one, str(folder), run_id=one.partition(":")[0], **written)], None)
+    (told,) = check(lake.store, one).executions
+    assert told.replayable is (reason is None), told
+    assert told.reason == (None if reason is None else f"{folder} {reason}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "command", "replayable", "reason"),
+    [
+        ("append", {"class": "WriteToMicroBatchDataSource", "stateful": True}, False, "only complete mode is replayed"),
+        ("overwrite", {"class": "WriteToMicroBatchDataSource", "stateful": True}, None, "only a replay tells"),
+        ("append", {"class": "WriteToMicroBatchDataSource", "stateful": False}, True, "None"),
+        ("replace_where", {"class": "AppendData", "deleteExpr": "true"}, False, "which rows it replaced is not recorded"),
+        ("replace_where", {"options": {"ReplaceWhere": "id = 1"}}, True, "None"),
+    ],
+)
+def test_what_a_replay_refuses_by_the_command(
+    lake: Lake, mode: str, command: dict[str, object], replayable: bool | None, reason: str
+) -> None:
+    lake.table("gold")
+    (told,) = check(lake.store, with_command(lake, mode, command)).executions
+    assert (told.replayable, reason in str(told.reason)) == (replayable, True), told
+
+
+def test_a_source_with_secrets(lake: Lake) -> None:
+    leaf = ExecutableLeaf(number=0, kind="jdbc", format="jdbc", options={"url": "jdbc:x", "password": REDACTED})
+    (told,) = check(lake.store, with_command(lake, "append", {}, leaf)).executions
+    assert (told.replayable, told.reason) == (False, "it read a source with secrets, which are not recorded")
+
+
+def with_command(
+    lake: Lake, mode: str | None, command: dict[str, object], *leaves: ExecutableLeaf, run: str = "00000001-run"
+) -> str:
+    """An execution with a plan for that command. Without a mode it has written nothing yet."""
+    if mode is None:
+        one = f"{run}:1"
+        lake.store.append("executions", [execution(one, run_id=run)], None)
+        lake.store.upsert("runs", [Run(run_id=run, started_at=NOW)], None)
+    else:
+        one = lake.job("gold", mode=mode, plan=False)
+    made = PlanExecutable(
+        execution_id=one, run_id=one.partition(":")[0], executable_id="e", spark_version="4", leaves=leaves, event_date=NOW.date(),
+        commands=(json.dumps(command),),
+    )  # fmt: skip
+    lake.store.append("plan_executables", [made], None)
+    return one
 
 
 def test_files_elsewhere(lake: Lake) -> None:
