@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from .base import Call, command
 
@@ -104,6 +105,13 @@ def replay(
         raise click.UsageError("--job takes a run")
     if deep and not check:
         raise click.UsageError("--deep is for --check")
+    given = [
+        name
+        for name in ("tolerance", "volatile", "sample", "trust_store")
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if check and given:
+        raise click.UsageError(f"--check compares nothing and runs no plan: --{given[0].replace('_', '-')} is for replays")
     settings = call.settings()
     store = Store.open(settings.store, executables=settings.executables_store or None)
     if check:

@@ -75,7 +75,7 @@ def replay_downstream(
     check(options)
     check_place(store, scratch)
     name, mark, number = wanted.rpartition("@")
-    if not mark or not number.isdigit():
+    if not mark or not number.isdecimal():
         name, number = wanted, ""
     names = recorded_names(DeltaTables(store.location))
     key = names.dataset(name)

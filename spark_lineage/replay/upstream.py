@@ -71,7 +71,7 @@ def upstream_of(store: Store, wanted: str) -> Chain:
     name, mark, number = wanted.rpartition("@")
     if not mark:
         name, number = wanted, ""
-    if number and not number.isdigit():
+    if mark and not number.isdecimal():
         raise QueryError(f"{wanted!r} names no version: write DATASET@NUMBER")
     names = recorded_names(DeltaTables(store.location))
     key = names.dataset(name)

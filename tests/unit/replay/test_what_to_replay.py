@@ -345,3 +345,23 @@ def test_a_store_of_another_schema_version(lake: Lake, version: int, said: str) 
             done.output
         )
     assert sorted(path for path in Path(lake.place("store")).rglob("*")) == before
+
+
+@pytest.mark.parametrize("wanted", ["gold@", "gold@x", "gold@²"])
+def test_a_version_that_is_no_number(lake: Lake, wanted: str) -> None:
+    lake.table("raw")
+    lake.job("gold", "raw")
+    with pytest.raises(QueryError, match="names no version: write DATASET@NUMBER"):
+        upstream_of(lake.store, wanted)
+    with pytest.raises(NotFound):
+        replay_downstream(lake.store, wanted, Options())
+
+
+@pytest.mark.parametrize("options", [("--volatile", "x"), ("--tolerance", "0"), ("--sample", "10"), ("--trust-store",)])
+def test_what_a_check_does_not_heed_is_refused(lake: Lake, options: tuple[str, ...]) -> None:
+    lake.job("gold")
+    done = CliRunner().invoke(main, ["replay", "--check", "all", *options, "--store", lake.place("store")])
+    assert (done.exit_code, f"--check compares nothing and runs no plan: {options[0]} is for replays" in done.output) == (
+        2,
+        True,
+    )
