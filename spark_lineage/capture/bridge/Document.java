@@ -14,6 +14,8 @@ final class Document {
     static final String OWN_TAG = "spark-lineage-own";
     private static final java.util.regex.Pattern SESSION_TAG =
         java.util.regex.Pattern.compile("(?s)spark-session-[0-9a-f-]{36}(?:-thread-[0-9a-f-]{36})?(?:-(?:execution-root-id-\\d+|(.*)))?");
+    /** Of a session that has none of its own it is the machine's, which the next machine need not share: it is always told. */
+    private static final String TIME_ZONE = "spark.sql.session.timeZone";
     /** Delta keeps state in this setting; it would make the settings of each execution differ. */
     private static final String LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession";
     private final SparkContext context;
@@ -228,6 +230,9 @@ final class Document {
             String key = (String) entry.getKey();
             String value = (String) entry.getValue();
             out.field(key, Reflect.cut(key.startsWith("spark.") ? redaction.setting(key, value) : redaction.value(key, value), 500));
+        }
+        if (!modified.containsKey(TIME_ZONE) && !context.getConf().contains(TIME_ZONE)) {
+            out.field(TIME_ZONE, java.util.TimeZone.getDefault().getID());
         }
         out.close('}').comma();
     }

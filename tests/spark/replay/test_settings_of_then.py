@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import spark_lineage
 pytestmark = pytest.mark.soak
 
 ZONE = "spark.sql.session.timeZone"
+PROGRAM = Path(__file__).resolve().parents[1] / "programs" / "zone_job.py"
 SINCE = "at >= '2020-01-02 00:00:00'"
 
 
@@ -66,3 +67,12 @@ def test_what_a_write_leaves_downstream(recorded: Recorded) -> None:
     for name in ("option", "statement"):
         difference = told[name]["difference"]
         assert (told[name]["rows"], difference["missing"], difference["unexpected"]) == ([48, 48], 1, 1), told[name]
+
+
+def test_the_zone_of_the_machine(spark: Any, record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that sets none has it from the machine, and the replay may be on another one."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    elsewhere = record(program=PROGRAM)
+    monkeypatch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", elsewhere.key)
+    (one,) = spark_lineage.open(elsewhere.store).replay("last", spark=spark)
+    assert (one.verdict, one.rows) == ("identical", (48, 48)), one.reason
