@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,10 @@ class _Checking:
         every = len(ids) > 2_000  # beyond that reading all costs less than naming them
         self._inputs = _inputs(store, None if every else ids)
         told = {one.execution_id for one in executions if _needs_commands(one)}
-        plans = _plans(store, None if every else ids, told)
-        self._plans, self._driver, self._secret, self._stateful, self._commands = plans
+        self._plans = _plans(store, None if every else ids, told)
         self._formats = _formats(store)
         self._places = locations(store)
-        plans_of_all = all(one.execution_id in self._plans for one in executions)
+        plans_of_all = all(one.execution_id in self._plans.ids for one in executions)
         self._statements = set() if plans_of_all else _statements(store, None if every else ids)
         self._kept = _kept(store)
         self._preserved = _pairs(store, "preserved", "name", "fingerprint", "manifest is not null")
@@ -139,7 +138,7 @@ class _Checking:
         reason, until = self._plan(one), None
         if reason is not None:
             replayable = False
-            if one.execution_id in self._statements and one.execution_id not in self._plans:
+            if one.execution_id in self._statements and one.execution_id not in self._plans.ids:
                 replayable, reason = None, f"{reason}; whether its SQL statement gives it again only a replay tells"
         else:
             for told in self._needs(one):
@@ -155,7 +154,7 @@ class _Checking:
             changed = self._refused(one) or self._changed(one)
             if changed is not None:
                 replayable, reason = False, changed
-            elif replayable and one.execution_id in self._stateful:
+            elif replayable and one.execution_id in self._plans.stateful:
                 replayable, reason = None, "its stream keeps a state: whether all that it has read is there only a replay tells"
             elif replayable and any(map(_is_added, one.outputs)):
                 replayable, reason = (
@@ -184,20 +183,20 @@ class _Checking:
         return self._copies[pair]
 
     def _plan(self, one: Past) -> str | None:
-        if one.execution_id not in self._plans:
+        if one.execution_id not in self._plans.ids:
             told = [reason.removeprefix("executable: ") for reason in one.reasons if reason.startswith("executable: ")]
             return f"no plan is kept: {told[0]}" if told else "no plan is kept (the option `executables`)"
-        if one.execution_id in self._driver:
+        if one.execution_id in self._plans.driver:
             return "it read rows that lived in the driver"
-        if one.execution_id in self._secret:
+        if one.execution_id in self._plans.secret:
             return "it read a source with secrets, which are not recorded"
         return None
 
     def _refused(self, one: Past) -> str | None:
         """What a replay refuses, whatever there is to be read, by what is known of the commands."""
-        if one.execution_id in self._stateful and any(output.mode != "overwrite" for output in one.outputs):
+        if one.execution_id in self._plans.stateful and any(output.mode != "overwrite" for output in one.outputs):
             return STATEFUL
-        commands = self._commands.get(one.execution_id)
+        commands = self._plans.commands.get(one.execution_id)
         if commands is None:
             return None
         for output in with_plans(one.outputs, commands, parts_of(commands)):
@@ -335,43 +334,45 @@ def _inputs(store: Store, ids: set[str] | None) -> dict[str, list[_Read]]:
     return found
 
 
-_Command = Mapping[str, Any]
+_Commands = tuple[Mapping[str, Any] | None, ...]
 
 
-def _plans(
-    store: Store, ids: set[str] | None, wanted: set[str]
-) -> tuple[set[str], set[str], set[str], set[str], dict[str, tuple[_Command | None, ...]]]:
-    """The executions that have a plan, those of which a leaf cannot be read again, for rows of the driver and for secrets, and those of streams that
-    keep a state; the commands of those that are wanted."""
-    plans: set[str] = set()
-    driver: set[str] = set()
-    secret: set[str] = set()
-    stateful: set[str] = set()
-    commands: dict[str, tuple[_Command | None, ...]] = {}
+@dataclass(frozen=True)
+class _Plans:
+    """Executions that have a plan, by their ids: `driver` read rows that lived in the driver, `secret` with secrets that are not recorded, `stateful` are
+    of streams that keep a state. `commands`: those of the executions that were asked for."""
+
+    ids: set[str] = field(default_factory=set)
+    driver: set[str] = field(default_factory=set)
+    secret: set[str] = field(default_factory=set)
+    stateful: set[str] = field(default_factory=set)
+    commands: dict[str, _Commands] = field(default_factory=dict)
+
+
+def _plans(store: Store, ids: set[str] | None, wanted: set[str]) -> _Plans:
+    """`wanted`: those whose commands are given."""
+    found = _Plans()
     for table in _tables(store, "plan_executables", ["execution_id", "leaves", "commands"], ids):
         for batch in table.to_batches():
-            names, leaves, texts = batch.columns
-            plans |= set(names.to_pylist())
+            names, leaves, commands = batch.columns
+            found.ids.update(names.to_pylist())
             each, of_leaf = leaves.flatten(), pc.list_parent_indices(leaves)
             kinds = pc.is_in(pc.struct_field(each, "kind"), pa.array(_DRIVER))
-            driver |= set(names.take(of_leaf.filter(kinds)).to_pylist())
-            options = pc.struct_field(each, "options")
-            hidden = (
-                [any(REDACTED in value for _, value in one or ()) for one in options.to_pylist()]
-                if _any(options.items, REDACTED)
-                else []
-            )
-            secret |= {name for name, is_hidden in zip(names.take(of_leaf).to_pylist(), hidden, strict=False) if is_hidden}
-            keeps = pc.fill_null(pc.match_substring_regex(texts.flatten(), r'"stateful":\s*true'), False)
-            stateful |= set(names.take(pc.list_parent_indices(texts).filter(keeps)).to_pylist())
+            found.driver.update(names.take(of_leaf.filter(kinds)).to_pylist())
+            found.secret.update(names.take(of_leaf.filter(_hidden(pc.struct_field(each, "options")))).to_pylist())
+            keeps = pc.fill_null(pc.match_substring_regex(commands.flatten(), r'"stateful":\s*true'), False)
+            found.stateful.update(names.take(pc.list_parent_indices(commands).filter(keeps)).to_pylist())
             at = pc.indices_nonzero(pc.is_in(names, pa.array(sorted(wanted), pa.string())))
-            for name, told in zip(names.take(at).to_pylist(), texts.take(at).to_pylist(), strict=True):
-                commands[name] = tuple(None if text is None else json.loads(text) for text in told or ()) or (None,)
-    return plans, driver, secret, stateful, commands
+            for name, texts in zip(names.take(at).to_pylist(), commands.take(at).to_pylist(), strict=True):
+                found.commands[name] = tuple(None if text is None else json.loads(text) for text in texts or ()) or (None,)
+    return found
 
 
-def _any(texts: pa.Array, part: str) -> bool:
-    return bool(pc.any(pc.match_substring(texts, part)).as_py())
+def _hidden(options: pa.Array) -> pa.Array:
+    """Of each leaf's options, whether one is not recorded."""
+    if not pc.any(pc.match_substring(options.items, REDACTED)).as_py():
+        return pa.array([False] * len(options), pa.bool_())
+    return pa.array([any(REDACTED in value for _, value in one or ()) for one in options.to_pylist()], pa.bool_())
 
 
 def _formats(store: Store) -> dict[DatasetKey, str]:
