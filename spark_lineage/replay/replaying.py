@@ -294,7 +294,7 @@ class _Replaying:
             unsure = own or declared or any(has_floats(field.dataType) for field in expected.schema)
             if unsure:
                 raise _Cannot(
-                    f"its checksum differs, and whether it does beyond floats and volatile columns cannot be told: {expected.gone}"
+                    f"its checksum differs, and whether it does beyond floats and columns that are not compared cannot be told: {expected.gone}"
                 )
             reason = f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
             return replace(answer, verdict="different", reason=reason, causes=told)

@@ -9,7 +9,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructType, TimestampType
 
 from ..errors import ExecutableError, SnapshotError
 from ..snapshot.kinds import columns_of
@@ -25,6 +25,8 @@ from .formats import COLUMNAR, TEXTS, encoding_of, not_compared, options_of, par
 from .line_columns import Lines
 from .outputs import Written, recorded_format
 from .written import Expected, Table
+
+ZONED = "in which time zone the kept checksum took the times in the names of folders is not known"
 
 
 def expected_of_files(spark: SparkSession, store: Store, one: Written, location: str, folder: bool = False) -> Expected:
@@ -83,9 +85,15 @@ def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotEr
         if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in FULL_OVERWRITES:
             import json
 
+            schema, folders = (
+                StructType.fromJson(json.loads(snapshot.schema)),
+                {name.lower() for name in partitions_of(one.command or {})},
+            )
+            times = {field.name for field in schema if isinstance(field.dataType, TimestampType)}
             return Expected(
-                schema=StructType.fromJson(json.loads(snapshot.schema)), columns=columns_of(snapshot.schema), gives="rows", whole=True,
+                schema=schema, columns=columns_of(snapshot.schema), gives="rows", whole=True,
                 sums=Sums.parse(snapshot.row_count or 0, snapshot.checksum), gone=str(gone),
+                volatile=dict.fromkeys((name for name in times if name.lower() in folders), ZONED),
             )  # fmt: skip
     raise ExecutableError(
         f"{location} has no versions and has changed since, and no checksum of what it wrote is kept "
