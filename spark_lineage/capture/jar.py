@@ -101,9 +101,9 @@ def build(target: Path, spark_jars: Path | None = None) -> Path:
     return target
 
 
-def build_sources(target: Path, sources: JavaSources) -> Path:
-    """A jar of other sources of ours, in the same way."""
-    _write(target, {**_compiled(sources, None), "META-INF/MANIFEST.MF": _manifest()})
+def build_sources(target: Path, sources: JavaSources, agent: str = "") -> Path:
+    """A jar of other sources of ours, in the same way. `agent`: a class that a JVM begins with, where it is told so (`-javaagent`)."""
+    _write(target, {**_compiled(sources, None), "META-INF/MANIFEST.MF": _manifest(agent)})
     return target
 
 
@@ -164,8 +164,10 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace(" ", "\\ ", 1 if value.startswith(" ") else 0)
 
 
-def _manifest() -> bytes:
-    return f"Manifest-Version: 1.0\r\nImplementation-Title: spark-lineage\r\nImplementation-Version: {__version__}\r\n\r\n".encode()
+def _manifest(agent: str = "") -> bytes:
+    lines = ["Manifest-Version: 1.0", "Implementation-Title: spark-lineage", f"Implementation-Version: {__version__}"]
+    lines += [f"Premain-Class: {agent}"] if agent else []
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
 
 def _java(program: str) -> str | None:

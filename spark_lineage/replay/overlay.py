@@ -19,11 +19,13 @@ from ..errors import ExecutableError, LineageError
 OVERLAY = JavaSources(
     room="spark_lineage.replay",
     package="org.sparklineage.overlay",
-    files=("Universe", "Overlay", "LocalOverlay", "OverlayContext", "Guard", "Tables", "Outside"),
+    files=("Universe", "Overlay", "LocalOverlay", "OverlayContext", "Guard", "Tables", "Outside", "Laid", "Weaving"),
     called="Guard",
     cannot="the overlay cannot be compiled for this Spark",
     error=ExecutableError,
 )
+AGENT = "org.sparklineage.overlay.Weaving"
+"""What a JVM is started with, so that no configuration of the job's own gets another file system than the overlay."""
 VARIABLE = "SPARK_LINEAGE_UNIVERSE"
 PLUGIN = "org.sparklineage.overlay.Guard"
 SCHEMES = ("hdfs", "webhdfs", "s3a", "s3n", "s3", "gs", "abfs", "abfss", "wasb", "wasbs", "viewfs", "oss", "cosn", "obs")
@@ -43,7 +45,7 @@ def jar_path() -> Path:
     if kept is None:
         raise LineageError("there is no folder of your own to keep the overlay's classes in; set XDG_CACHE_HOME to one")
     target = kept.with_name(kept.name.replace("bridge-", "spark-lineage-overlay-"))
-    return target if target.is_file() else jar.build_sources(target, OVERLAY)
+    return target if target.is_file() else jar.build_sources(target, OVERLAY, AGENT)
 
 
 def write_universe(file: Path, lines: Iterable[tuple[str, ...]]) -> None:

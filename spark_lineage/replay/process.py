@@ -92,7 +92,9 @@ def environment(scratch: Path, settings: Mapping[str, str], strict: bool) -> dic
         "SPARK_LOCAL_DIRS": str(scratch / "spill"),
         "TMPDIR": str(scratch / "tmp"),
         "JAVA_TOOL_OPTIONS": " ".join(
-            part for part in (os.environ.get("JAVA_TOOL_OPTIONS"), f"-Dspark.plugins={PLUGIN}") if part
+            part
+            for part in (os.environ.get("JAVA_TOOL_OPTIONS"), f'"-javaagent:{jar_path()}"', f"-Dspark.plugins={PLUGIN}")
+            if part
         ),
     }
     (scratch / "tmp").mkdir()

@@ -80,6 +80,9 @@ public class Guard implements SparkPlugin {
         Configuration hadoop = context.hadoopConfiguration();
         overlay(conf, hadoop);
         FileSystem.closeAll(); // those that were made before are forgotten
+        if (!Laid.isWoven()) {
+            throw new IOException("Hadoop's file systems are not watched in this JVM, as the replay starts them (JAVA_TOOL_OPTIONS): nothing is begun");
+        }
         running = true;
         check(hadoop, "file:///");
         Iterator places = universe.places().iterator();
@@ -88,7 +91,7 @@ public class Guard implements SparkPlugin {
         }
     }
 
-    /** Catalogs that are no folders of tables cannot be put aside; nor can a file system that the job names itself, once it runs. */
+    /** Catalogs that are no folders of tables cannot be put aside. */
     static void refuse(String key, String value) throws IOException {
         boolean catalog = key.startsWith("spark.sql.catalog.") && key.indexOf('.', "spark.sql.catalog.".length()) < 0;
         if (catalog && !value.equals("org.apache.spark.sql.delta.catalog.DeltaCatalog")) {
@@ -97,23 +100,11 @@ public class Guard implements SparkPlugin {
     }
 
     /** What a running job may have set since: called with each of its plans, before anything of it is written. */
-    static void check(scala.collection.immutable.Map settings, Configuration hadoop) throws IOException {
+    static void check(scala.collection.immutable.Map settings) throws IOException {
         scala.collection.Iterator each = settings.iterator();
         while (each.hasNext()) {
             scala.Tuple2 one = (scala.Tuple2) each.next();
-            String key = (String) one._1();
-            String value = (String) one._2();
-            refuse(key, value);
-            if (names(key) && !isOurs(value)) {
-                throw new IOException("the job sets " + key + " to " + value + ", which would go round the overlay");
-            }
-        }
-        Iterator entries = hadoop.iterator();
-        while (entries.hasNext()) {
-            Map.Entry entry = (Map.Entry) entries.next();
-            if (names((String) entry.getKey()) && !isOurs((String) entry.getValue())) {
-                throw new IOException("the job sets " + entry.getKey() + " to " + entry.getValue() + ", which would go round the overlay");
-            }
+            refuse((String) one._1(), (String) one._2());
         }
     }
 
@@ -125,10 +116,6 @@ public class Guard implements SparkPlugin {
     private static String scheme(String key) {
         int begin = key.startsWith("fs.AbstractFileSystem.") ? "fs.AbstractFileSystem.".length() : "fs.".length();
         return key.substring(begin, key.length() - ".impl".length());
-    }
-
-    private static boolean isOurs(String value) {
-        return value.equals(LOCAL) || value.equals(OVERLAY) || value.equals(CONTEXT);
     }
 
     /** Each file system that the configuration names is laid over, too. */

@@ -60,9 +60,10 @@ public class Overlay extends FileSystem {
         if (universe == null) {
             throw new IOException("there is no replay here: " + Universe.VARIABLE + " names no file");
         }
+        Class chosen = Laid.chosen();
         authority = name.getAuthority();
         uri = URI.create(name.getScheme() + "://" + (authority == null ? "/" : authority));
-        lower = below(scheme, authority, conf);
+        lower = below(scheme, authority, conf, chosen);
         upper = new RawLocalFileSystem();
         upper.initialize(URI.create("file:///"), conf);
         String under = "/" + scheme + "/" + (authority == null || authority.length() == 0 ? "_" : authority.replace('/', '_'));
@@ -76,7 +77,8 @@ public class Overlay extends FileSystem {
         }
     }
 
-    private static FileSystem below(String scheme, String authority, Configuration conf) throws IOException {
+    /** `chosen`: what the job would have got there, where it named a class of its own. */
+    private static FileSystem below(String scheme, String authority, Configuration conf, Class chosen) throws IOException {
         URI real = URI.create(scheme + "://" + (authority == null || authority.length() == 0 ? "/" : authority));
         if (scheme.equals("file")) {
             FileSystem local = made(LocalFileSystem.class, real, conf);
@@ -84,7 +86,7 @@ public class Overlay extends FileSystem {
             return local;
         }
         Configuration plain = new Configuration(conf);
-        String own = plain.get(LOWER + scheme + ".impl");
+        String own = chosen == null ? plain.get(LOWER + scheme + ".impl") : chosen.getName();
         if (own == null) { // as Hadoop has it by itself
             Configuration defaults = new Configuration(false);
             defaults.addResource("core-default.xml");
@@ -96,7 +98,7 @@ public class Overlay extends FileSystem {
             plain.set("fs." + scheme + ".impl", own);
         }
         plain.unset("fs." + scheme + ".impl.disable.cache");
-        return made(FileSystem.getFileSystemClass(scheme, plain), real, plain);
+        return made(chosen == null ? Laid.below(scheme, plain) : chosen, real, plain);
     }
 
     private static FileSystem made(Class type, URI real, Configuration conf) throws IOException {

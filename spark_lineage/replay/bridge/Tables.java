@@ -50,7 +50,7 @@ public class Tables extends AbstractFunction1 {
 
         public org.apache.spark.sql.catalyst.trees.TreeNode apply(org.apache.spark.sql.catalyst.trees.TreeNode plan) {
             try {
-                Guard.check(session.conf().getAll(), session.sparkContext().hadoopConfiguration());
+                Guard.check(session.conf().getAll());
                 Outside.check(plan);
             } catch (IOException error) {
                 throw new IllegalStateException("spark-lineage replay: " + error.getMessage());

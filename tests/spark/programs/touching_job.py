@@ -65,20 +65,49 @@ def main(lake: str) -> None:
     files.delete(
         path("/../../../../../../../../../../.." + f"{path(lake).toUri().getPath()}/json"), True
     )  # above the root there is nothing
-    for set_real in (
-        lambda: spark.conf.set("spark.sql.catalog.real", "org.apache.iceberg.spark.SparkCatalog"),
-        lambda: spark.conf.set("fs.s3a.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem"),
-        lambda: context._jsc.hadoopConfiguration().set("fs.file.impl", "org.apache.hadoop.fs.LocalFileSystem"),
-    ):
-        set_real()
-        try:
-            spark.range(3).write.mode("overwrite").parquet(f"{lake}/orders")
-        except Exception as error:
-            print("refused:", str(error).splitlines()[0])
-        else:
-            raise AssertionError("it was not refused")
-        for key in ("spark.sql.catalog.real", "fs.s3a.impl"):
-            spark.conf.unset(key)
+    spark.conf.set("spark.sql.catalog.real", "org.apache.iceberg.spark.SparkCatalog")
+    try:
+        spark.range(3).write.mode("overwrite").parquet(f"{lake}/orders")
+    except Exception as error:
+        print("refused:", str(error).splitlines()[0])
+    else:
+        raise AssertionError("it was not refused")
+    spark.conf.unset("spark.sql.catalog.real")
+    by_configuration(spark, lake)
+
+
+def by_configuration(spark: SparkSession, lake: str) -> None:
+    """File systems that the job names itself, as applications with Hadoop in their own jar do, and configurations that name none."""
+    context = spark.sparkContext
+    jvm, hadoop = context._jvm, context._jsc.hadoopConfiguration()
+    path = jvm.org.apache.hadoop.fs.Path
+    scheme = path(lake).toUri().getScheme() or "file"
+    own = {"s3a": "s3a.S3AFileSystem", "hdfs": "hdfs.DistributedFileSystem", "file": "LocalFileSystem"}
+    contexts = {"s3a": "s3a.S3A", "hdfs": "Hdfs", "file": "local.LocalFs"}
+    settings = {
+        f"fs.{scheme}.impl": f"org.apache.hadoop.fs.{own[scheme]}".replace("fs.hdfs", "hdfs"),
+        f"fs.{scheme}.impl.disable.cache": "true",
+        f"fs.AbstractFileSystem.{scheme}.impl": f"org.apache.hadoop.fs.{contexts[scheme]}",
+    }
+    for key, value in settings.items():
+        hadoop.set(key, value)
+        spark.conf.set(key, value)
+    spark.range(3).write.mode("overwrite").parquet(f"{lake}/touched_frame")
+    context.parallelize(["touched"], 1).saveAsTextFile(f"{lake}/touched_rdd")
+    pairs = context.parallelize([(1, "touched")], 1)
+    pairs.saveAsHadoopFile(f"{lake}/touched_pairs", "org.apache.hadoop.mapred.SequenceFileOutputFormat", conf=settings)
+    files = jvm.org.apache.hadoop.fs.FileSystem
+    named = jvm.org.apache.hadoop.conf.Configuration(hadoop)
+    bare = jvm.org.apache.hadoop.conf.Configuration(False)
+    for conf in (named, bare):
+        if conf is bare and scheme != "file":
+            continue  # where the store is, is not told there
+        for found in (files.newInstance(path(lake).toUri(), conf), files.get(path(lake).toUri(), conf)):
+            found.create(path(f"{lake}/touched_file"), True).close()
+            found.delete(path(f"{lake}/orders"), True)
+    jvm.org.apache.hadoop.fs.FileContext.getFileContext(path(lake).toUri(), named).mkdir(
+        path(f"{lake}/touched_folder"), None, True
+    )
 
 
 main(sys.argv[1])

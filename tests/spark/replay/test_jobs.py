@@ -378,6 +378,9 @@ def test_a_job_that_puts_the_guard_away(nightly: str, lake: Lake) -> None:
     code, verdicts, _ = lake.replay(nightly, "--", *lake.submit("nightly_job.py", "unguarded"))
     assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"})
     assert "the guard of the replay is not running in this application" in verdicts[0]["reason"]
+    code, verdicts, _ = lake.replay(nightly, "--", "env", "-u", "JAVA_TOOL_OPTIONS", *lake.submit("nightly_job.py"))
+    assert (code, {one["verdict"] for one in verdicts}) == (2, {"not_replayable"})
+    assert "Hadoop's file systems are not watched in this JVM" in verdicts[0]["reason"]
 
 
 @pytest.mark.soak

@@ -71,6 +71,7 @@ def test_the_configuration(scratch: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert hive["hive.metastore.uris"] == ""
     assert str(scratch) in hive["javax.jdo.option.ConnectionURL"]
     assert found["SPARK_DIST_CLASSPATH"] == "/y/*:/x/overlay.jar"
+    assert '"-javaagent:/x/overlay.jar"' in found["JAVA_TOOL_OPTIONS"]
     assert found["SPARK_LINEAGE_STRICT"] == str(scratch)
     assert Path(found["PYTHONPATH"].split(os.pathsep)[0], "sitecustomize.py").is_file()
     assert "SPARK_LINEAGE_RUN_ID" not in found
