@@ -54,7 +54,7 @@ class World:
 
 @dataclass(frozen=True)
 class _Met:
-    """That an execution read a version of a table, or wrote one."""
+    """That an execution read a version of a table, or wrote one, and then the version that it started from."""
 
     execution_id: str
     version: int
@@ -63,6 +63,7 @@ class _Met:
     stream: bool
     exact: bool
     committed_at: datetime | None
+    before: int | None = None
 
 
 def world_of(
@@ -147,6 +148,7 @@ class _Building:
                         stream,
                         exact,
                         row.get("committed_at"),
+                        row.get("delta_version_before"),
                     )
                     found.setdefault(key, []).append(met)
         return found
@@ -159,6 +161,7 @@ class _Building:
             there = [one.version for one in met[:own] if one.committed_at is not None and one.committed_at <= self._moment]
             together = [one.version for one in met[:own] if one.execution_id == first.execution_id]
             at = max((at, *there, *together))
+            at = self._began_with(key, at, met[own:])
         if not first.written and first.stream:  # its batches follow the versions that come
             at = max(one.version for one in met[:own] if one.stream)
         state = at
@@ -187,6 +190,19 @@ class _Building:
         if told.readable is False and (not first.written or told.table_id != first.table_id):
             raise Missing(f"version {at} of {label}, which it began with, is gone: {told.reason}")
         self._rule("delta", location, str(at))
+
+    def _began_with(self, key: DatasetKey, at: int, writes: Sequence[_Met]) -> int:
+        """That which the first write started from, where it was there when the run began: all that was read of it may be older, travelled to."""
+        before = writes[0].before if writes else None
+        if before is None or before <= at:
+            return at
+        told = availability(self._location(key), [before], writes[0].table_id)[before]
+        if told.committed_at is None:
+            self._doubt(
+                f"another input version: when version {before} of {self._labels.label(key)} was committed is not known any more; "
+                f"the replay begins with version {at}"
+            )
+        return before if told.committed_at is not None and told.committed_at <= self._moment else at
 
     def _rule(self, word: str, location: str, *more: str) -> None:
         self._world.locations.append(location)

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,22 @@ def test_what_is_travelled_to(lake: Lake) -> None:
     found = world(lake)
     assert ("delta", "source", "4") in rules(lake, found)
     assert found.doubts == []
+
+
+def test_what_is_travelled_to_and_written(lake: Lake) -> None:
+    """An old version is all that it read of the table: its write tells which one was there, if that was before the run began."""
+    for _ in range(2):
+        lake.table("target")
+    between = datetime.now(UTC)
+    lake.table("target")
+    name = lake.job("target", run=RUN)
+    table_id = DeltaTable(lake.place("target")).metadata().id
+    old = input_(name, lake.place("target"), run_id=RUN, table_id=table_id, delta_version=0)
+    lake.store.append("inputs", [old], None)
+    for began, version in ((datetime.now(UTC), "2"), (between, "0")):
+        found = world_of(lake.store, [RUN], began, lake.root / "copies", {}, no_session)
+        assert rules(lake, found) == [("delta", "target", version)]
+        assert found.doubts == []
 
 
 def test_what_is_gone(lake: Lake) -> None:
