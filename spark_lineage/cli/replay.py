@@ -85,7 +85,8 @@ def replay(
     """Compute a recorded execution again from its plan, on the versions that it read, and compare with what it wrote (docs/replay.md). Starts Spark.
 
     ID is an execution (`RUN:NUMBER`), or a run: then each of its executions that wrote rows. A beginning of the run's id is enough; `last` is the
-    newest. Exit code 0: identical or equivalent; 1: different (with --check: some cannot be replayed, or may not be); 2: it could not be replayed.
+    newest. Exit code 0: identical or equivalent; 1: different (with --check: some cannot be replayed, or may not be); 2: it could not be replayed, or
+    the job of --job ended badly.
     Nothing is written but the verdict.
     """
     from ..store.tables import Store

@@ -30,7 +30,7 @@ from .job_outputs import Comparing, pairs_of
 from .judging import row_of
 from .outputs import Evidence, Labels, Past, past, run_of
 from .overlay import COMMITTER, is_local, write_universe
-from .process import NotStarted, environment, forced_options, hive_settings, last_words, run, settings_of
+from .process import NotStarted, environment, forced_options, hive_settings, how_it_ended, last_words, run, settings_of
 from .replaying import Options, check, is_own
 from .scratch import check_place, is_full, scratch_place
 from .session import master, session
@@ -114,6 +114,7 @@ class _Job:
         self._labels = Labels(store)
         self._spark_version = pyspark.__version__
         self._ran: dict[str, Any] = {}
+        self._exit: int | None = None
         rows = store.arrow("runs", list(_RUN)).to_pylist()
         (self._run,) = (row for row in rows if row["run_id"] == run_id)
         application = self._run["application_id"]
@@ -152,7 +153,7 @@ class _Job:
         """With what tells it from a replay of the recorded command by its own code."""
         return replace(
             one, replay_mode="job", trusted=self._options.trusted, strict=self._job.strict, replayed_command=self._command,
-            replayed_commit=self._ran.get("code_commit"), replayed_sha256=self._ran.get("code_sha256"),
+            replayed_commit=self._ran.get("code_commit"), replayed_sha256=self._ran.get("code_sha256"), job_exit_code=self._exit,
         )  # fmt: skip
 
     def _cannot(self, one: Past, output: Any, reason: str) -> Replayed:
@@ -200,7 +201,7 @@ class _Job:
         log = scratch / "job.log"
         self._told(f"{' '.join(program.command)} (in {program.directory})")
         try:
-            code = run(program, variables, log, self._told)
+            self._exit = code = run(program, variables, log, self._told)
             failure = _failure(log, code)
             if failure and is_full(scratch):
                 failure = f"{_FULL.format(scratch)} ({failure})"
@@ -274,13 +275,8 @@ def _failure(log: Path, code: int) -> str:
     """Why the job ended badly, in a line."""
     if not code:
         return ""
-    words = last_words(log, 400)
-    refused = [found["reason"] for line in words if (found := _REFUSED.search(line))]
-    if refused:
-        return f"the job was refused: {refused[-1]}"
-    last = next((line.strip() for line in reversed(words) if line.strip() and not line.startswith(("\t", " "))), "")
-    ended = f"died of signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"the job {ended}: {last[:300]}"
+    refused = [found["reason"] for line in last_words(log, 400) if (found := _REFUSED.search(line))]
+    return f"the job was refused: {refused[-1]}" if refused else how_it_ended(log, code)
 
 
 _FULL = "the scratch place {} is full; name another one with --scratch"

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,6 +39,12 @@ _NOT_AGAIN = (
 )
 """Recorded settings that are not for the job of a replay."""
 _COURSE = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d (TRACE|DEBUG|INFO|WARN) ")
+_ASIDE = re.compile(
+    r"\s|\d\d/\d\d/\d\d \d\d:\d\d:\d\d (ERROR|FATAL) |Picked up |WARNING: |SLF4J|:: |\[Stage |Using Spark's |Setting default log |To adjust logging "
+)
+"""Lines that Spark and Java say beside the program, and those that go on."""
+_MOST = 300
+_END_BYTES = 262_144
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 10.0
 
@@ -170,10 +176,43 @@ def _is_main_thread() -> bool:
 
 def last_words(log: Path, lines: int = 20) -> list[str]:
     """The end of a job's output, without what Spark says of its own course."""
+    begin = max(0, log.stat().st_size - _END_BYTES)
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 262_144))
+        file.seek(max(0, begin - 1))
+        if begin:
+            file.readline()  # the rest of a line
         said = file.read().decode("utf-8", "replace").splitlines()
     return [line for line in said if not _COURSE.match(line)][-lines:]
+
+
+def how_it_ended(log: Path, code: int) -> str:
+    """That a job ended badly, with its own error, or else with the last that it said."""
+    words = last_words(log, 4_000)
+    ended = f"the job died of signal {-code}" if code < 0 else f"the job ended with exit code {code}"
+    error = _uncaught(words) if code == 1 else ""
+    if error:
+        return f"{ended}: {_sentences(error)}"
+    last = next((line.strip() for line in reversed(words) if line.strip() and not _ASIDE.match(line)), "")
+    return f"{ended}; the last that it said is: {_sentences(last)}" if last else ended
+
+
+def _uncaught(words: Sequence[str]) -> str:
+    """The error that a program of Python, or of the JVM, ended with."""
+    traces = [at for at, line in enumerate(words) if line.startswith("Traceback (most recent call last)")]
+    if not traces:
+        return next((line for line in reversed(words) if line.startswith("Exception in thread ")), "")
+    after = words[traces[-1] + 1 :]
+    at = next((at for at, line in enumerate(after) if line.strip() and not line[0].isspace()), len(after))
+    more = [line for line in after[at + 1 : at + 2] if line.startswith(": ")]  # Py4J tells the JVM's error in a line of its own
+    return "".join([line.rstrip(".") for line in after[at : at + 1]] + more) if more else "".join(after[at : at + 1])
+
+
+def _sentences(text: str) -> str:
+    """As many as are short enough; of one that is not, words."""
+    if len(text) <= _MOST:
+        return text
+    end = text.rfind(". ", 0, _MOST)
+    return text[: end + 1] if end > 0 else f"{text[:_MOST].rpartition(' ')[0] or text[:_MOST]} ..."
 
 
 def _conf_before() -> Path:

@@ -42,10 +42,11 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """The verdict on one write of an execution. `reason` is None of what is identical.
+    """The verdict on one write of an execution. `reason` is None of what is identical, but for what has to be said of the job's end, or of how the
+    execution was computed again.
 
     `trusted`, `strict`: the options of these names; `replayed_…`: of a job the command that was given in place of the recorded one, and the code that
-    was run. `rows` and `checksums` are those of then and those of the replay, where they were computed; `whole`: of the whole version, else of what the
+    was run; `job_exit_code`: that of the job that was run again. `rows` and `checksums` are those of then and those of the replay, where they were computed; `whole`: of the whole version, else of what the
     write changed. `inputs` and `code_…`: what the execution read when it ran, and the code that its run was of.
     """
 
@@ -79,6 +80,7 @@ class Replayed:
     replayed_command: tuple[str, ...] | None = None
     replayed_commit: str | None = None
     replayed_sha256: str | None = None
+    job_exit_code: int | None = None
     seconds: float | None = None
 
     @property
@@ -87,8 +89,10 @@ class Replayed:
 
 
 def exit_code(replayed: Iterable[Replayed]) -> int:
-    """0: all are identical or equivalent; 1: one differs; 2: none does, and one could not be replayed, or there was nothing to."""
-    verdicts = {one.verdict for one in replayed}
+    """0: all are identical or equivalent; 1: one differs; 2: none does, and one could not be replayed, or there was nothing to, or the job that was run
+    again ended badly."""
+    told = list(replayed)
+    verdicts = {one.verdict for one in told}
     if "different" in verdicts:
         return 1
-    return 2 if "not_replayable" in verdicts or not verdicts else 0
+    return 2 if "not_replayable" in verdicts or not verdicts or any(one.job_exit_code for one in told) else 0

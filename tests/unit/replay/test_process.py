@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from spark_lineage.errors import ConfigError, ExecutableError
 from spark_lineage.model import REDACTED
 from spark_lineage.replay import process
 from spark_lineage.replay.code import Program
+from spark_lineage.replay.verdict import Replayed, exit_code
 
 
 @pytest.fixture
@@ -119,6 +121,53 @@ def test_its_end(tmp_path: Path) -> None:
     assert told[0].startswith("the job ended with exit code 3 after")
     with pytest.raises(ExecutableError, match="cannot be started: No such file"):
         process.run(Program(("/nowhere/program",), tmp_path), os.environ, log, told.append)
+
+
+TRACE = """Traceback (most recent call last):
+  File "job.py", line 3, in <module>
+    main()
+py4j.protocol.Py4JJavaError: An error occurred while calling o45.save.
+: java.lang.IllegalStateException: the table is closed
+\tat org.apache.spark.Job.run(Job.scala:1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "told"),
+    [
+        (TRACE, 1, "exit code 1: py4j.protocol.Py4JJavaError: An error occurred while calling o45.save: java.lang.IllegalStateException: the table is closed"),
+        ("Traceback (most recent call last):\n  File x\nValueError: no rows\n26/11/30 18:17:42 INFO Utils: end\n", 1, "exit code 1: ValueError: no rows"),
+        ('Exception in thread "main" java.lang.Error: no\n\tat a.B.c\n', 1, 'exit code 1: Exception in thread "main" java.lang.Error: no'),
+        ("the quota is used up\n26/11/30 18:17:42 ERROR TaskSetManager: x\n", 3, "exit code 3; the last that it said is: the quota is used up"),
+        (f"{TRACE}it goes on\n", 3, "exit code 3; the last that it said is: it goes on"),
+        ("Picked up JAVA_TOOL_OPTIONS: -Dx\n26/11/30 18:17:42 INFO Utils: end\n", 3, "exit code 3"),
+        (f"{'First. ' * 3}{'very ' * 100}long\n", 2, "exit code 2; the last that it said is: First. First. First."),
+        ("", -9, "died of signal 9"),
+    ],
+)  # fmt: skip
+def test_how_it_ended(said: str, code: int, told: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(said)
+    assert process.how_it_ended(log, code).endswith(told)
+
+
+def test_the_end_of_much_that_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is begun in its middle: what Spark says of its course would not be known as that."""
+    log = tmp_path / "log"
+    course = "26/11/30 18:17:42 INFO ResourceUtils: No custom resources\n"
+    log.write_text(f"first\n{course * 10}")
+    for least in range(1, len(course) * 3):
+        monkeypatch.setattr(process, "_END_BYTES", least)
+        assert process.how_it_ended(log, 3) == "the job ended with exit code 3"
+    monkeypatch.setattr(process, "_END_BYTES", 10_000)
+    assert process.last_words(log) == ["first"]
+
+
+def test_a_job_that_ended_badly_proves_nothing_by_its_exit_code() -> None:
+    one = Replayed(execution_id="a:1", run_id="a", job_name=None, operation="append", verdict="identical", job_exit_code=0)
+    assert exit_code([one]) == 0
+    assert exit_code(iter([one, replace(one, job_exit_code=3)])) == 2
+    assert exit_code([replace(one, verdict="different", job_exit_code=3)]) == 1
 
 
 def test_nothing_outlives_it(tmp_path: Path) -> None:
