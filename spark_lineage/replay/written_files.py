@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import StructType, TimestampType
+from pyspark.sql.types import StructField, StructType, TimestampType
 
 from ..errors import ExecutableError, SnapshotError
 from ..snapshot.kinds import columns_of
@@ -69,7 +70,7 @@ def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapp
     options = options_of(command)
     if source in COLUMNAR:
         zone = {key: value for key, value in options.items() if key == "timezone"}
-        return spark.read.format(source).options(**zone).load(location)
+        return _columnar(spark, source, location, zone)
     encoding, separator = encoding_of(source, command), options.get("linesep")
     bytes_of = (
         options.get("encoding", encoding) if source == "text" and separator else encoding
@@ -80,11 +81,27 @@ def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapp
     return _lines_of_files(frame, source, options, _names(command))
 
 
+def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[str, str]) -> DataFrame:
+    """With the columns of all files: by itself Spark takes those of one, and which one is a matter of chance."""
+    reader = spark.read.format(source).options(**options)
+    if source != "avro":
+        return reader.option("mergeSchema", True).load(location)
+    frame = reader.load(location)
+    fields: dict[str, StructField] = {}
+    for schema in {spark.read.format(source).load(file).schema.json(): None for file in frame.inputFiles()}:
+        for field in StructType.fromJson(json.loads(schema)):
+            known = fields.setdefault(field.name, field)
+            if known.dataType != field.dataType:
+                raise ExecutableError(f"{location} has files in which {field.name} is of several types")
+    missing = [field for name, field in fields.items() if name not in frame.columns]
+    if not missing:
+        return frame
+    return reader.schema(StructType([*frame.schema, *missing])).load(location)
+
+
 def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
     for snapshot in snapshots(store, key=(one.namespace, one.name)):
         if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in FULL_OVERWRITES:
-            import json
-
             schema, folders = (
                 StructType.fromJson(json.loads(snapshot.schema)),
                 {name.lower() for name in partitions_of(one.command or {})},
