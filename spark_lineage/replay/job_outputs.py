@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructType
 
 from ..errors import LineageError
 from ..lineage.naming import DatasetKey
+from ..snapshot.delta import commit_actions
 from ..snapshot.kinds import schema_hash
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
@@ -24,20 +26,24 @@ from .causes import FUNCTION, differing_engines, doubts_of, random_cause, settin
 from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .judging import declared_in, judged
+from .layer import Layer
 from .line_columns import recorded_schema, without_headers
-from .outputs import Labels, Past, Written, with_plans
+from .outputs import Labels, Past, Written, recorded_format, with_plans
 from .overlay import View
 from .replaying import Options
 from .verdict import Difference, Replayed
 from .world import World
 from .written import Expected, expected_of_state, padded, reading, retype, version_frame
-from .written_files import expected_of_files, format_of, rows_of_files
+from .written_files import as_text, expected_of_files, format_of, has_header, rows_of_files
+
+_ENDED = ("execution_id", "ended_at", "sequence")
+_MADE = ("execution_id", "namespace", "name", "table_id", "delta_version")
 
 
 @dataclass(frozen=True)
 class Pair:
     """A write of the run and that of the replay. `whole`: the states before both were the same, so that those after can be compared. `note`: what
-    has to be said of how they were paired."""
+    has to be said of how they were paired. `last`: no other of the dataset follows."""
 
     past: Past
     written: Written
@@ -45,13 +51,18 @@ class Pair:
     other: Written | None = None
     whole: bool = True
     note: str | None = None
+    last: bool = False
 
 
 def pairs_of(
-    recorded: Sequence[Past], replayed: Sequence[Past], at: Mapping[DatasetKey, int]
+    recorded: Sequence[Past],
+    replayed: Sequence[Past],
+    at: Mapping[DatasetKey, int],
+    own: Mapping[DatasetKey, Collection[int]] | None = None,
 ) -> tuple[list[Pair], list[tuple[Past, Written]]]:
     """The writes of a run in their order with those of its replay, dataset by dataset; and what only the replay wrote.
 
+    `own`: by dataset, the versions that the run made, by whatever command: others are of others. In a replay there are no others.
     Where one made more commits than the other, and of files without versions, only what is there after the last of them is compared.
     """
     then, now = _by_dataset(recorded), _by_dataset(replayed)
@@ -62,20 +73,20 @@ def pairs_of(
         if not others:
             pairs += [Pair(*one) for one in (mine if versioned else mine[-1:])]
             continue
-        follows, ours = _follow(mine, at.get(key, -1)), _follow(others, at.get(key, -1))
+        follows = _follow(mine, at.get(key, -1), (own or {}).get(key, ()))
         if versioned and len(mine) == len(others):
             whole = True
-            for one, other, *both in zip(mine, others, follows, ours, strict=True):
+            for number, (one, other, after) in enumerate(zip(mine, others, follows, strict=True), 1):
                 overwritten = all(output.mode in FULL_OVERWRITES for _, output in (one, other))  # whatever was there before
-                whole = overwritten or (whole and all(both))
-                pairs.append(Pair(*one, *other, whole=whole))
+                whole = overwritten or (whole and after)
+                pairs.append(Pair(*one, *other, whole=whole, last=number == len(mine)))
             continue
         note = None if len(mine) == len(others) else f"it was written in {len(mine)} commits then, and in {len(others)} now"
-        if versioned and not (all(follows) and all(ours)):
+        if versioned and not all(follows):
             note = f"{note}, with commits of others between: what it wrote cannot be told from what they did"
             pairs.append(Pair(*mine[-1], note=note, whole=False))
         else:
-            pairs.append(Pair(*mine[-1], *others[-1], note=note if versioned else None))
+            pairs.append(Pair(*mine[-1], *others[-1], note=note if versioned else None, last=True))
     order = {one.execution_id: place for place, one in enumerate(recorded)}
     pairs.sort(key=lambda pair: order[pair.past.execution_id])
     return pairs, [others[-1] for others in now.values()]
@@ -86,22 +97,24 @@ def _by_dataset(executions: Sequence[Past]) -> dict[DatasetKey, list[tuple[Past,
     for one in executions:
         for output in one.outputs:
             found[output.namespace, output.name].append((one, output))
-    for mine in found.values():
-        mine.sort(key=lambda pair: (pair[1].version is None, pair[1].version or 0))
+    for mine in found.values():  # a table that is dropped and made again has its versions anew
+        tables = list(dict.fromkeys(output.table_id for _, output in mine))
+        mine.sort(key=lambda pair: (tables.index(pair[1].table_id), pair[1].version is None, pair[1].version or 0))
     return found
 
 
-def _follow(mine: Sequence[tuple[Past, Written]], at: int) -> list[bool]:
-    """Of each write whether it came right after the one before it, the first after version `at`."""
+def _follow(mine: Sequence[tuple[Past, Written]], at: int, own: Collection[int]) -> list[bool]:
+    """Of each write whether nobody else wrote between it and the one before it, the first after version `at`."""
     found = []
     for _, output in mine:
-        found.append(output.version is None or output.version == at + 1)
+        found.append(output.version is None or all(version in own for version in range(at + 1, output.version)))
         at = -2 if output.version is None else output.version
     return found
 
 
 class Comparing:
-    """Verdicts on pairs. `universe`: the file that tells the overlay of it."""
+    """Verdicts on pairs. `universe`: the file that tells the overlay of it. `own`: by dataset, the versions that the run made, by whatever command.
+    `given`: the command is another one than was recorded."""
 
     def __init__(
         self,
@@ -112,8 +125,12 @@ class Comparing:
         world: World,
         options: Options,
         run: Mapping[str, Any],
+        own: Mapping[DatasetKey, Collection[int]],
+        given: bool,
         told: Callable[[str], None],
     ) -> None:
+        self._given = given
+        self._own, self._layer, self._made = own, Layer(universe.parent), made_by(replays)
         self._store, self._replays, self._world, self._options, self._run = store, replays, world, options, run
         self._spark, self._told = spark, told
         self._reading = reading(spark)
@@ -143,34 +160,159 @@ class Comparing:
             return replace(
                 plain, verdict="not_replayable", reason="where it lies is not recorded: there is nothing to compare with"
             )
-        if one.version is not None and other.version is None:
-            return replace(plain, reason="it was a Delta table then, and is none now", causes=self._causes(pair, location))
-        if one.version is not None:
-            expected, now = self._of_delta(one, other, location)
+        if (one.version is None) != (other.version is None):
+            told = (
+                "it was a Delta table then, and is none now"
+                if other.version is None
+                else "it was no Delta table then, and is one now"
+            )
+            return replace(plain, reason=told, causes=self._causes(pair, location))
+        if one.version is None or other.version is None:
+            return self._files(plain, pair, location)
+        before = None if pair.whole else (one.version - 1, other.version - 1)
+        answer = self._state(plain, pair, location, (one.version, other.version), before)
+        return self._left(answer, pair, location) if pair.last and answer.holds else answer
+
+    def _left(self, answer: Replayed, pair: Pair, location: str) -> Replayed:
+        """With what both did to the table after their last write of rows: what is left is to be the same, too."""
+        then, now = pair.written.version, pair.other.version if pair.other is not None else None
+        assert then is not None
+        assert now is not None
+        own, commits = self._own.get(pair.written.key, ()), self._layer.commits(pair.written.key)
+        last = then
+        while last + 1 in own:
+            last += 1
+        ends = last, max((now, *commits))
+        later = [(location, version) for version in range(then + 1, ends[0] + 1)]
+        later += [(str(self._layer.log(pair.written.key)), version) for version in range(now + 1, ends[1] + 1)]
+        apart = [version for version in own if version > last and _bears_on_rows(location, version)]
+        if apart:
+            told = f"what the run did to the table in version {min(apart)} cannot be told from what others did before it"
+            return replace(answer, verdict="not_replayable", reason=told)
+        if not any(_bears_on_rows(*one) for one in later):
+            return answer
+        ended = replace(pair, written=replace(pair.written, table_id=None))  # CREATE OR REPLACE gives it another id
+        found = self._state(answer, ended, location, ends, None if pair.whole else (then, now))
+        if found.holds:
+            return answer
+        return replace(found, reason=f"what the job left of the table after this write is not the same: {found.reason}")
+
+    def _state(
+        self, plain: Replayed, pair: Pair, location: str, versions: tuple[int, int], before: tuple[int, int] | None
+    ) -> Replayed:
+        """Of a version of a table then and one now. `before`: those whose rows are taken away from them."""
+        (then, now), key = versions, pair.written.key
+        expected = expected_of_state(self._reading, self._store, replace(pair.written, version=then), location)
+        lost = self._lost(key, pair.other)
+        if lost is not None:
+            return self._without(plain, pair, location, expected, lost)
+        frame = version_frame(self._reading, self._view.location(location), now)
+        if before is None:
+            return self._held(plain, pair, location, expected, frame, None)
+        if expected.recorded is None:
+            gone = f"what it wrote cannot be read any more: {expected.gone}"
+            return replace(plain, verdict="not_replayable", reason=gone)
+        taken = tuple(
+            self._taken(place, version, expected.schema)
+            for place, version in zip((location, self._view.location(location)), before, strict=True)
+        )
+        return self._held(plain, pair, location, replace(expected, sums=None), frame, taken)
+
+    def _taken(self, location: str, version: int, schema: StructType) -> list[Term]:
+        return [] if version < 0 else [Term(padded(version_frame(self._reading, location, version), schema), -1)]
+
+    def _lost(self, key: DatasetKey, other: Written | None) -> str | None:
+        """What became of a table that the job wrote, where it is not there any more."""
+        assert other is not None
+        assert other.version is not None
+        commits, made = self._layer.commits(key), self._made.get(key, ())
+        if not commits:
+            return "the job deleted the table after it had written it"
+        last = max((place for place, (_, table_id) in enumerate(made) if table_id == other.table_id), default=-1)
+        again = any(version <= other.version and table_id != other.table_id for version, table_id in made[last + 1 :])
+        if again or commits[-1] < other.version:
+            return "the job dropped the table after it had written it, and made another one in its place"
+        return None
+
+    def _without(self, plain: Replayed, pair: Pair, location: str, expected: Expected, lost: str) -> Replayed:
+        if expected.recorded is None:
+            return replace(plain, verdict="not_replayable", reason=f"{lost}, and that of then cannot be read: {expected.gone}")
+        return replace(plain, verdict="different", reason=lost, causes=self._causes(pair, location))
+
+    def _files(self, plain: Replayed, pair: Pair, location: str) -> Replayed:
+        one = self._with_command(pair.past, pair.written)
+        command = one.command or {}
+        as_text(self._reading, True)
+        expected = expected_of_files(self._reading, self._store, one, location, folder=True)
+        if not self._layer.has(one.key):
+            return self._without(plain, pair, location, expected, "the job deleted it after it had written it")
+        then, now = format_of(self._store, one, location), recorded_format(self._replays, one.key)
+        if now is not None and now != then:
+            if expected.recorded is None:
+                told = f"it is {now} now, and whether it was that then is not known: {expected.gone}"
+                return replace(plain, verdict="not_replayable", reason=told)
+            reason = f"it was written as {then} then, and as {now} now"
+            return replace(plain, reason=reason, causes=self._causes(pair, location))
+        place = self._view.location(location)
+        if expected.recorded is None:  # a checksum that is kept is of partitions as Spark takes them
+            named = rows_of_files(self._reading, then, place, command).schema
+            as_text(self._reading, False)
+            frame = rows_of_files(self._reading, then, place, command)
+            plainly = self._written_plainly(pair)
+            typed = (field.name for field, text in zip(frame.schema, named, strict=True) if field.dataType != text.dataType)
+            if texts := [name for name in typed if name.lower() not in plainly]:
+                told = f"how its partitions are spelled ({', '.join(texts)}) is not known any more: {expected.gone}"
+                return replace(plain, verdict="not_replayable", reason=told)
         else:
-            expected, now = self._of_files(pair, location)
+            frame = rows_of_files(self._reading, then, place, command)
+            if then == "csv" and not one.command:
+                expected, frame = self._headless(pair, expected, frame)
+        answer = self._held(plain, pair, location, expected, frame, None)
+        if answer.holds and has_header(self._reading, then, location, command) > has_header(
+            self._reading, then, place, command
+        ):
+            reason = "its files began with a header then, and have none now"
+            return replace(answer, verdict="different", reason=reason, causes=self._causes(pair, location))
+        return answer
+
+    def _written_plainly(self, pair: Pair) -> set[str]:
+        """Columns that both wrote as numbers, dates and their like, of the same type: each value has one spelling."""
+        assert pair.other_past is not None
+        sides = (self._store, pair.past), (self._replays, pair.other_past)
+        then, now = (recorded_schema(store, one.execution_id, pair.written.key) or StructType() for store, one in sides)
+        types = {field.name.lower(): field.dataType for field in now}
+        return {
+            field.name.lower()
+            for field in then
+            if field.dataType == types.get(field.name.lower()) and not isinstance(field.dataType, StringType)
+        }
+
+    def _held(
+        self,
+        plain: Replayed,
+        pair: Pair,
+        location: str,
+        expected: Expected,
+        now: DataFrame,
+        taken: tuple[list[Term], ...] | None,
+    ) -> Replayed:
+        """The verdict on what was written and what is there now. `taken`: of both, what others wrote, or what was there before."""
+        one = pair.written
         keyed = None if one.key_column is None else one.key_column.name
         shaped = {name: how for name, how in _misfits(expected.schema, now.schema).items() if name != keyed}
         if any(" was " in how for how in shaped.values()):  # of another type: its values are not compared
             reason = f"it has other columns: {'; '.join(shaped.values())}"
-            return replace(plain, reason=reason, columns=tuple(shaped), causes=self._causes(pair, location))
+            return replace(
+                plain, verdict="different", reason=reason, columns=tuple(shaped), causes=self._causes(pair, location)
+            )
         recorded: Sequence[Term] | None = expected.recorded
         replayed = [Term(padded(now, expected.schema))]
-        sums = expected.sums
-        if not pair.whole:
-            assert one.version is not None
-            assert other.version is not None
-            sums = None
-            if recorded is None:
-                return replace(
-                    plain, verdict="not_replayable", reason=f"what it wrote cannot be read any more: {expected.gone}"
-                )
-            recorded = [*recorded, *self._before(one, location, expected.schema)]
-            replayed += self._before(other, self._view.location(location), expected.schema)
+        if taken is not None:
+            recorded, replayed = [*(recorded or ()), *taken[0]], [*replayed, *taken[1]]
         found = sums_of(replayed, expected.columns)
-        then = sums if sums is not None else sums_of(recorded or (), expected.columns)
+        then = expected.sums if expected.sums is not None else sums_of(recorded or (), expected.columns)
         answer = replace(
-            plain, whole=pair.whole, rows=(then.rows, found.rows), checksums=(then.checksum, found.checksum),
+            plain, verdict="different", whole=taken is None, rows=(then.rows, found.rows), checksums=(then.checksum, found.checksum),
             schema_hash=schema_hash(expected.columns),
         )  # fmt: skip
         if then == found and not shaped:
@@ -205,22 +347,6 @@ class Comparing:
         declared = declared_in(options.volatile, expected.schema) if expected.lines is None else ()
         found = difference(recorded, replayed, expected.schema, [*own, *declared], options.tolerance, options.sample)
         return found, declared
-
-    def _of_delta(self, one: Written, other: Written, location: str) -> tuple[Expected, DataFrame]:
-        assert other.version is not None
-        expected = expected_of_state(self._reading, self._store, one, location)
-        return expected, version_frame(self._reading, self._view.location(location), other.version)
-
-    def _before(self, one: Written, location: str, schema: StructType) -> list[Term]:
-        assert one.version is not None
-        return [] if one.version == 0 else [Term(padded(version_frame(self._reading, location, one.version - 1), schema), -1)]
-
-    def _of_files(self, pair: Pair, location: str) -> tuple[Expected, DataFrame]:
-        one = self._with_command(pair.past, pair.written)
-        expected = expected_of_files(self._reading, self._store, one, location, folder=True)
-        source = format_of(self._store, one, location)
-        now = rows_of_files(self._reading, source, self._view.location(location), one.command or {})
-        return self._headless(pair, expected, now) if source == "csv" and not one.command else (expected, now)
 
     def _headless(self, pair: Pair, expected: Expected, now: DataFrame) -> tuple[Expected, DataFrame]:
         """Without the headers, of which there may be another number of files. Of CSV whose plan is not kept."""
@@ -289,18 +415,30 @@ class Comparing:
         return told + [f"non-deterministic: {name} need not give the same each time" for name in functions]
 
     def _now(self) -> Mapping[str, Any] | None:
-        columns = ["code_commit", "code_dirty", "code_sha256", "entry_point", "spark_confs", "spark_version"]
+        columns = ["arguments", "code_commit", "code_dirty", "code_sha256", "entry_point", "spark_confs", "spark_version"]
         return next((row for row in self._replays.arrow("runs", columns).to_pylist() if row["entry_point"]), None)
 
     def _code(self) -> list[str]:
         now, then = self._now(), self._run
         if now is None:
             return []
+        told = []
         if then["code_commit"] and now["code_commit"] and then["code_commit"] != now["code_commit"]:
-            return [f"changed code: commit {then['code_commit'][:12]} then, {now['code_commit'][:12]} now"]
-        if then["code_sha256"] and now["code_sha256"] and then["code_sha256"] != now["code_sha256"]:
-            return [f"changed code: {now['entry_point']} is another file than {then['entry_point']} was (SHA-256)"]
-        return []
+            told.append(f"changed code: commit {then['code_commit'][:12]} then, {now['code_commit'][:12]} now")
+        elif then["code_sha256"] and now["code_sha256"] and then["code_sha256"] != now["code_sha256"]:
+            told.append(f"changed code: {now['entry_point']} is another file than {then['entry_point']} was (SHA-256)")
+        if not self._given:
+            return told
+        if (
+            None in (then["code_sha256"], now["code_sha256"])
+            and then["entry_point"]
+            and then["entry_point"] != now["entry_point"]
+        ):
+            told.append(f"changed code: {then['entry_point']} was run then, {now['entry_point']} now")
+        before, after = (" ".join(map(shlex.quote, one["arguments"] or ())) or "none" for one in (then, now))
+        if before != after:
+            told.append(f"changed code: its arguments were {before} then, and are {after} now")
+        return told
 
     def _engines(self) -> list[str]:
         """By what both runs say of themselves."""
@@ -320,12 +458,35 @@ def _read(store: Store, execution_id: str) -> dict[DatasetKey, set[int | None]]:
     return found
 
 
+def made_by(store: Store, condition: str | None = None) -> dict[DatasetKey, list[tuple[int, str | None]]]:
+    """By dataset the versions that executions made of it, by whatever command, with the id of the table, in the order of the executions."""
+    executions = store.arrow("executions", list(_ENDED), condition).to_pylist()
+    ended = {row["execution_id"]: (row["ended_at"], row["sequence"]) for row in executions}
+    rows = [row for row in store.arrow("outputs", list(_MADE), condition).to_pylist() if row["delta_version"] is not None]
+    rows = sorted((row for row in rows if row["execution_id"] in ended), key=lambda row: ended[row["execution_id"]])
+    found: dict[DatasetKey, list[tuple[int, str | None]]] = {}
+    for row in rows:
+        found.setdefault((row["namespace"], row["name"]), []).append((int(row["delta_version"]), row["table_id"]))
+    return found
+
+
+def _bears_on_rows(location: str, version: int) -> bool:
+    """Whether a commit may leave other rows or columns, as far as its log tells."""
+    actions = commit_actions(location, version)
+    if actions is None or any(action.get("metaData") for action in actions):
+        return True
+    files = [action[kind] for action in actions for kind in ("add", "remove", "cdc") if action.get(kind)]
+    return any(file.get("dataChange", True) for file in files)
+
+
 def _misfits(then: StructType, now: StructType) -> dict[str, str]:
     """By column, how the schemas differ."""
     before, after = ({field.name.lower(): field for field in schema} for schema in (then, now))
     told = {field.name: f"{field.name} is missing" for key, field in before.items() if key not in after}
     told |= {field.name: f"{field.name} is new" for key, field in after.items() if key not in before}
-    for key in before.keys() & after.keys():
+    for key in sorted(before.keys() & after.keys()):
+        if before[key].name != after[key].name:
+            told[before[key].name] = f"{before[key].name} is spelled {after[key].name}"
         how = retype(before[key].name, before[key].dataType, after[key].dataType)
         if how is not None:
             told[before[key].name] = how

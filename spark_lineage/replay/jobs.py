@@ -23,11 +23,13 @@ from ..capture.strict import REFUSED
 from ..config import load
 from ..errors import ExecutableError, QueryError, StoreError
 from ..ingest import ingest
+from ..lineage.naming import DatasetKey
 from ..store.tables import Store, in_parts, literal, one_of
 from .code import Program, given, recorded
 from .inputs import Missing
-from .job_outputs import Comparing, pairs_of
+from .job_outputs import Comparing, made_by, pairs_of
 from .judging import row_of
+from .layer import Layer
 from .outputs import Evidence, Labels, Past, past, run_of
 from .overlay import COMMITTER, is_local, write_universe
 from .process import NotStarted, environment, forced_options, hive_settings, how_it_ended, last_words, run, settings_of
@@ -41,6 +43,7 @@ _RUN = (
     "run_id", "application_id", "job_name", "started_at", "status", "entry_point", "arguments", "command", "working_directory", "code_repository",
     "code_commit", "code_dirty", "code_sha256", "spark_confs", "spark_version",
 )  # fmt: skip
+_ALONE = "the job wrote it in the replay alone"
 _REFUSED = re.compile(r"spark-lineage replay: (?P<reason>[^\n]+)")
 
 
@@ -232,10 +235,10 @@ class _Job:
         told = replays.arrow("runs", ["spark_version", "entry_point", "code_commit", "code_sha256"]).to_pylist()
         self._spark_version = next((str(one["spark_version"]) for one in told if one["spark_version"]), self._spark_version)
         self._ran = next((one for one in told if one["entry_point"]), {})
-        recorded_ones = past(
-            self._store, " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
-        )
-        pairs, extra = pairs_of(recorded_ones, past(replays), world.at)
+        condition = " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
+        recorded_ones, made = past(self._store, condition), made_by(self._store, condition)
+        own = {key: {version for version, _ in versions} for key, versions in made.items()}
+        pairs, extra = pairs_of(recorded_ones, past(replays), world.at, own)
         mine = {one.execution_id for one in self._mine}
         no_lineage = not replays.arrow("runs", ["run_id"]).num_rows
         wanted = [pair for pair in pairs if pair.past.execution_id in mine]
@@ -249,6 +252,8 @@ class _Job:
                 world,
                 self._options,
                 self._program_run,
+                own,
+                self._given is not None,
                 self._told,
             )
         for pair in wanted:
@@ -265,10 +270,21 @@ class _Job:
             else:
                 yield replace(plain, reason="the job did not write it this time", causes=tuple(world.doubts))
         labels = Labels(replays)
+        touched = {(output.namespace, output.name) for _, output in extra}
         for one, output in extra:
-            plain = replace(self._plain(self._mine[-1], output), label=labels.label(output.key), operation=one.operation)
-            reason = "the job wrote it in the replay alone"
-            yield replace(plain, table_id=None, version=None, reason=reason, causes=tuple(world.doubts))
+            yield self._alone(output.key, labels.label(output.key), one.operation, _ALONE, world)
+        known = {pair.written.key for pair in pairs} | own.keys()
+        for key in sorted(made_by(replays).keys() - known - touched):  # by commands that write no rows of a query, as RESTORE
+            yield self._alone(key, labels.label(key), "write", _ALONE, world)
+        layer = Layer(scratch)
+        for key in self._labels.datasets():
+            if key not in known and key not in world.copied and layer.is_deleted(key):
+                yield self._alone(key, self._labels.label(key), "delete", "the job deleted it in the replay alone", world)
+
+    def _alone(self, key: DatasetKey, label: str, operation: str, reason: str, world: World) -> Replayed:
+        """Of what the recorded run has no write of."""
+        plain = replace(self._plain(self._mine[-1], self._mine[-1].outputs[-1]), namespace=key[0], name=key[1], label=label)
+        return replace(plain, operation=operation, table_id=None, version=None, reason=reason, causes=tuple(world.doubts))
 
 
 def _failure(log: Path, code: int) -> str:

@@ -214,6 +214,9 @@ class Labels:
     def label(self, key: DatasetKey) -> str:
         return self._names.label(key)
 
+    def datasets(self) -> tuple[DatasetKey, ...]:
+        return tuple(self._names.known)
+
     def location(self, key: DatasetKey) -> str | None:
         known = self._names.known.get(key)
         return None if known is None else known.location

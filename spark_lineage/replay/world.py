@@ -44,12 +44,14 @@ FILE_SYSTEMS = re.compile(f"file$|({'|'.join(SCHEMES)})://")
 
 @dataclass
 class World:
-    """`lines` are the overlay's. `doubts`: what may not be as it was. `at`: by dataset, the version that the universe begins with (-1: nothing)."""
+    """`lines` are the overlay's. `doubts`: what may not be as it was. `at`: by dataset, the version that the universe begins with (-1: nothing).
+    `copied`: what is read from copies that are kept."""
 
     lines: list[tuple[str, ...]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     at: dict[DatasetKey, int] = field(default_factory=dict)
     locations: list[str] = field(default_factory=list)
+    copied: set[DatasetKey] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,7 @@ class _Building:
                 self._world.locations.append(location)
                 self._doubt(f"another input: which files of {label} its stream read is not known: {error}")
                 return
+            self._world.copied.add(key)
             self._rule("copy", location, copy)
 
     def _catalog(self, settings: Mapping[str, str]) -> None:

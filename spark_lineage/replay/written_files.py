@@ -99,6 +99,22 @@ def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[
     return reader.schema(StructType([*frame.schema, *missing])).load(location)
 
 
+def as_text(spark: SparkSession, text: bool) -> None:
+    """Whether a session takes the partitions of files by what their folders are called, and not as numbers and dates: `01` is not `1`."""
+    spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", not text)
+
+
+def has_header(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> bool:
+    """Whether CSV that was written with a header has one in any of its files. False of what was written without."""
+    options = {str(key): value for key, value in (command.get("options") or {}).items()}
+    named = [key for key in options if key.lower() == "header"]
+    if source != "csv" or not any(str(options[key]).lower() == "true" for key in named):
+        return False
+    plain = {**command, "options": {**{key: value for key, value in options.items() if key not in named}, "header": "false"}}
+    whole, rows = (rows_of_files(spark, source, location, one).count() for one in (plain, command))
+    return whole > rows
+
+
 def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
     for snapshot in snapshots(store, key=(one.namespace, one.name)):
         if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in FULL_OVERWRITES:

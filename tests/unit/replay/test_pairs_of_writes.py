@@ -70,3 +70,32 @@ def test_what_only_one_wrote() -> None:
     found, extra = told(then, now, {"x": 0, "gone": 0})
     assert found == [("x", 1, 1, True), ("gone", 1, None, True), ("gone", 2, None, True)]
     assert extra == ["new"]
+
+
+def test_which_is_the_last_of_a_dataset() -> None:
+    then, now = executions("a", ("x", 1), ("y", 0), ("x", 2)), executions("b", ("x", 1), ("y", 0), ("x", 2))
+    pairs, _ = pairs_of(then, now, {("file", "x"): 0})
+    assert [(pair.written.name, pair.last) for pair in pairs] == [("x", False), ("y", True), ("x", True)]
+
+
+def test_a_table_that_is_dropped_and_made_again() -> None:
+    """Its versions begin anew: they follow those of the one before it."""
+    then, now = executions("a", ("x", 4), ("x", 5), ("x", 0)), executions("b", ("x", 4), ("x", 5), ("x", 0))
+    then, now = (
+        [
+            replace(one, outputs=(replace(one.outputs[0], table_id=table_id),))
+            for one, table_id in zip(run, ("one", "one", "other"), strict=True)
+        ]
+        for run in (then, now)
+    )
+    assert [one[1:3] for one in told(then, now, {"x": 3})[0]] == [(4, 4), (5, 5), (0, 0)]
+
+
+def test_what_the_run_did_between_with_no_rows_of_a_query() -> None:
+    """RESTORE, OPTIMIZE: the state after the next write is its own all the same. What the replay did between is its own always."""
+    then, now = executions("a", ("x", 1), ("x", 3)), executions("b", ("x", 1), ("x", 2))
+    for own, whole in (({1, 2, 3}, True), ({1, 3}, False)):
+        pairs, _ = pairs_of(then, now, {("file", "x"): 0}, {("file", "x"): own})
+        assert [pair.whole for pair in pairs] == [True, whole]
+    pairs, _ = pairs_of(now, then, {("file", "x"): 0})
+    assert [pair.whole for pair in pairs] == [True, True]
