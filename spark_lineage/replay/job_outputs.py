@@ -203,7 +203,7 @@ class Comparing:
         """Of a version of a table then and one now. `before`: those whose rows are taken away from them."""
         (then, now), key = versions, pair.written.key
         expected = expected_of_state(self._reading, self._store, replace(pair.written, version=then), location)
-        lost = self._lost(key, pair.other)
+        lost = self._lost(key, pair.other, location)
         if lost is not None:
             return self._without(plain, pair, location, expected, lost)
         frame = version_frame(self._reading, self._view.location(location), now)
@@ -221,18 +221,25 @@ class Comparing:
     def _taken(self, location: str, version: int, schema: StructType) -> list[Term]:
         return [] if version < 0 else [Term(padded(version_frame(self._reading, location, version), schema), -1)]
 
-    def _lost(self, key: DatasetKey, other: Written | None) -> str | None:
+    def _lost(self, key: DatasetKey, other: Written | None, location: str) -> str | None:
         """What became of a table that the job wrote, where it is not there any more."""
         assert other is not None
         assert other.version is not None
         commits, made = self._layer.commits(key), self._made.get(key, ())
         if not commits:
-            return "the job deleted the table after it had written it"
+            there = self._is_there(f"{location}/_delta_log")
+            return None if there else "the job deleted the table after it had written it"
         last = max((place for place, (_, table_id) in enumerate(made) if table_id == other.table_id), default=-1)
         again = any(version <= other.version and table_id != other.table_id for version, table_id in made[last + 1 :])
         if again or commits[-1] < other.version:
             return "the job dropped the table after it had written it, and made another one in its place"
         return None
+
+    def _is_there(self, location: str) -> bool:
+        """As the job left it."""
+        path = self._reading._jvm.org.apache.hadoop.fs.Path(self._view.location(location))  # type: ignore[union-attr]
+        conf = self._reading._jsparkSession.sessionState().newHadoopConf()
+        return bool(path.getFileSystem(conf).exists(path))
 
     def _without(self, plain: Replayed, pair: Pair, location: str, expected: Expected, lost: str) -> Replayed:
         if expected.recorded is None:
@@ -244,7 +251,7 @@ class Comparing:
         command = one.command or {}
         as_text(self._reading, True)
         expected = expected_of_files(self._reading, self._store, one, location, folder=True)
-        if not self._layer.has(one.key):
+        if not self._layer.has(one.key) and not self._is_there(location):
             return self._without(plain, pair, location, expected, "the job deleted it after it had written it")
         then, now = format_of(self._store, one, location), recorded_format(self._replays, one.key)
         if now is not None and now != then:

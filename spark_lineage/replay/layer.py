@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..lineage.naming import DatasetKey, spellings
 
@@ -44,7 +45,8 @@ class Layer:
         yield from (parent for parent in folder.parents if self._scratch in parent.parents)
 
     def _folders(self, what: str, key: DatasetKey) -> Iterator[Path]:
-        """In each spelling of its scheme."""
+        """In each spelling of its scheme, and of its name, which may be that of a URI."""
         scheme, _, authority = key[0].partition("://")
         for spelled in spellings(scheme):
-            yield self._scratch / what / spelled / (authority.replace("/", "_") or "_") / key[1].lstrip("/")
+            for name in dict.fromkeys((key[1], unquote(key[1]))):
+                yield self._scratch / what / spelled / (authority.replace("/", "_") or "_") / name.lstrip("/")

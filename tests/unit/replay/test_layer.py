@@ -29,6 +29,8 @@ def test_in_any_spelling(tmp_path: Path) -> None:
         assert layer.commits((f"{scheme}://bucket", "x")) == (1,)
         assert layer.log((f"{scheme}://bucket", "x")) == tmp_path / "written/s3a/bucket/x"
     assert layer.commits(("s3://other", "x")) == ()
+    put(tmp_path, "written/file/_/lake/a b/part")
+    assert (layer.has(("file", "/lake/a b")), layer.has(("file", "/lake/a%20b"))) == (True, True)
 
 
 def test_what_it_deleted(tmp_path: Path) -> None:
