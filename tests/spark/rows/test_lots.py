@@ -102,7 +102,7 @@ def told_of(told: Apart, count: int) -> list[Witness | None]:
 
 def test_a_selection(small: Callable[[int], Small]) -> None:
     tally = Tally()
-    for seed in range(100, 112):
+    for seed in range(100, 108):
         chance, one = Random(seed), small(seed % WORLDS)
         compare(one, Queries(one.world, chance).query(), chance, tally)
     assert tally.violations == [], "\n\n".join(tally.violations[:3])

@@ -187,7 +187,7 @@ def test_nothing_outlives_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         process.run(Program((sys.executable, "-c", program, mark), tmp_path), os.environ, tmp_path / "log", print)
     thread.join()
-    deadline = time.monotonic() + 10  # it has been killed; when the system says so is another thing
+    deadline = time.monotonic() + 60  # it has been killed; when a busy system says so is another thing
     while mark in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout:
         assert time.monotonic() < deadline
         time.sleep(0.05)
