@@ -13,7 +13,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import StringType, StructType, TimestampType
 
 from ..errors import LineageError
 from ..lineage.naming import DatasetKey
@@ -28,8 +28,10 @@ from .executables import find, restore
 from .judging import declared_in, judged
 from .layer import Layer
 from .line_columns import recorded_schema, without_headers
+from .near import has_floats
 from .outputs import Labels, Past, Written, recorded_format, with_plans
 from .overlay import View
+from .plans import parts_of
 from .replaying import Options
 from .verdict import Difference, Replayed
 from .world import World
@@ -113,7 +115,7 @@ def _follow(mine: Sequence[tuple[Past, Written]], at: int, own: Collection[int])
 
 
 class Comparing:
-    """Verdicts on pairs. `universe`: the file that tells the overlay of it. `own`: by dataset, the versions that the run made, by whatever command.
+    """Verdicts on pairs. `universe`: the file that tells the overlay of it. `then`: by dataset, what the run made of it, by whatever command, as `made_by` tells it.
     `given`: the command is another one than was recorded."""
 
     def __init__(
@@ -125,12 +127,12 @@ class Comparing:
         world: World,
         options: Options,
         run: Mapping[str, Any],
-        own: Mapping[DatasetKey, Collection[int]],
+        then: Mapping[DatasetKey, Sequence[tuple[int, str | None]]],
         given: bool,
         told: Callable[[str], None],
     ) -> None:
         self._given = given
-        self._own, self._layer, self._made = own, Layer(universe.parent), made_by(replays)
+        self._then, self._layer, self._made = then, Layer(universe.parent), made_by(replays)
         self._store, self._replays, self._world, self._options, self._run = store, replays, world, options, run
         self._spark, self._told = spark, told
         self._reading = reading(spark)
@@ -178,20 +180,27 @@ class Comparing:
         then, now = pair.written.version, pair.other.version if pair.other is not None else None
         assert then is not None
         assert now is not None
-        own, commits = self._own.get(pair.written.key, ()), self._layer.commits(pair.written.key)
+        key = pair.written.key
+        made, commits = list(self._then.get(key, ())), self._layer.commits(key)
+        places = [at for at, (version, table) in enumerate(made) if (version, table) == (then, pair.written.table_id)]
+        after = dict(made[places[-1] + 1 :]) if places else {}
+        if any(version <= then for version in after):
+            told = "the run dropped the table after this write, and made it again: what it left of it is not compared"
+            return replace(answer, reason="; ".join(part for part in (answer.reason, told) if part))
         last = then
-        while last + 1 in own:
+        while last + 1 in after:
             last += 1
         ends = last, max((now, *commits))
         later = [(location, version) for version in range(then + 1, ends[0] + 1)]
-        later += [(str(self._layer.log(pair.written.key)), version) for version in range(now + 1, ends[1] + 1)]
-        apart = [version for version in own if version > last and _bears_on_rows(location, version)]
+        later += [(str(self._layer.log(key)), version) for version in range(now + 1, ends[1] + 1)]
+        apart = [version for version in after if version > last and _bears_on_rows(location, version)]
         if apart:
             told = f"what the run did to the table in version {min(apart)} cannot be told from what others did before it"
             return replace(answer, verdict="not_replayable", reason=told)
         if not any(_bears_on_rows(*one) for one in later):
             return answer
-        ended = replace(pair, written=replace(pair.written, table_id=None))  # CREATE OR REPLACE gives it another id
+        of_last = after.get(last, pair.written.table_id)  # CREATE OR REPLACE gives it another id
+        ended = replace(pair, written=replace(pair.written, table_id=of_last))
         found = self._state(answer, ended, location, ends, None if pair.whole else (then, now))
         if found.holds:
             return answer
@@ -291,7 +300,7 @@ class Comparing:
         return {
             field.name.lower()
             for field in then
-            if field.dataType == types.get(field.name.lower()) and not isinstance(field.dataType, StringType)
+            if field.dataType == types.get(field.name.lower()) and not isinstance(field.dataType, (StringType, TimestampType))
         }
 
     def _held(
@@ -324,6 +333,11 @@ class Comparing:
         )  # fmt: skip
         if then == found and not shaped:
             return replace(answer, verdict="identical")
+        declared = declared_in(self._options.volatile, expected.schema) if expected.lines is None else ()
+        unsure = expected.volatile or declared or any(has_floats(field.dataType) for field in expected.schema)
+        if recorded is None and then != found and not shaped and unsure:
+            told = f"its checksum differs, and whether it does beyond floats and columns that are not compared cannot be told: {expected.gone}"
+            return replace(plain, verdict="not_replayable", reason=told)
         causes = self._causes(pair, location)
         reason = f"it has other columns: {'; '.join(shaped.values())}"
         if then == found or recorded is None:
@@ -370,7 +384,8 @@ class Comparing:
                 self._store.location, one.execution_id, executables=self._options.executables, key=self._options.key, trusted=True
             )  # fmt: skip
             commands = found.commands or (None,)
-            return next(named for named in with_plans((output,), commands, list(range(len(commands)))))
+            every = with_plans(one.outputs, commands, parts_of(commands))
+            return next(named for named in every if (named.key, named.version) == (output.key, output.version))
         return output
 
     def _causes(self, pair: Pair, location: str) -> tuple[str, ...]:

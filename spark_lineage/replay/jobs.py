@@ -252,7 +252,7 @@ class _Job:
                 world,
                 self._options,
                 self._program_run,
-                own,
+                made,
                 self._given is not None,
                 self._told,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -88,7 +89,7 @@ def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[
         return reader.option("mergeSchema", True).load(location)
     frame = reader.load(location)
     fields: dict[str, StructField] = {}
-    for schema in {spark.read.format(source).load(file).schema.json(): None for file in frame.inputFiles()}:
+    for schema in {spark.read.format(source).load(unquote(file)).schema.json(): None for file in frame.inputFiles()}:
         for field in StructType.fromJson(json.loads(schema)):
             known = fields.setdefault(field.name, field)
             if known.dataType != field.dataType:

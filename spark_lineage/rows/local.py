@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.conversion import LocalDataToArrowConversion
 from pyspark.sql.types import StructType
@@ -26,6 +27,8 @@ def collected(frame: DataFrame) -> list[Row]:
     """The rows. Raises TraceError where one has a time that Python does not know."""
     try:
         return frame.collect()
+    except PySparkException:
+        raise
     except (ValueError, OverflowError) as error:
         raise TraceError(
             f"the rows have a date or a timestamp that Python cannot hold ({error}): it knows those from 0001-01-02 to 9999-12-31"

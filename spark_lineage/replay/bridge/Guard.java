@@ -79,10 +79,10 @@ public class Guard implements SparkPlugin {
         }
         Configuration hadoop = context.hadoopConfiguration();
         overlay(conf, hadoop);
-        FileSystem.closeAll(); // those that were made before are forgotten
         if (!Laid.isWoven()) {
             throw new IOException("Hadoop's file systems are not watched in this JVM, as the replay starts them (JAVA_TOOL_OPTIONS): nothing is begun");
         }
+        FileSystem.closeAll(); // those that were made before are forgotten
         running = true;
         check(hadoop, "file:///");
         Iterator places = universe.places().iterator();

@@ -24,10 +24,20 @@ public class Weaving implements ClassFileTransformer {
         if (!"org/apache/hadoop/fs/FileSystem".equals(name) && !"org/apache/hadoop/fs/AbstractFileSystem".equals(name)) {
             return null;
         }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(reader, ClassWriter.COMPUTE_MAXS);
-        reader.accept(new Choosing(writer), 0);
-        return writer.toByteArray();
+        return Woven.of(bytes);
+    }
+
+    /** Apart, as it is only there that ASM must be found: this class is verified in every JVM that is told of the agent. */
+    static final class Woven {
+        private Woven() {
+        }
+
+        static byte[] of(byte[] bytes) {
+            ClassReader reader = new ClassReader(bytes);
+            ClassWriter writer = new ClassWriter(reader, ClassWriter.COMPUTE_MAXS);
+            reader.accept(new Choosing(writer), 0);
+            return writer.toByteArray();
+        }
     }
 
     /** The methods `FileSystem.getFileSystemClass` and `AbstractFileSystem.newInstance`. */

@@ -7,6 +7,7 @@ import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.BinaryComparison;
 import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.In;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Literal$;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
@@ -102,7 +103,7 @@ final class Trees {
         ArrayList made = new ArrayList();
         for (int i = 0; i < children.size(); i++) {
             Expression child = unsignedIn((Expression) children.get(i));
-            made.add(condition instanceof BinaryComparison ? unsigned(child) : child);
+            made.add(condition instanceof BinaryComparison || condition instanceof In ? unsigned(child) : child);
         }
         return children.isEmpty() ? condition : (Expression) ((TreeNode) condition).withNewChildren(seq(made));
     }

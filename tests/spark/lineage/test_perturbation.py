@@ -29,7 +29,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def test_a_selection(bench: Callable[[int], Bench]) -> None:
-    """The same forty queries, and a few changes of a table, each time. Most are looked at over one lot of rows: other queries
+    """The same few queries, and a few changes of a table, each time. Most are looked at over one lot of rows: other queries
     find more than other rows do."""
     tally = Tally()
     for seed in range(int(os.environ.get("SPARK_LINEAGE_ORACLE", 32))):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
 
-from spark_lineage.replay.overlay import View, write_universe
+from spark_lineage.replay.overlay import View, jar_path, write_universe
 
 NAMES = ("a", "b", "c")
 PATHS = tuple(f"{first}/{second}" for first in NAMES for second in NAMES) + NAMES + tuple(f"a/b/{name}" for name in NAMES)
@@ -229,3 +230,10 @@ def test_copies_in_the_place_of_files_that_changed(spark: Any, tmp_path: Path) -
     files.do(("append", "a/x"))
     assert files.do(("read", "a/x")) == "as it was+"
     assert (kept / "x").read_text() == "as it was"
+
+
+def test_a_jvm_without_spark_goes_without_the_agent() -> None:
+    """`JAVA_TOOL_OPTIONS` reaches every Java program that a job starts."""
+    java = Path(os.environ["JAVA_HOME"], "bin", "java")
+    done = subprocess.run([java, f"-javaagent:{jar_path()}", "-version"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -36,7 +36,6 @@ OF_VALUES = (
     ArrayIndexOutOfBoundsException,
     DateTimeException,
     NumberFormatException,
-    PySparkException,
     SparkRuntimeException,
 )
 """What is refused, and said so: Spark computes a condition on a column before one that leaves rows out on which it cannot be computed."""

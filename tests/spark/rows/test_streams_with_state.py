@@ -100,7 +100,10 @@ class Streams:
         return hops[0]  # type: ignore[return-value]
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        return [row.asDict() for row in self.spark.read.format("delta").load(f"{self.root}/{name}").collect()]
+        """With times as texts in the zone of the session."""
+        frame = self.spark.read.format("delta").load(f"{self.root}/{name}")
+        columns = (F.col(name).cast("string") if kind == "timestamp" else F.col(name) for name, kind in frame.dtypes)
+        return [row.asDict() for row in frame.select(*columns).collect()]
 
 
 def counting() -> Any:
@@ -142,7 +145,7 @@ def closed(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Streams:
 
 def test_a_window_that_a_batch_without_rows_closed(closed: Streams) -> None:
     """Spark closes the last windows in a batch that only moves the watermark: it reads nothing, and its plan has no source."""
-    (row, *_) = [row for row in closed.rows("windows") if row["start"].hour == 1 and row["k"] == 1]
+    (row, *_) = [row for row in closed.rows("windows") if row["start"][11:13] == "01" and row["k"] == 1]
     assert row["count"] == 2
     hop = closed.trace("windows", "hour(start) = 1 AND k = 1")
     assert hop.batch_id == 3
@@ -211,14 +214,13 @@ def test_a_session(streams: Streams) -> None:
     assert {row["count"] for row in rows} == {1, 2}
     for row in rows:
         hop = streams.trace("sessions", f"k = {row['k']} AND start = TIMESTAMP'{row['start']}'")
-        expected = {id for id in range(12) if id % 3 == row["k"] and id // 4 == row["start"].hour}
+        expected = {id for id in range(12) if id % 3 == row["k"] and id // 4 == int(row["start"][11:13])}
         assert expected <= {*sources(hop)["events"]}
 
 
 @pytest.mark.soak
 def test_what_a_function_with_a_state_gave(streams: Streams) -> None:
     hop = streams.trace("grouped", "key = 1")
-    print(hop)
     assert hop.ended is not None
 
 
