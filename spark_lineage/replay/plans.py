@@ -129,10 +129,12 @@ def _with_earlier(store: Store, found: Found, executables: str, key: str) -> Fou
                     f"its stream keeps a state, and which of its sources {one.name or one.location} is, that batch {number} read, "
                     "is not known: no batch read of all of its sources"
                 )
-            for leaf in alike if one.kind in _OF_STREAMS else ():
-                paths[leaf.number] += one.paths
-            for leaf in alike if one.kind in _DELTA and len(alike) == 1 else ():
-                newest.setdefault(leaf.number, one.delta_version)
+            if len(alike) != 1:
+                continue
+            if one.kind in _OF_STREAMS:
+                paths[alike[0].number] += one.paths
+            if one.kind in _DELTA:
+                newest.setdefault(alike[0].number, one.delta_version)
         if sum(map(len, paths.values())) > _FILES:
             raise ExecutableError(f"its stream keeps a state, and has read more than {_FILES} files up to this batch")
     leaves = [
