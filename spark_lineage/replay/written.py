@@ -23,7 +23,7 @@ from ..model import SampleColumn
 from ..sample_marks import bound_of
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
 from ..snapshot.kinds import PHYSICAL_NAME, Column, columns_of, layout_hash
-from ..snapshot.spark import quoted
+from ..snapshot.spark import of_fixed_length, quoted
 from ..snapshot.sums import Sums
 from ..snapshot.taking import known_snapshot, known_sums, snapshots
 from ..snapshot.with_spark import first_line_of_spark, frame_of_files
@@ -251,9 +251,10 @@ def padded(frame: DataFrame, schema: StructType) -> DataFrame:
     there = {name.lower(): name for name in frame.columns}
     return frame.select(
         *(
-            (F.col(quoted(there[field.name.lower()])) if field.name.lower() in there else F.lit(None))
-            .cast(field.dataType)
-            .alias(field.name)
+            of_fixed_length(
+                (F.col(quoted(there[field.name.lower()])) if field.name.lower() in there else F.lit(None)).cast(field.dataType),
+                field,
+            ).alias(field.name)
             for field in schema
         )
     )
@@ -291,7 +292,9 @@ def as_written(rows: DataFrame, schema: StructType, table: Table | None, unknown
         for name in missing:
             known = name in expressions and name not in identities and name not in unknown
             frame = frame.withColumn(name, F.expr(expressions[name]) if known else F.lit(None))
-        return frame.select(*(F.col(quoted(field.name)).cast(field.dataType).alias(field.name) for field in schema))
+        return frame.select(
+            *(of_fixed_length(F.col(quoted(field.name)).cast(field.dataType), field).alias(field.name) for field in schema)
+        )
     except PySparkException as error:
         raise ExecutableError(f"its rows cannot be put into the table's columns: {first_line_of_spark(error)}") from error
 

@@ -16,9 +16,9 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import DoubleType, FloatType, StringType
 
 from ..errors import TraceError
-from ..snapshot.spark import quoted
+from ..snapshot.spark import of_fixed_length, quoted
 from .bridge_sources import TRACER
-from .tracing import MOST, equal, is_comparable, padded, pairs
+from .tracing import MOST, equal, is_comparable, pairs
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def matched(found: DataFrame, count: int | None, table: DataFrame, partitioned: 
     given, same = table.alias("t"), F.lit(True)
     for c, t in paired:
         value, field = F.col(f"t.{quoted(columns[t])}"), table.schema[columns[t]]
-        same = same & equal(padded(F.col(names[c]), field), found.schema[c].dataType, value, field.dataType)
+        same = same & equal(of_fixed_length(F.col(names[c]), field), found.schema[c].dataType, value, field.dataType)
     some = given.join(groups if count is None else F.broadcast(groups), same)
     met = some.groupBy(*keys, _TIMES).agg(F.count(F.lit(1)).alias(_MET))
     more = F.greatest(F.col(_MET) - F.col(_TIMES), F.lit(0))

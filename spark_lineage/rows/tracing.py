@@ -7,7 +7,6 @@ docs/row-provenance.md.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from ..model import ExecutableLeaf
 from ..replay.executables import restore
 from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
+from ..snapshot.spark import of_fixed_length
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, highest, identified, known_by, order_of
@@ -282,17 +282,8 @@ def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: C
     return StructType([*fields])
 
 
-_FIXED = re.compile(r"char\((\d+)\)")
-
-
-def padded(value: Column, field: StructField) -> Column:
-    """A text as a column of CHAR(n) has it: Spark's writers pad it, behind the plan."""
-    fixed = _FIXED.fullmatch(str((field.metadata or {}).get("__CHAR_VARCHAR_TYPE_STRING", "")))
-    return F.rpad(value, int(fixed[1]), " ") if fixed else value
-
-
 def _same(value: Column, given: DataType, wanted: Column, field: StructField) -> Column:
-    value = padded(value, field)
+    value = of_fixed_length(value, field)
     if _EMPTY not in (field.metadata or {}):
         return equal(value, given, wanted, field.dataType)
     if given.simpleString() != field.dataType.simpleString():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from py4j.java_gateway import JavaPackage
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import StructField
 
 from .kinds import LANES, MASK64, Column, Kind, columns_of, key_of
 from .sums import Sums
@@ -135,3 +137,12 @@ def _long(number: int) -> SparkColumn:
 
 def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
+
+
+_FIXED = re.compile(r"char\((\d+)\)")
+
+
+def of_fixed_length(value: SparkColumn, field: StructField) -> SparkColumn:
+    """A text as a column of CHAR(n) has it: Spark's writers pad it, behind the plan. Other values as they are."""
+    fixed = _FIXED.fullmatch(str((field.metadata or {}).get("__CHAR_VARCHAR_TYPE_STRING", "")))
+    return F.rpad(value, int(fixed[1]), " ") if fixed else value

@@ -167,6 +167,14 @@ def test_what_was_made_of_texts_of_a_fixed_length(shop: Shop) -> None:
     assert [row.kind for row in found.source.rows] == ["file_row"] * 2
 
 
+def test_texts_of_a_fixed_length_replayed(shop: Shop) -> None:
+    """The writer pads them, the plan does not."""
+    execution = shop.trace("padded", "c = 'a'").execution_id
+    assert execution is not None
+    (told,) = spark_lineage.open(shop.root / "store").replay(execution, spark=shop.spark)
+    assert (told.verdict, told.rows) == ("identical", (3, 3))
+
+
 def test_times_that_python_does_not_know(shop: Shop) -> None:
     hop = shop.trace("of_old", "h = 0")  # the query does not read the column
     assert (label(hop), numbers(hop)) == ("exact", [0])
