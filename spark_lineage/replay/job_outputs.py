@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,14 @@ from .plans import parts_of
 from .replaying import Options
 from .verdict import Difference, Replayed
 from .world import World
-from .written import Expected, expected_of_state, padded, reading, retype, version_frame
+from .written import COMMANDS, Expected, defaulted, expected_of_state, padded, reading, retype, version_frame
 from .written_files import as_text, expected_of_files, format_of, has_header, rows_of_files
 
 _ENDED = ("execution_id", "ended_at", "sequence")
 _MADE = ("execution_id", "namespace", "name", "table_id", "delta_version")
+
+Made = tuple[int, str | None]
+"""A version of a table, and the id of the table then."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,11 @@ def pairs_of(
     recorded: Sequence[Past],
     replayed: Sequence[Past],
     at: Mapping[DatasetKey, int],
-    own: Mapping[DatasetKey, Collection[int]] | None = None,
+    own: Mapping[DatasetKey, Sequence[Made]] | None = None,
 ) -> tuple[list[Pair], list[tuple[Past, Written]]]:
     """The writes of a run in their order with those of its replay, dataset by dataset; and what only the replay wrote.
 
-    `own`: by dataset, the versions that the run made, by whatever command: others are of others. In a replay there are no others.
+    `own`: by dataset, what the run made of it, by whatever command, as `made_by` tells it: other versions are of others. In a replay there are no others.
     Where one made more commits than the other, and of files without versions, only what is there after the last of them is compared.
     """
     then, now = _by_dataset(recorded), _by_dataset(replayed)
@@ -105,11 +108,18 @@ def _by_dataset(executions: Sequence[Past]) -> dict[DatasetKey, list[tuple[Past,
     return found
 
 
-def _follow(mine: Sequence[tuple[Past, Written]], at: int, own: Collection[int]) -> list[bool]:
+def _follow(mine: Sequence[tuple[Past, Written]], at: int, own: Sequence[Made]) -> list[bool]:
     """Of each write whether nobody else wrote between it and the one before it, the first after version `at`."""
-    found = []
+    lives: list[dict[int, str | None]] = [{}]
+    for version, table_id in own:
+        if version == 0 and lives[-1]:  # dropped and made again: its versions begin anew
+            lives.append({})
+        lives[-1][version] = table_id
+    found, last = [], lives[0]
     for _, output in mine:
-        found.append(output.version is None or all(version in own for version in range(at + 1, output.version)))
+        life = next((one for one in lives if (output.version, output.table_id) in one.items()), last)
+        at, last = (at if life is last else -1), life
+        found.append(output.version is None or all(version in life for version in range(at + 1, output.version)))
         at = -2 if output.version is None else output.version
     return found
 
@@ -127,7 +137,7 @@ class Comparing:
         world: World,
         options: Options,
         run: Mapping[str, Any],
-        then: Mapping[DatasetKey, Sequence[tuple[int, str | None]]],
+        then: Mapping[DatasetKey, Sequence[Made]],
         given: bool,
         told: Callable[[str], None],
     ) -> None:
@@ -338,7 +348,7 @@ class Comparing:
         if recorded is None and then != found and not shaped and unsure:
             told = f"its checksum differs, and whether it does beyond floats and columns that are not compared cannot be told: {expected.gone}"
             return replace(plain, verdict="not_replayable", reason=told)
-        causes = self._causes(pair, location)
+        causes = self._causes(pair, location, expected)
         reason = f"it has other columns: {'; '.join(shaped.values())}"
         if then == found or recorded is None:
             why = reason if shaped else f"the checksum is another one; which rows differ cannot be told: {expected.gone}"
@@ -388,11 +398,11 @@ class Comparing:
             return next(named for named in every if (named.key, named.version) == (output.key, output.version))
         return output
 
-    def _causes(self, pair: Pair, location: str) -> tuple[str, ...]:
-        """As of a plan, in the same order; and what the replay's own lineage shows."""
+    def _causes(self, pair: Pair, location: str, expected: Expected | None = None) -> tuple[str, ...]:
+        """As of a plan, in the same order; and what the replay's own lineage shows. `expected`: what was written, where it is known."""
         told = [*self._inputs(pair), *(one for one in self._world.doubts if one.startswith("another input"))]
         code = [*(one for one in self._world.doubts if one.startswith("changed code")), *self._code()]
-        told += self._random(pair.past, changed=bool(code))
+        told += self._random(pair.past, expected, changed=bool(code))
         told += code
         told += [one for one in self._world.doubts if one.startswith("changed configuration")]
         told += self._settings()
@@ -420,19 +430,23 @@ class Comparing:
         told += [f"another input: {key[1]} is read now, and was not then" for key in now if key not in then]
         return told
 
-    def _random(self, one: Past, changed: bool) -> list[str]:
+    def _random(self, one: Past, expected: Expected | None, changed: bool) -> list[str]:
         """What in the recorded plan need not give the same each time; functions of users only where their code is not known to have changed."""
         try:
             found = find(
                 self._store.location, one.execution_id, executables=self._options.executables, key=self._options.key,
                 trusted=self._options.trusted,
             )  # fmt: skip
-            doubts = doubts_of(restore(self._spark, found))
+            rows = restore(self._spark, found)
+            doubts = doubts_of(rows)
+            in_places = any((command or {}).get("class") in COMMANDS for command in found.commands)
+            left = () if expected is None or in_places else defaulted(rows, expected.schema, expected.table)
         except (LineageError, PySparkException, Py4JJavaError):
             return []
         told = [random_cause(doubt) for doubt in doubts if not doubt.startswith(FUNCTION)]
         if found.executable.instant_basis is not None:
             told.append("non-deterministic: current_timestamp (or current_date, now) is the time at which the job is run again")
+        told += [f"non-deterministic: {name} was left to its default, which is not the same each time" for name in left]
         functions = [doubt.removeprefix(FUNCTION) for doubt in doubts if doubt.startswith(FUNCTION) and not changed]
         return told + [f"non-deterministic: {name} need not give the same each time" for name in functions]
 
@@ -480,13 +494,13 @@ def _read(store: Store, execution_id: str) -> dict[DatasetKey, set[int | None]]:
     return found
 
 
-def made_by(store: Store, condition: str | None = None) -> dict[DatasetKey, list[tuple[int, str | None]]]:
+def made_by(store: Store, condition: str | None = None) -> dict[DatasetKey, list[Made]]:
     """By dataset the versions that executions made of it, by whatever command, with the id of the table, in the order of the executions."""
     executions = store.arrow("executions", list(_ENDED), condition).to_pylist()
     ended = {row["execution_id"]: (row["ended_at"], row["sequence"]) for row in executions}
     rows = [row for row in store.arrow("outputs", list(_MADE), condition).to_pylist() if row["delta_version"] is not None]
     rows = sorted((row for row in rows if row["execution_id"] in ended), key=lambda row: ended[row["execution_id"]])
-    found: dict[DatasetKey, list[tuple[int, str | None]]] = {}
+    found: dict[DatasetKey, list[Made]] = {}
     for row in rows:
         found.setdefault((row["namespace"], row["name"]), []).append((int(row["delta_version"]), row["table_id"]))
     return found

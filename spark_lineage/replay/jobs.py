@@ -125,7 +125,8 @@ class _Job:
         self._program_run = next((row for row in self._runs if row["entry_point"]), self._run)
         if self._run["status"] == "running":
             raise QueryError(
-                f"run {run_id} has not ended, as far as is recorded: there is nothing yet to hold a replay against"
+                f"run {run_id} has not ended, as far as is recorded: there is nothing yet to hold a replay against; what it wrote "
+                "so far can be replayed from its plans, without --job"
             )
         self._command: tuple[str, ...] | None = None
         if job.command:
@@ -237,8 +238,7 @@ class _Job:
         self._ran = next((one for one in told if one["entry_point"]), {})
         condition = " or ".join(one_of("run_id", part) for part in in_parts([row["run_id"] for row in self._runs]))
         recorded_ones, made = past(self._store, condition), made_by(self._store, condition)
-        own = {key: {version for version, _ in versions} for key, versions in made.items()}
-        pairs, extra = pairs_of(recorded_ones, past(replays), world.at, own)
+        pairs, extra = pairs_of(recorded_ones, past(replays), world.at, made)
         mine = {one.execution_id for one in self._mine}
         no_lineage = not replays.arrow("runs", ["run_id"]).num_rows
         wanted = [pair for pair in pairs if pair.past.execution_id in mine]
@@ -273,7 +273,7 @@ class _Job:
         touched = {(output.namespace, output.name) for _, output in extra}
         for one, output in extra:
             yield self._alone(output.key, labels.label(output.key), one.operation, _ALONE, world)
-        known = {pair.written.key for pair in pairs} | own.keys()
+        known = {pair.written.key for pair in pairs} | made.keys()
         for key in sorted(made_by(replays).keys() - known - touched):  # by commands that write no rows of a query, as RESTORE
             yield self._alone(key, labels.label(key), "write", _ALONE, world)
         layer = Layer(scratch)

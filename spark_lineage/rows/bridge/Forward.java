@@ -49,7 +49,7 @@ public final class Forward extends Deep {
     private LogicalPlan found;
     private boolean isLocal;
 
-    /** Up to `most` keys of a link, and rows that are found, come to the driver; with more keys the block above is joined with the plan that gives them. */
+    /** Up to `most` keys of a link, and rows that are found, come to the driver; with more, or where these are too large, the block above is joined with the plan that gives them. */
     public Forward(Object session, int most) {
         super(session);
         this.most = most;
@@ -74,11 +74,11 @@ public final class Forward extends Deep {
         }
         LogicalPlan rows = rows(normal);
         InternalRow[] some = rows == null ? new InternalRow[0] : first(rows, most + 1);
-        isLocal = some.length <= most;
+        isLocal = some != null && some.length <= most;
         if (!isLocal) {
             rows = asking.keep(rows);
         }
-        found = some.length == 0 ? null : isLocal ? local(rows, copies(some)) : rows;
+        found = !isLocal ? rows : some.length == 0 ? null : local(rows, copies(some));
     }
 
     private static LogicalPlan local(LogicalPlan plan, List rows) {
@@ -208,11 +208,11 @@ public final class Forward extends Deep {
         LogicalPlan projected = new Project(Trees.seq(keys.columns), below);
         LogicalPlan distinct = keys.areComparable() ? new Distinct(projected) : projected;
         InternalRow[] rows = first(distinct, most + 1);
-        if (rows.length == 0) {
+        if (rows != null && rows.length == 0) {
             return null;
         }
         Expression match = Replacing.attributes(keys.match, slot.fields, values);
-        if (rows.length > most) {
+        if (rows == null || rows.length > most) {
             return new Way(there, distinct, match);
         }
         List copied = copies(rows);
@@ -240,9 +240,10 @@ public final class Forward extends Deep {
         return result;
     }
 
+    /** Null where they are too large to come here. */
     private InternalRow[] first(LogicalPlan plan, int rows) throws Exception {
         Expression bound = Trees.literal(Integer.valueOf(rows));
-        return asking.collect(new Project(Trees.seq(Trees.list(plan.output())), new GlobalLimit(bound, new LocalLimit(bound, plan))));
+        return asking.some(new Project(Trees.seq(Trees.list(plan.output())), new GlobalLimit(bound, new LocalLimit(bound, plan))));
     }
 
     /** A frame of the rows that were found, with the plan's columns; null where there are none. Of no use after `close`. */

@@ -144,8 +144,8 @@ public final class Lot extends Finding {
         boolean isScan = Block.isScan(block.slots, block.plan) && (link.condition == null || hasEquality(link));
         LogicalPlan carried = repeats && isScan ? found : asking.keep(found);
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
-        InternalRow[] rows = asking.collect(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
-        boolean many = rows.length > most;
+        InternalRow[] rows = asking.some(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
+        boolean many = rows == null || rows.length > most;
         if (isTarget) {
             given.addAll(many ? numbers(carried) : numbers(rows));
         } else if (trusted && !many && link.condition != null && link.kind.endsWith("aggregate")) { // each of these groups has rows

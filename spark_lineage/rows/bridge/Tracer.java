@@ -169,11 +169,11 @@ public final class Tracer extends Finding {
         LogicalPlan carried = new Project(Trees.seq(columns), plan);
         // a limit above all else is looked for in one partition after the other; so it takes all at once
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
-        InternalRow[] rows = asking.collect(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
-        boolean many = rows.length > most;
+        InternalRow[] rows = asking.some(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
+        boolean many = rows == null || rows.length > most;
         kinds.addAll(block.passed);
         LinkedHashSet tags = new LinkedHashSet();
-        for (int i = 0; i < rows.length; i++) {
+        for (int i = 0; rows != null && i < rows.length; i++) {
             tags.add(Long.valueOf(rows[i].getLong(0)));
         }
         if (many && !(repeats && Block.isScan(block.slots, plan))) {
@@ -196,7 +196,7 @@ public final class Tracer extends Finding {
                 link(slot, told);
             }
         }
-        if (many && several) {
+        if (many && (several || rows == null)) {
             InternalRow[] met = asking.collect(new Distinct(new Project(Trees.seq(Trees.one(tagged.toAttribute())), carried)));
             for (int i = 0; i < met.length; i++) {
                 tags.add(Long.valueOf(met[i].getLong(0)));

@@ -47,6 +47,11 @@ def main(lake: str, *otherwise: str) -> None:
             "overwrite"
         ).save(f"{lake}/lying")
     if "random" in otherwise:
+        spark.sql(
+            f"CREATE TABLE delta.`{lake}/defaulted` (id BIGINT, loaded_at TIMESTAMP DEFAULT current_timestamp()) USING delta "
+            "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+        )
+        raw.select("id").write.format("delta").mode("append").save(f"{lake}/defaulted")
         raw.withColumn("r", sf.rand()).withColumn("loaded_at", sf.current_timestamp()).write.format("delta").mode(
             "append"
         ).save(f"{lake}/random")

@@ -182,11 +182,13 @@ def test_a_job_that_fails(nightly: str, lake: Lake) -> None:
 def test_what_is_random_is_named(lake: Lake, nightly: str) -> None:
     run = lake.record("nightly_job.py", "random")
     code, verdicts, err = lake.replay(run)
-    random = ["random", "stamped", "stamped_json"]
+    random = ["defaulted", "random", "stamped", "stamped_json"]
     assert told(verdicts) == [*((name, "identical") for name in WRITTEN), *((name, "different") for name in random)], err[
         -3000:
     ]
     assert code == 1
+    left = "non-deterministic: loaded_at was left to its default, which is not the same each time"
+    assert (verdicts[-4]["columns"], verdicts[-4]["causes"][0]) == (["loaded_at"], left)
     for one in verdicts[-3:]:
         assert [cause.partition(" (")[0] for cause in one["causes"]] == [
             "non-deterministic: rand",
@@ -194,7 +196,7 @@ def test_what_is_random_is_named(lake: Lake, nightly: str) -> None:
         ]
     assert [one["columns"] for one in verdicts[-3:]] == [["r", "loaded_at"], ["total", "loaded_at"], ["total", "loaded_at"]]
     code, verdicts, _ = lake.replay(run, "--volatile", "r", "--volatile", "loaded_at")
-    assert (code, [one["verdict"] for one in verdicts[-3:]]) == (0, ["equivalent"] * 3), verdicts[-3:]
+    assert (code, [one["verdict"] for one in verdicts[-4:]]) == (0, ["equivalent"] * 4), verdicts[-4:]
     for one in verdicts[-2:]:  # lines, by their columns
         assert one["columns"] == ["total", "loaded_at"]
         assert "rows differ by no more than the tolerance of floats (1e-09) in total" in one["reason"]

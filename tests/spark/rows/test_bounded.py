@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random, random
 from typing import Any
@@ -14,7 +15,7 @@ from spark_lineage.rows.contributing import contributed
 from spark_lineage.rows.identity import identified
 from spark_lineage.rows.local import local_frame
 from spark_lineage.rows.lots import PARTS, _told, follow_apart
-from spark_lineage.rows.tracing import TAG, _Leaf, _rows
+from spark_lineage.rows.tracing import TAG, _Leaf, _rows, follow
 
 SCHEMA = "__lineage_tag BIGINT, row STRUCT<id: STRUCT<file: STRING, position: BIGINT, row_id: BIGINT, h0: BIGINT, h1: BIGINT>>"
 KINDS = {
@@ -95,3 +96,41 @@ def test_columns_of_the_user_stay_as_they_are(spark: Any, tmp_path: Path) -> Non
     with contributed(identified(read, 0, F.lit(True)).select("customer"), most=1) as found:
         assert found.rows is not None
         assert sorted(map(str, found.rows.collect())) == sorted(map(str, read.collect()))
+
+
+@pytest.fixture
+def narrow(spark: Any) -> Iterator[None]:
+    """A driver that takes no more than a megabyte of a query."""
+    conf, name = spark.sparkContext._jsc.sc().conf(), "spark.driver.maxResultSize"
+    before = conf.get(name, "1g")
+    conf.set(name, "1m")
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")  # Spark broadcasts by the way of the driver, too
+    yield
+    spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
+    conf.set(name, before)
+
+
+def test_few_rows_too_large_for_the_driver(spark: Any, narrow: None, tmp_path: Path) -> None:
+    """They stay where they are, as many do: back, forward, and of several rows."""
+    text = F.concat(*(F.sha2(F.concat_ws("-", "id", F.lit(part)), 512) for part in range(8))).alias("text")
+    spark.range(0, 3000, 1, 3).select("id", text).write.parquet(str(tmp_path / "t"))
+    with pytest.raises(Exception, match="bigger than spark"):
+        spark.read.parquet(str(tmp_path / "t")).collect()
+    read = identified(spark.read.parquet(str(tmp_path / "t")), 0)
+    plan = read.where(F.length("text") == 1024).groupBy((F.col("id") % 2).alias("k")).agg(F.max("text").alias("top"))
+    tops = {row["k"]: row["top"] for row in plan.collect()}
+    of_one = local_frame(spark, [(1, tops[1])], plan.schema)
+    for fixed in (False, True):
+        followed = follow(plan, of_one, limit=5, fixed=fixed, read={0: read})
+        shown, count = followed.rows[0]
+        assert (count, len(shown), followed.missing, followed.lost) == (1500, 5, 0, 0)
+        assert {len(one.values["text"]) for one in shown} == {1024}
+        numbered = spark.createDataFrame([], f"{TAG} BIGINT, k BIGINT, top STRING").schema
+        told = follow_apart(plan, local_frame(spark, [(k, k, tops[k]) for k in tops], numbered), per_row=5, fixed=fixed)
+        try:
+            assert {k: (one.rows, one.told) for k, one in told.rows[0].counts().items()} == {0: (1500, 5), 1: (1500, 5)}
+        finally:
+            told.close()
+    with contributed(identified(spark.read.parquet(str(tmp_path / "t")), 0, F.lit(True)).select("text").distinct()) as found:
+        assert found.rows is not None
+        assert (found.count, found.rows.count()) == (None, 3000)

@@ -95,7 +95,23 @@ def test_what_the_run_did_between_with_no_rows_of_a_query() -> None:
     """RESTORE, OPTIMIZE: the state after the next write is its own all the same. What the replay did between is its own always."""
     then, now = executions("a", ("x", 1), ("x", 3)), executions("b", ("x", 1), ("x", 2))
     for own, whole in (({1, 2, 3}, True), ({1, 3}, False)):
-        pairs, _ = pairs_of(then, now, {("file", "x"): 0}, {("file", "x"): own})
+        pairs, _ = pairs_of(then, now, {("file", "x"): 0}, {("file", "x"): [(version, None) for version in own]})
         assert [pair.whole for pair in pairs] == [True, whole]
     pairs, _ = pairs_of(now, then, {("file", "x"): 0})
     assert [pair.whole for pair in pairs] == [True, True]
+
+
+def test_commits_of_others_to_a_table_that_the_run_had_made_again() -> None:
+    """Versions that it made of the table before are none of this one."""
+    then, now = executions("a", ("x", 1), ("x", 2), ("x", 0), ("x", 3)), executions("b", ("x", 1), ("x", 2), ("x", 0), ("x", 1))
+    then, now = (
+        [
+            replace(one, outputs=(replace(one.outputs[0], table_id=table_id),))
+            for one, table_id in zip(run, ("one", "one", "other", "other"), strict=True)
+        ]
+        for run in (then, now)
+    )
+    before = [(1, "one"), (2, "one"), (0, "other")]
+    for after, whole in (([(3, "other")], False), ([(1, "other"), (2, "other"), (3, "other")], True)):
+        pairs, _ = pairs_of(then, now, {("file", "x"): 0}, {("file", "x"): [*before, *after]})
+        assert [pair.whole for pair in pairs] == [True, True, True, whole]
