@@ -17,6 +17,8 @@ from spark_lineage.query.lineage import Lineage
 ROOT = Path(__file__).resolve().parents[2]
 JOB = Path(__file__).parent / "programs" / "model_job.py"
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

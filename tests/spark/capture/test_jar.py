@@ -98,6 +98,7 @@ def test_spark_sql_is_recorded_as_a_python_job_is(with_jar: Callable[..., list[s
     assert (recorded.job_name, recorded.status, recorded.executions) == ("ids_by_sql", "succeeded", 3)
 
 
+@pytest.mark.soak
 def test_rows_are_summed_and_get_their_keys_in_every_session(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
     """Also in those of `newSession()`, and once where Python asks for it, too."""
     program = tmp_path / "job.py"

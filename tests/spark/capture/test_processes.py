@@ -78,6 +78,7 @@ def _bring_in_what_is_left(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.soak
 def test_only_a_properties_file_and_a_zip(spark_submit: Callable[..., list[str]], tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "spark-lineage.zip")
     conf = (ROOT / "conf" / "spark-lineage.conf").read_text(encoding="utf-8")

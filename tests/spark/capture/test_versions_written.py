@@ -25,7 +25,8 @@ WHO = "spark.databricks.delta.commitInfo.userMetadata"
 TURNS = 3
 
 
-def test_sixteen_threads_with_sessions_of_their_own_append_and_merge(spark: Any, capture: Capture) -> None:
+@pytest.mark.parametrize("many", [6, pytest.param(16, marks=pytest.mark.soak)])
+def test_threads_with_sessions_of_their_own_append_and_merge(many: int, spark: Any, capture: Capture) -> None:
     """Each thread signs its commits; merges conflict with each other and are tried again."""
     table = str(capture.data / "t")
     spark.range(20).selectExpr("id", "0 AS v").write.format("delta").save(table)
@@ -45,7 +46,7 @@ def test_sixteen_threads_with_sessions_of_their_own_append_and_merge(spark: Any,
             except BaseException as error:
                 unexpected.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(many)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -55,7 +56,7 @@ def test_sixteen_threads_with_sessions_of_their_own_append_and_merge(spark: Any,
     log = {row.version: row.userMetadata for row in spark.sql(f"DESCRIBE HISTORY delta.`{table}`").collect()}
     told = {version: one["confs"][WHO] for one in recorded for version in versions_written(one).get("t", [])}
     assert told == {version: who for version, who in log.items() if who is not None}
-    assert len(told) == 16 * TURNS
+    assert len(told) == many * TURNS
     for one in recorded:
         assert len(versions_written(one).get("t", [])) == (1 if one["status"] == "succeeded" else 0)
         assert one["incomplete"] == []

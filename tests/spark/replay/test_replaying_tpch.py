@@ -84,8 +84,8 @@ def _newest(spark: Any, table: Path) -> int:
 
 def test_some_queries(replayed: Callable[..., dict[str, Any]]) -> None:
     """Their decimals are exact: whatever the order in which rows come, the rows are the same."""
-    found = replayed({name: tpc.TPCH[name] for name in ("q03", "q13")} | {"floats": FLOATS}, [(True, 8), (False, 2)])
-    assert len(found) == 6
+    found = replayed({"q03": tpc.TPCH["q03"]} | {"floats": FLOATS}, [(True, 8), (False, 2)])
+    assert len(found) == 4
     for name, one in found.items():
         assert one.verdict == "identical" or (name.startswith("floats") and one.verdict == "equivalent"), (name, one)
         assert one.verdict == "identical" or set(one.columns) <= {"c1", "c2"}

@@ -131,6 +131,7 @@ def test_what_came_while_the_stream_ran(recorded: Recorded) -> None:
     assert ids(from_(hop, "events")) == [5]
 
 
+@pytest.mark.soak
 def test_what_a_function_of_foreach_batch_wrote(recorded: Recorded) -> None:
     (hop,) = recorded.trace("even", "id = 6")
     assert ids(from_(hop, "events")) == [6]
@@ -142,6 +143,7 @@ def test_what_a_function_of_foreach_batch_wrote(recorded: Recorded) -> None:
     assert [ids(from_(hop, "events")) for hop in again] == [[4, 7], [1]]
 
 
+@pytest.mark.soak
 def test_what_batches_made_of_a_row(recorded: Recorded) -> None:
     found: tuple[ForwardHop, ...] = spark_lineage.open(recorded.root / "store").trace(
         str(recorded.root / "events"), where="id = 6", forward=True, history=True, spark=recorded.spark

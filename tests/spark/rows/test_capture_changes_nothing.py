@@ -101,7 +101,7 @@ def compared(
 
 
 def test_a_selection(small: Callable[[int], Small], spark: Any, tmp_path: Path) -> None:
-    assert compared(small, spark, tmp_path, range(10), ["rank", "not in"], 4) == []
+    assert compared(small, spark, tmp_path, range(6), ["rank", "not in"], 4) == []
 
 
 @pytest.mark.soak

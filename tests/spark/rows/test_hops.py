@@ -273,6 +273,7 @@ def test_of_equal_rows_one_was_changed_and_one_was_not(recorded: Recorded) -> No
     assert (before.version, before.rows, before.written_version) == (0, ({"id": 1, "s": "a"},), 0)
 
 
+@pytest.mark.soak
 def test_rows_that_differ_only_where_the_version_before_has_no_column_or_a_map(recorded: Recorded) -> None:
     (changed,) = recorded.trace("evolved", "id = 1")
     assert {source.name.rsplit("/", 1)[1] for source in changed.witness.sources} == {"evolved", "customers"}, changed  # type: ignore[union-attr]

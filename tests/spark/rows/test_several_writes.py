@@ -76,6 +76,7 @@ def test_a_row_that_two_plans_give_may_be_of_either(recorded: Recorded) -> None:
     assert labels == {1: {"partial"}, 2: {"exact"}, 7: {"exact"}}
 
 
+@pytest.mark.soak
 def test_an_empty_text_by_which_a_table_is_partitioned(recorded: Recorded) -> None:
     """Delta writes it as null: two rows of the table have none, one of them of the rows with an empty text."""
     table = recorded.spark.read.format("delta").load(str(recorded.root / "by_text"))

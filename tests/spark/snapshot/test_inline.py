@@ -58,6 +58,7 @@ def test_every_type_without_reading_a_file(spark: Any, kept: Kept, place: str) -
     assert expected == sums_of_frame(frame), "what is written is what was asked for"
 
 
+@pytest.mark.soak
 def test_versions_that_follow_from_those_before(spark: Any, kept: Kept, place: str) -> None:
     table = f"delta.`{place}`"
     for statement in (

@@ -53,6 +53,7 @@ def vacuum(spark: Any, place: str) -> None:
         spark.conf.set(UNCHECKED, before)
 
 
+@pytest.mark.soak
 def test_every_kind_of_table_as_a_copy(spark: Any, store: Store, place: str, tmp_path: Path) -> None:
     """Column mapping, deletion vectors, row ids, times of commits in the log, partitions and files with strange names."""
     table = f"delta.`{place}`"
