@@ -43,6 +43,7 @@ _RUN = (
     "run_id", "application_id", "job_name", "started_at", "status", "entry_point", "arguments", "command", "working_directory", "code_repository",
     "code_commit", "code_dirty", "code_sha256", "spark_confs", "spark_version",
 )  # fmt: skip
+_ZONE = "spark.sql.session.timeZone"
 _ALONE = "the job wrote it in the replay alone"
 _REFUSED = re.compile(r"spark-lineage replay: (?P<reason>[^\n]+)")
 
@@ -199,7 +200,19 @@ class _Job:
             *(("conf", *pair) for pair in forced.items()),
         ]
         write_universe(scratch / "universe", lines)
-        return world, program, environment(scratch, settings, self._job.strict)
+        variables = environment(scratch, settings, self._job.strict)
+        zone = self._zone(ids) if _ZONE not in settings else None
+        return world, program, variables if zone is None else {**variables, "TZ": zone}
+
+    def _zone(self, runs: Sequence[str]) -> str | None:
+        """That of the machine then, which is the session's where none is set: the one that all executions had."""
+        condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
+        rows = self._store.arrow("executions", ["session_confs_id"], condition).to_pylist()
+        named, zones = {row["session_confs_id"] for row in rows}, set()
+        for row in self._store.arrow("session_confs", ["session_confs_id", "confs"]).to_pylist():
+            if row["session_confs_id"] in named:
+                zones.add(dict(row["confs"] or ()).get(_ZONE))
+        return zones.pop() if len(zones) == 1 else None
 
     def _replayed(self, scratch: Path, world: World, program: Program, variables: dict[str, str]) -> Iterator[Replayed]:
         log = scratch / "job.log"

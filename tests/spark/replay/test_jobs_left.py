@@ -52,6 +52,18 @@ def test_what_is_left(spark: Any, spark_settings: dict[str, str], tmp_path: Path
     assert {one["job_exit_code"] for one in verdicts} == {3}
 
 
+@pytest.mark.soak
+def test_the_zone_of_the_machine(spark: Any, spark_settings: dict[str, str], tmp_path: Path) -> None:
+    """A job that sets none has it from the machine, and the replay may be on another one."""
+    settings = {key: value for key, value in spark_settings.items() if key != "spark.sql.session.timeZone"}
+    lake = Lake(spark, settings, tmp_path)
+    run = lake.record("nightly_job.py", "zoned", TZ="Asia/Tokyo")
+    hours = {row["id"]: row["hour"] for row in spark.read.format("delta").load(f"{lake.path}/zoned").collect()}
+    assert hours[0] == "09"
+    code, verdicts, err = lake.replay(run)
+    assert (code, told(verdicts)["zoned"]) == (0, ("identical", None)), (told(verdicts), err[-3000:])
+
+
 def told(verdicts: list[dict[str, Any]]) -> dict[str, tuple[str, str | None]]:
     return {one["name"].rsplit("/", 1)[-1]: (one["verdict"], one["reason"]) for one in verdicts}
 
