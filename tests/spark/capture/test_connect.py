@@ -33,6 +33,7 @@ spark.stop()
 """
 
 
+@pytest.mark.soak
 def test_a_connect_server_records_what_its_clients_do(with_jar: Callable[..., list[str]], tmp_path: Path) -> None:
     pytest.importorskip("grpc", reason="a Connect client needs grpcio; the dev extra has it")
     port = free_port()

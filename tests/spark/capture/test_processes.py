@@ -202,6 +202,7 @@ def test_a_failure_after_the_stop_is_told(spark_settings: dict[str, str], tmp_pa
     assert "after the stop" in str(recorded.error)
 
 
+@pytest.mark.soak
 def test_what_runs_when_the_context_is_stopped(spark_settings: dict[str, str], tmp_path: Path) -> None:
     """Spark announces the end of the application first, and ends what runs then. Its bus may stop before it tells of that: a gap is left."""
     program = JOB.with_name("stopped_job.py")

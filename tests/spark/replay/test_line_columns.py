@@ -54,6 +54,7 @@ def test_of_json(spark: Any) -> None:
     assert (found.within, found.differing) == (1, ("in",))
 
 
+@pytest.mark.soak
 def test_what_columns_do_not_tell_is_not_lost(spark: Any) -> None:
     """A separator that is not known, a column that the schema has not, text that is no number: the lines as a whole are compared then."""
     end = "2020-01-01T00:00:00.000Z"

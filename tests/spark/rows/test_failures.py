@@ -53,7 +53,7 @@ def test_a_source_that_was_overwritten_is_read_as_it_was(shop: Shop) -> None:
     assert (hop.witness.completeness, hop.witness.sources[0].version) == ("exact", 2)
 
 
-@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("ignored", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_source_that_was_vacuumed(ignored: bool, shop: Shop) -> None:
     """Also where the job was set to read on without files that are gone: its group would lack their rows, and nobody would know."""
     with settings(shop.spark, {"spark.sql.files.ignoreMissingFiles": str(ignored).lower()}), shop.recorded():

@@ -67,6 +67,7 @@ def alike(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(place)
 
 
+@pytest.mark.soak
 def test_files_of_one_name_in_several_folders(alike: str, spark: Any) -> None:
     rows = spark.read.format("delta").load(alike)
     log = Log(alike)

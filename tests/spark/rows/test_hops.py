@@ -233,6 +233,7 @@ def test_rows_of_several_versions_are_hops_of_their_own(recorded: Recorded) -> N
     assert from_(first, "raw_1").count == from_(second, "raw_2").count == 1
 
 
+@pytest.mark.soak
 def test_rows_that_were_written_again_are_traced_to_where_they_were_made(recorded: Recorded) -> None:
     hops = recorded.trace("orders", "id = 2")
     assert [(hop.version, hop.written_version) for hop in hops] == [(3, 3), (2, 2), (1, 0)]
@@ -266,6 +267,7 @@ def test_rows_that_a_merge_changed_made_and_kept(recorded: Recorded) -> None:
     assert from_(before, "customers").rows[0].values["customer"] == 4
 
 
+@pytest.mark.soak
 def test_of_equal_rows_one_was_changed_and_one_was_not(recorded: Recorded) -> None:
     kept, changed, before = recorded.trace("same", "id = 1")
     assert "was written again by UPDATE" in str(kept.passed)
@@ -285,6 +287,7 @@ def test_rows_that_differ_only_where_the_version_before_has_no_column_or_a_map(r
     assert "was written again by UPDATE" in str(kept.passed)
 
 
+@pytest.mark.soak
 def test_a_row_that_a_command_made_and_that_was_there_before(recorded: Recorded) -> None:
     """Of a table that MERGE replaces, and of values that change places: it may be either."""
     kept, made, before = recorded.trace("days", "id = 1")
@@ -343,6 +346,7 @@ def test_what_is_asked_wrongly(recorded: Recorded) -> None:
         spark_lineage.open(recorded.root / "store").trace("no_such_table", where="true", spark=recorded.spark)
 
 
+@pytest.mark.soak
 def test_files_that_are_not_those_of_then(recorded: Recorded, tmp_path: Path) -> None:
     raw = recorded.root / "raw_1"
     recorded.spark.sql("SELECT 2L AS id, 2L AS customer, 2L AS day, 2.00BD AS amount").write.parquet(str(tmp_path / "more"))

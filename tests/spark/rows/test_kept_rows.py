@@ -100,6 +100,7 @@ def kept(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]
         yield Kept(spark, root)
 
 
+@pytest.mark.soak
 def test_the_values_of_rows_that_are_kept(kept: Kept) -> None:
     """Known by file and place, by Delta's ids, by their content: all columns of what was read then."""
     for table, kind in (("of_source", "file_row"), ("of_numbered", "row_id"), ("of_lines", "fingerprint")):
@@ -128,6 +129,7 @@ def test_they_are_shown(kept: Kept) -> None:
     assert (code, "values" in json.loads(text)[0]) == (0, False)
 
 
+@pytest.mark.soak
 def test_where_a_trace_ends_the_sample_is_told(kept: Kept) -> None:
     """Its source is vacuumed: the rows that made it are known by their ids, and the label is that of the sample."""
     before = kept.trace("of_gone", "third = 1")

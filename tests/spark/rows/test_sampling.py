@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,67 +53,68 @@ class Taken:
         return hop.witness
 
 
-@pytest.fixture(scope="module")
-def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
-    root = tmp_path_factory.mktemp("sampled")
+def written(spark: Any, root: Path) -> None:
+    """What the jobs do, with an attached session."""
+    read = spark.read.format("delta").load(str(root / "orders"))
+    totals = read.groupBy("customer").agg(F.sum("amount").alias("total"), F.count("*").alias("n"))
+    totals.orderBy("customer").write.format("delta").save(str(root / "totals"))
+    read.where("id % 3 = 0").select("id", "amount").write.format("delta").save(str(root / "copied"))
+    read.where("id % 3 = 1").select("id", "amount").write.format("delta").mode("append").save(str(root / "copied"))
+    tracked = spark_lineage.track(totals.alias("t"), rows=Sample(0.5, per_row=5), key=["customer"])
+    tracked.where("t.n > 0").write.format("delta").save(str(root / "tracked"))
+    spark_lineage.track(totals, rows=Sample(0.3, column="_lineage"), key=["customer"]).write.format("delta").save(
+        str(root / "told")
+    )
+    raw = (
+        spark.read.option("header", True)
+        .schema("id BIGINT, customer BIGINT, day BIGINT, amount DECIMAL(9,2)")
+        .csv(str(root / "raw"))
+    )
+    raw.groupBy("day").count().write.format("delta").save(str(root / "days"))
+    read.where("amount > (SELECT avg(amount) FROM delta.`{}`)".format(root / "orders")).select("id").write.format("delta").save(
+        str(root / "above")
+    )
+    read.where("id < 40").select("id", "amount").coalesce(1).write.format("delta").save(str(root / "moved"))
+    spark.sql(f"UPDATE delta.`{root}/moved` SET amount = 0 WHERE id IN (3, 5)")
+    spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
+    skewed = spark.read.format("delta").load(str(root / "skewed"))
+    spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
+        str(root / "one_group")
+    )
+    skewed.where("id < 500").select("id").write.format("delta").save(str(root / "many"))
+    spark.range(5).write.format("delta").save(str(root / "source"))
+    spark.read.format("delta").load(str(root / "source")).write.format("delta").save(str(root / "of_source"))
+    shutil.rmtree(root / "source")
+    spark.range(3).withColumn("r", F.rand()).write.format("delta").save(str(root / "chance"))
+    spark.range(5).write.format("delta").save(str(root / "remade"))
+
+
+def changed(spark: Any, root: Path) -> None:
+    twins = f"delta.`{root}/twins`"
+    spark.sql(
+        f"CREATE TABLE {twins} USING delta AS SELECT /*+ COALESCE(1) */ * FROM VALUES (1, 10), (1, 20), (2, 20), (3, 30), (4, 40) AS t(id, amount)"
+    )
+    spark.sql(f"UPDATE {twins} SET amount = 20 WHERE amount = 10")
+    spark.sql(
+        f"MERGE INTO {twins} t USING (SELECT * FROM VALUES (3, 31), (4, 40) AS s(id, amount)) s ON t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET *"
+    )
+    spark.sql(f"DELETE FROM {twins} WHERE id = 2")
+
+
+@contextmanager
+def sampled(spark: Any, root: Path, jobs: Callable[[Any, Path], None], remade: bool = False) -> Iterator[Taken]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LINEAGE_EXECUTABLES_KEY", str(root / "key"))
         patch.setenv("SPARK_LINEAGE_STORE", str(root / "store"))
-        orders = spark.range(0, 2000, 1, 2).selectExpr(
-            "id", "id % 100 AS customer", "id % 7 AS day", "CAST(id AS DECIMAL(9,2)) AS amount"
-        )
-        orders.write.format("delta").save(str(root / "orders"))
-        orders.where("id < 50").write.option("header", True).csv(str(root / "raw"))
-        for one in sorted((root / "raw").glob("part-*.csv")):
-            shutil.copy(one, one.with_name(f"again-{one.name}"))
         attachment = attach(spark, inbox=str(root / "inbox"), ingest="none", strict=True, job_name="shop")
         assert attachment is not None
-        read = spark.read.format("delta").load(str(root / "orders"))
-        totals = read.groupBy("customer").agg(F.sum("amount").alias("total"), F.count("*").alias("n"))
-        totals.orderBy("customer").write.format("delta").save(str(root / "totals"))
-        read.where("id % 3 = 0").select("id", "amount").write.format("delta").save(str(root / "copied"))
-        read.where("id % 3 = 1").select("id", "amount").write.format("delta").mode("append").save(str(root / "copied"))
-        tracked = spark_lineage.track(totals.alias("t"), rows=Sample(0.5, per_row=5), key=["customer"])
-        tracked.where("t.n > 0").write.format("delta").save(str(root / "tracked"))
-        spark_lineage.track(totals, rows=Sample(0.3, column="_lineage"), key=["customer"]).write.format("delta").save(
-            str(root / "told")
-        )
-        raw = (
-            spark.read.option("header", True)
-            .schema("id BIGINT, customer BIGINT, day BIGINT, amount DECIMAL(9,2)")
-            .csv(str(root / "raw"))
-        )
-        raw.groupBy("day").count().write.format("delta").save(str(root / "days"))
-        read.where("amount > (SELECT avg(amount) FROM delta.`{}`)".format(root / "orders")).select("id").write.format(
-            "delta"
-        ).save(str(root / "above"))
-        read.where("id < 40").select("id", "amount").coalesce(1).write.format("delta").save(str(root / "moved"))
-        spark.sql(f"UPDATE delta.`{root}/moved` SET amount = 0 WHERE id IN (3, 5)")
-        twins = f"delta.`{root}/twins`"
-        spark.sql(
-            f"CREATE TABLE {twins} USING delta AS SELECT /*+ COALESCE(1) */ * FROM VALUES (1, 10), (1, 20), (2, 20), (3, 30), (4, 40) AS t(id, amount)"
-        )
-        spark.sql(f"UPDATE {twins} SET amount = 20 WHERE amount = 10")
-        spark.sql(
-            f"MERGE INTO {twins} t USING (SELECT * FROM VALUES (3, 31), (4, 40) AS s(id, amount)) s ON t.id = s.id "
-            "WHEN MATCHED THEN UPDATE SET *"
-        )
-        spark.sql(f"DELETE FROM {twins} WHERE id = 2")
-        spark.range(0, 30_000, 1, 2).selectExpr("id", "0 AS one").write.format("delta").save(str(root / "skewed"))
-        skewed = spark.read.format("delta").load(str(root / "skewed"))
-        spark_lineage.track(skewed.groupBy("one").count(), rows=Sample(1.0, per_row=9)).write.format("delta").save(
-            str(root / "one_group")
-        )
-        skewed.where("id < 500").select("id").write.format("delta").save(str(root / "many"))
-        spark.range(5).write.format("delta").save(str(root / "source"))
-        spark.read.format("delta").load(str(root / "source")).write.format("delta").save(str(root / "of_source"))
-        shutil.rmtree(root / "source")
-        spark.range(3).withColumn("r", F.rand()).write.format("delta").save(str(root / "chance"))
-        spark.range(5).write.format("delta").save(str(root / "remade"))
+        jobs(spark, root)
         assert attachment.flush(60)
         detach(spark)
-        shutil.rmtree(root / "remade")
-        spark.range(5).write.format("delta").save(str(root / "remade"))
+        if remade:
+            shutil.rmtree(root / "remade")
+            spark.range(5).write.format("delta").save(str(root / "remade"))
         report = ingest(str(root / "inbox"), str(root / "store"), executables_key=str(root / "key"))
         assert report.quarantined == 0
         store = Store.open(str(root / "store"))
@@ -125,6 +127,20 @@ def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
         list(take_samples(spark, store, found, Limits(key=str(root / "key"))))
         assert due(store, settings) == []
         yield Taken(spark, root, {(Path(one.name).name, one.delta_version): one for one in samples(store)}, tuple(found))
+
+
+@pytest.fixture(scope="module")
+def taken(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
+    root = tmp_path_factory.mktemp("sampled")
+    orders = spark.range(0, 2000, 1, 2).selectExpr(
+        "id", "id % 100 AS customer", "id % 7 AS day", "CAST(id AS DECIMAL(9,2)) AS amount"
+    )
+    orders.write.format("delta").save(str(root / "orders"))
+    orders.where("id < 50").write.option("header", True).csv(str(root / "raw"))
+    for one in sorted((root / "raw").glob("part-*.csv")):
+        shutil.copy(one, one.with_name(f"again-{one.name}"))
+    with sampled(spark, root, written, remade=True) as found:
+        yield found
 
 
 def test_rows_are_chosen_by_the_hash_of_what_the_query_groups_by(taken: Taken) -> None:
@@ -233,8 +249,14 @@ def test_of_an_update_the_rows_that_it_changed(taken: Taken) -> None:
     assert len(rows) == 2
 
 
-def test_rows_that_a_command_made_and_that_were_there_before(taken: Taken) -> None:
+@pytest.mark.soak
+def test_rows_that_a_command_made_and_that_were_there_before(spark: Any, tmp_path: Path) -> None:
     """Which of the two a row is is not known; what was only written again is of the version before."""
+    with sampled(spark, tmp_path, changed) as taken:
+        of_twins(taken)
+
+
+def of_twins(taken: Taken) -> None:
     updated, merged = taken.of("twins", 1), taken.of("twins", 2)
     assert (updated.reason, updated.rows_chosen, updated.rows_superset) == (None, 1, 1)
     assert updated.reasons is not None
