@@ -112,7 +112,7 @@ def _follow(mine: Sequence[tuple[Past, Written]], at: int, own: Sequence[Made]) 
     """Of each write whether nobody else wrote between it and the one before it, the first after version `at`."""
     lives: list[dict[int, str | None]] = [{}]
     for version, table_id in own:
-        if version == 0 and lives[-1]:  # dropped and made again: its versions begin anew
+        if version == 0 and lives[-1] and table_id not in lives[-1].values():  # dropped and made again: its versions begin anew
             lives.append({})
         lives[-1][version] = table_id
     found, last = [], lives[0]
@@ -439,10 +439,13 @@ class Comparing:
             )  # fmt: skip
             rows = restore(self._spark, found)
             doubts = doubts_of(rows)
-            in_places = any((command or {}).get("class") in COMMANDS for command in found.commands)
-            left = () if expected is None or in_places else defaulted(rows, expected.schema, expected.table)
         except (LineageError, PySparkException, Py4JJavaError):
             return []
+        left: tuple[str, ...] = ()
+        commands = found.commands or (None,)
+        if expected is not None and len(commands) == 1 and (commands[0] or {}).get("class") not in COMMANDS:
+            with contextlib.suppress(PySparkException, Py4JJavaError):
+                left = defaulted(rows, expected.schema, expected.table)
         told = [random_cause(doubt) for doubt in doubts if not doubt.startswith(FUNCTION)]
         if found.executable.instant_basis is not None:
             told.append("non-deterministic: current_timestamp (or current_date, now) is the time at which the job is run again")

@@ -185,6 +185,13 @@ class _Job:
         program = self._given or recorded(self._program_run, scratch)
         world = world_of(self._store, ids, min(starts, default=None), scratch / "copies", confs, self._session, program.has)
         world.doubts += program.doubts
+        zones = self._zones(ids) if _ZONE not in confs else set()
+        if len(zones) == 1:  # what the job sets itself comes after it
+            confs |= {_ZONE: zones.pop()}
+            self._program_run = {**self._program_run, "spark_confs": confs}
+        elif zones:
+            told = f"changed configuration: {_ZONE} was {' and '.join(sorted(zones))}, and which of them is the machine's is not recorded"
+            world.doubts.append(told)
         settings = settings_of(confs, world.doubts)
         there = str(program.directory) if self._given else self._program_run["working_directory"] or str(program.directory)
         warehouse = settings.setdefault("spark.sql.warehouse.dir", f"file:{there}/spark-warehouse")
@@ -200,19 +207,16 @@ class _Job:
             *(("conf", *pair) for pair in forced.items()),
         ]
         write_universe(scratch / "universe", lines)
-        variables = environment(scratch, settings, self._job.strict)
-        zone = self._zone(ids) if _ZONE not in settings else None
-        return world, program, variables if zone is None else {**variables, "TZ": zone}
+        return world, program, environment(scratch, settings, self._job.strict)
 
-    def _zone(self, runs: Sequence[str]) -> str | None:
-        """That of the machine then, which is the session's where none is set: the one that all executions had."""
+    def _zones(self, runs: Sequence[str]) -> set[str]:
+        """Those that sessions had, of the machine or set by the job itself: which of them is not recorded."""
         condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
         rows = self._store.arrow("executions", ["session_confs_id"], condition).to_pylist()
-        named, zones = {row["session_confs_id"] for row in rows}, set()
-        for row in self._store.arrow("session_confs", ["session_confs_id", "confs"]).to_pylist():
-            if row["session_confs_id"] in named:
-                zones.add(dict(row["confs"] or ()).get(_ZONE))
-        return zones.pop() if len(zones) == 1 else None
+        named = {row["session_confs_id"] for row in rows}
+        rows = self._store.arrow("session_confs", ["session_confs_id", "confs"]).to_pylist()
+        confs = [dict(row["confs"] or ()) for row in rows if row["session_confs_id"] in named]
+        return {one[_ZONE] for one in confs if _ZONE in one}
 
     def _replayed(self, scratch: Path, world: World, program: Program, variables: dict[str, str]) -> Iterator[Replayed]:
         log = scratch / "job.log"

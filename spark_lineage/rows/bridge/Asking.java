@@ -45,6 +45,7 @@ final class Asking {
         } catch (Exception e) {
             for (Throwable cause = e; cause != null; cause = cause.getCause()) {
                 if (String.valueOf(cause.getMessage()).indexOf("spark.driver.maxResultSize") >= 0) {
+                    executed.remove(executed.size() - 1); // what it read is read again, and counts then
                     return null;
                 }
             }

@@ -202,8 +202,8 @@ public final class Forward extends Deep {
         Keys keys = new Keys(slot.condition, slot.fields, Trees.list(slot.child.output()));
         if (keys.columns.isEmpty()) {
             Expression condition = slot.condition == null ? there : new And(there, Replacing.attributes(slot.condition, slot.fields, values));
-            return first(new Project(Trees.seq(Trees.one(Trees.named(Trees.literal(Boolean.TRUE), "any"))), below), 1).length == 0
-                ? null : new Way(condition, null, null);
+            LogicalPlan any = new Project(Trees.seq(Trees.one(Trees.named(Trees.literal(Boolean.TRUE), "any"))), below);
+            return asking.collect(limited(any, 1)).length == 0 ? null : new Way(condition, null, null);
         }
         LogicalPlan projected = new Project(Trees.seq(keys.columns), below);
         LogicalPlan distinct = keys.areComparable() ? new Distinct(projected) : projected;
@@ -242,8 +242,12 @@ public final class Forward extends Deep {
 
     /** Null where they are too large to come here. */
     private InternalRow[] first(LogicalPlan plan, int rows) throws Exception {
+        return asking.some(limited(plan, rows));
+    }
+
+    private static LogicalPlan limited(LogicalPlan plan, int rows) {
         Expression bound = Trees.literal(Integer.valueOf(rows));
-        return asking.some(new Project(Trees.seq(Trees.list(plan.output())), new GlobalLimit(bound, new LocalLimit(bound, plan))));
+        return new Project(Trees.seq(Trees.list(plan.output())), new GlobalLimit(bound, new LocalLimit(bound, plan)));
     }
 
     /** A frame of the rows that were found, with the plan's columns; null where there are none. Of no use after `close`. */

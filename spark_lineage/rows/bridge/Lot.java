@@ -148,9 +148,9 @@ public final class Lot extends Finding {
         boolean many = rows == null || rows.length > most;
         if (isTarget) {
             given.addAll(many ? numbers(carried) : numbers(rows));
-        } else if (trusted && !many && link.condition != null && link.kind.endsWith("aggregate")) { // each of these groups has rows
+        } else if (trusted && (rows == null || !many) && link.condition != null && link.kind.endsWith("aggregate")) { // each of these groups has rows
             LinkedHashSet without = numbers(keys);
-            without.removeAll(numbers(rows));
+            without.removeAll(rows == null ? numbers(carried) : numbers(rows));
             lost.addAll(without);
         }
         for (int i = 0; i < block.slots.size(); i++) {

@@ -112,6 +112,13 @@ def test_commits_of_others_to_a_table_that_the_run_had_made_again() -> None:
         for run in (then, now)
     )
     before = [(1, "one"), (2, "one"), (0, "other")]
-    for after, whole in (([(3, "other")], False), ([(1, "other"), (2, "other"), (3, "other")], True)):
+    late = [(2, "other"), (1, "other"), (3, "other")]  # of two threads: in the order in which they ended
+    for after, whole in (([(3, "other")], False), ([(1, "other"), (2, "other"), (3, "other")], True), (late, True)):
         pairs, _ = pairs_of(then, now, {("file", "x"): 0}, {("file", "x"): [*before, *after]})
         assert [pair.whole for pair in pairs] == [True, True, True, whole]
+
+
+def test_a_table_whose_first_version_ended_last() -> None:
+    then, now = executions("a", ("x", 0), ("x", 1), ("x", 2)), executions("b", ("x", 0), ("x", 1), ("x", 2))
+    pairs, _ = pairs_of(then, now, {}, {("file", "x"): [(1, "one"), (0, "one"), (2, "one")]})
+    assert [pair.whole for pair in pairs] == [True, True, True]
