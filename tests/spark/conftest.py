@@ -62,6 +62,14 @@ def spark(spark_settings: dict[str, str]) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def active(request: pytest.FixtureRequest) -> None:
+    """The session is the active one of the JVM, whatever sessions the tests before it made: `createDataFrame` makes its own that, and writers look there."""
+    if "spark" in request.fixturenames:
+        spark = request.getfixturevalue("spark")
+        spark._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
+
+
 @pytest.fixture(scope="session")
 def spark_submit(spark_settings: dict[str, str]) -> Callable[..., list[str]]:
     """Builds a real `spark-submit` command: ``spark_submit("job.py", "--day", "1", conf={"spark.app.name": "x"})``."""
