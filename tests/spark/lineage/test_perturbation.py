@@ -32,7 +32,7 @@ def test_a_selection(bench: Callable[[int], Bench]) -> None:
     """The same few queries, and a few changes of a table, each time. Most are looked at over one lot of rows: other queries
     find more than other rows do."""
     tally = Tally()
-    for seed in range(int(os.environ.get("SPARK_LINEAGE_ORACLE", 24))):
+    for seed in range(int(os.environ.get("SPARK_LINEAGE_ORACLE", 32))):
         examine_seed(bench, seed, tally, rounds=1 if seed % 8 else 3)
     for seed in range(2):
         examine_change(bench(seed % WORLDS), change_of(bench(seed % WORLDS).world, Random(seed)), Random(seed), tally)

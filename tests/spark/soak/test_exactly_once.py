@@ -33,12 +33,12 @@ def test_a_selection(spark_settings: dict[str, str], tmp_path: Path) -> None:
     error is suppressed whatever it is. What ended is looked up one by one in `compare`.
     """
     soak, _ = run(
-        tmp_path, spark_settings, seed=88852, executions=24, processes=2, life_seconds=(4.0, 9.0), ingester_seconds=(2.0, 6.0)
+        tmp_path, spark_settings, seed=88852, executions=40, processes=2, life_seconds=(4.0, 9.0), ingester_seconds=(2.0, 6.0)
     )  # fmt: skip
     findings = compare(soak, grace_ms=5_000.0)
     assert findings.wrong == [], f"seed {soak.seed}, {findings.figures}"
     killed = sum(bool(life.killed) for life in soak.lives)
-    assert findings.figures["executions"] >= 24 - 2 * killed - findings.figures["ended_and_missing"]
+    assert findings.figures["executions"] >= 40 - 2 * killed - findings.figures["ended_and_missing"]
 
 
 @pytest.mark.soak
