@@ -213,9 +213,11 @@ class _Job:
         """Those that sessions had, of the machine or set by the job itself: which of them is not recorded."""
         condition = " or ".join(one_of("run_id", part) for part in in_parts(runs))
         rows = self._store.arrow("executions", ["session_confs_id"], condition).to_pylist()
-        named = {row["session_confs_id"] for row in rows}
-        rows = self._store.arrow("session_confs", ["session_confs_id", "confs"]).to_pylist()
-        confs = [dict(row["confs"] or ()) for row in rows if row["session_confs_id"] in named]
+        named = sorted({row["session_confs_id"] for row in rows if row["session_confs_id"]})
+        wanted = (" or ".join(one_of("session_confs_id", part) for part in in_parts(named)),) if named else ()
+        confs = [
+            dict(row["confs"] or ()) for one in wanted for row in self._store.arrow("session_confs", ["confs"], one).to_pylist()
+        ]
         return {one[_ZONE] for one in confs if _ZONE in one}
 
     def _replayed(self, scratch: Path, world: World, program: Program, variables: dict[str, str]) -> Iterator[Replayed]:
