@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -174,8 +174,14 @@ class _Found:
         self._snapshot = snapshot = index.getSnapshot()
         self.version = int(snapshot.version())
         self.table_id = str(snapshot.metadata().id())
-        self.files = int(snapshot.numOfFiles())
-        self.bytes = int(snapshot.sizeInBytes())
+
+    @cached_property
+    def files(self) -> int:  # a job of Spark, which not everybody needs
+        return int(self._snapshot.numOfFiles())
+
+    @cached_property
+    def bytes(self) -> int:
+        return int(self._snapshot.sizeInBytes())
 
     def frame_of(self, paths: Collection[str], frame: DataFrame) -> tuple[DataFrame, int]:
         """The rows that the version has of some of its files, and how many of these it has. (Delta does not leave files out by a condition on
