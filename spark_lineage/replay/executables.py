@@ -45,6 +45,7 @@ BATCHES = 1_000
 """So many micro-batches of a stream are looked back to."""
 _PASS_OVER_FILES = ("spark.sql.files.ignoreMissingFiles", "spark.sql.files.ignoreCorruptFiles")
 """Settings by which rows are left out in silence that were read then: without them what is gone is told."""
+_HIDDEN = "_metadata"
 Gives = Literal["rows", "changed", "table"]
 """Of UPDATE, DELETE and MERGE: the rows that it starts from, the rows that it made, or all that the table has after it."""
 
@@ -169,7 +170,7 @@ def restore(
             return _none(session, leaf).alias(_unread(leaf.number))
 
     def rows(leaf: ExecutableLeaf) -> DataFrame:
-        return leaf_rows(leaf, read(leaf))
+        return _with_hidden(leaf, leaf_rows(leaf, read(leaf)))
 
     def checked(frame: DataFrame) -> DataFrame:
         plan = frame._jdf.queryExecution().analyzed().toString() if unread else ""
@@ -194,6 +195,12 @@ def restore(
         return _none(session, leaf) if batch is None else batch
 
     return checked(_frame(session, found, [given(leaf) for leaf in executable.leaves], part, classes, gives))
+
+
+def _with_hidden(leaf: ExecutableLeaf, rows: DataFrame) -> DataFrame:
+    """With what Spark tells of each row's file, where the plan asks for it and it is no column of the rows themselves: before them, as which row
+    it is comes last (Block.java)."""
+    return rows.select(_HIDDEN, "*") if _HIDDEN in leaf.columns and _HIDDEN not in rows.columns else rows
 
 
 def _unread(number: int) -> str:

@@ -23,7 +23,7 @@ from ..model import SampleColumn
 from ..sample_marks import bound_of
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
 from ..snapshot.kinds import PHYSICAL_NAME, Column, columns_of, layout_hash
-from ..snapshot.spark import of_fixed_length, quoted
+from ..snapshot.spark import by_names, of_fixed_length, quoted
 from ..snapshot.sums import Sums
 from ..snapshot.taking import known_snapshot, known_sums, snapshots
 from ..snapshot.with_spark import first_line_of_spark, frame_of_files
@@ -368,7 +368,7 @@ def _stored(frame: DataFrame, at: int, field: StructField, table: Table | None) 
     value = F.col(f"c{at}")
     given = frame.schema[at].dataType
     if not _is_same(given, field.dataType):
-        value = value.cast(field.dataType)
+        value = by_names(value, given, field.dataType).cast(field.dataType)
     is_text = isinstance(field.dataType, StringType)
     if table is not None and field.name in table.partitioned and is_text:  # of which Delta writes '' as null
         value = F.when(value != "", value)

@@ -31,7 +31,7 @@ from ..sample_marks import bound_of, fraction_of, is_hashed
 from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
 from ..snapshot.recorded_versions import locations
-from ..snapshot.spark import of_fixed_length, quoted, row_hashes
+from ..snapshot.spark import by_names, of_fixed_length, quoted, row_hashes
 from ..snapshot.with_spark import frame_of_files, metadata_of, storable
 from ..store.tables import Store
 from .accepted import accept, recorded
@@ -249,8 +249,8 @@ def as_columns(rows: DataFrame, schema: StructType) -> DataFrame:
     columns = []
     for at, field in enumerate(schema):
         value = F.lit(None).cast(field.dataType) if at not in places else F.col(f"c{places[at]}")
-        if at in places and named.schema[places[at]].dataType != field.dataType:
-            value = value.try_cast(field.dataType)
+        if at in places and (given := named.schema[places[at]].dataType) != field.dataType:
+            value = by_names(value, given, field.dataType).try_cast(field.dataType)
         columns.append(of_fixed_length(value, field).alias(field.name))
     return named.select(columns)
 

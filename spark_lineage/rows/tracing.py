@@ -36,7 +36,7 @@ from ..model import ExecutableLeaf
 from ..replay.executables import restore
 from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import of_fixed_length
+from ..snapshot.spark import by_names, of_fixed_length
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, highest, identified, known_by, order_of
@@ -264,6 +264,7 @@ def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
 
 
 _EMPTY = "spark_lineage_empty"
+_BINARY = "UTF8_BINARY"
 
 
 def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: Callable[[], Collection[str]]) -> StructType:
@@ -287,20 +288,23 @@ def _same(value: Column, given: DataType, wanted: Column, field: StructField) ->
     if _EMPTY not in (field.metadata or {}):
         return equal(value, given, wanted, field.dataType)
     if given.simpleString() != field.dataType.simpleString():
-        value = value.try_cast(field.dataType)
+        value = by_names(value, given, field.dataType).try_cast(field.dataType)
     return equal(value, field.dataType, wanted, field.dataType) | (wanted.isNull() & (value == ""))
 
 
 def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
     if given.simpleString() != data_type.simpleString():
-        value = value.try_cast(data_type)
+        value = by_names(value, given, data_type).try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
         near = F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance
         return value.eqNullSafe(wanted) | (
             near & (F.abs(wanted) < F.lit(float("inf")))
         )  # Spark holds NaN equal to NaN, and above all else
-    return in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
+    same = in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
+    if isinstance(data_type, StringType) and data_type.collation != _BINARY:  # equal to each other, and yet others
+        return same & F.collate(value, _BINARY).eqNullSafe(F.collate(wanted, _BINARY))
+    return same
 
 
 def in_order(value: Column, data_type: DataType) -> Column:

@@ -10,7 +10,7 @@ from py4j.java_gateway import JavaPackage
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import StructField
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from .kinds import LANES, MASK64, Column, Kind, columns_of, key_of
 from .sums import Sums
@@ -146,3 +146,34 @@ def of_fixed_length(value: SparkColumn, field: StructField) -> SparkColumn:
     """A text as a column of CHAR(n) has it: Spark's writers pad it, behind the plan. Other values as they are."""
     fixed = _FIXED.fullmatch(str((field.metadata or {}).get("__CHAR_VARCHAR_TYPE_STRING", "")))
     return F.rpad(value, int(fixed[1]), " ") if fixed else value
+
+
+def by_names(value: SparkColumn, given: DataType, wanted: DataType) -> SparkColumn:
+    """With the fields of structs in the order of another type, as Delta finds them in what was written: by their names, null where there is none.
+    Other values, and structs that share no name, as they are: a cast takes these by position."""
+    if given == wanted or not _structs(given):
+        return value
+    if isinstance(given, StructType) and isinstance(wanted, StructType):
+        there = {field.name.lower(): field for field in given}
+        if not any(field.name.lower() in there for field in wanted):
+            return value
+        fields = []
+        for field in wanted:
+            same = there.get(field.name.lower())
+            found = F.lit(None) if same is None else by_names(value.getField(same.name), same.dataType, field.dataType)
+            fields.append(found.alias(field.name))
+        return F.when(value.isNotNull(), F.struct(*fields))
+    if isinstance(given, ArrayType) and isinstance(wanted, ArrayType):
+        one, other = given.elementType, wanted.elementType
+        return F.transform(value, lambda element: by_names(element, one, other))
+    if isinstance(given, MapType) and isinstance(wanted, MapType):
+        if _structs(given.keyType):
+            keys = given.keyType, wanted.keyType
+            value = F.transform_keys(value, lambda key, _: by_names(key, *keys))
+        values = given.valueType, wanted.valueType
+        return F.transform_values(value, lambda _, each: by_names(each, *values))
+    return value
+
+
+def _structs(data_type: DataType) -> bool:
+    return "struct<" in data_type.simpleString()

@@ -199,6 +199,9 @@ final class Sources {
         if (simple.startsWith("DeltaParquet")) {
             return "delta";
         }
+        if (simple.equals("BinaryFileFormat")) {
+            return "binaryfile"; // as readers know it
+        }
         return (simple.endsWith("FileFormat") ? simple.substring(0, simple.length() - 10) : simple).toLowerCase(java.util.Locale.ROOT);
     }
 

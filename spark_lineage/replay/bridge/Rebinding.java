@@ -8,12 +8,18 @@ import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
 import org.apache.spark.sql.catalyst.expressions.EvalMode;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.GetStructField;
 import org.apache.spark.sql.catalyst.expressions.KnownNotNull;
+import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
 import scala.Option;
 import scala.Some;
 
@@ -61,10 +67,28 @@ final class Rebinding {
 
     private static Expression value(Attribute column, AttributeReference wanted) {
         Expression value = column;
-        if (!column.dataType().sameType(wanted.dataType())) {
+        if (column.dataType() instanceof StructType && wanted.dataType() instanceof StructType && !column.dataType().sameType(wanted.dataType())) {
+            value = fields(column, (StructType) column.dataType(), (StructType) wanted.dataType());
+        }
+        if (!value.dataType().sameType(wanted.dataType())) {
             value = new Cast(column, wanted.dataType(), Option.apply(SQLConf.get().sessionLocalTimeZone()), EvalMode.ANSI());
         }
         return value.nullable() && !wanted.nullable() ? new KnownNotNull(value) : value;
+    }
+
+    /** Those fields of a struct that the plan knows: of `_metadata` there may be more by now. As it is, where one is missing. */
+    private static Expression fields(Attribute column, StructType there, StructType wanted) {
+        ArrayList parts = new ArrayList();
+        for (int i = 0; i < wanted.length(); i++) {
+            String name = wanted.fieldNames()[i];
+            Option at = there.getFieldIndex(name);
+            if (at.isEmpty()) {
+                return column;
+            }
+            parts.add(new Literal(UTF8String.fromString(name), DataTypes.StringType));
+            parts.add(new GetStructField(column, ((Integer) at.get()).intValue(), new Some(name)));
+        }
+        return new CreateNamedStruct(seq(parts));
     }
 
     static List list(Object iterable) {
