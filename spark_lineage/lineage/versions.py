@@ -140,14 +140,37 @@ def outputs_of(
     for key, group in groups.items():
         physical = facts.writes_of(group[0].target, alone=len(groups) == 1)
         commits: tuple[Commit | None, ...] = facts.commits.get(key) or (None,)
-        for number, commit in enumerate(commits):
-            write = group[min(number, len(group) - 1)]
+        for write, commit in _committing(group, commits):
             schema = schema_of(write.fields)
             table_id = commit.table_id if commit else write.target.table_id
             output = _output(heading, write, commit, physical, table_id, schema)
             outputs.append(replace(output, offsets=sink_offsets(facts.stream)))
             touched.append(Touched(write.target, table_id, schema))
     return _of_stream(_chosen(_observed(outputs, facts), facts), facts.stream), tuple(touched)
+
+
+def _committing(group: Sequence[Written], commits: Sequence[Commit | None]) -> Iterable[tuple[Written, Commit | None]]:
+    """Commits with the writes that made them: in their order, but for writes that cannot have made such a commit, and made none then, as one that
+    changes no row."""
+    at = -1
+    for commit in commits:
+        at = min(at + 1, len(group) - 1)
+        at = next((place for place in range(at, len(group)) if commit is None or _may_make(group[place], commit)), at)
+        yield group[at], commit
+
+
+_IN_PLACES: Final = ("merge", "update", "delete")
+
+
+def _may_make(write: Written, commit: Commit) -> bool:
+    operation = (commit.operation or "").lower()
+    if operation in _IN_PLACES:
+        return write.mode == operation
+    return operation not in _WRITES or not (write.mode in _IN_PLACES or write.operation == "create table")
+
+
+_WRITES: Final = ("write", "streaming update")
+"""Operations of Delta's log that add rows of a query, to a table that is there or not."""
 
 
 def _observed(outputs: list[Output], facts: Facts) -> list[Output]:

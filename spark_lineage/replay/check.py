@@ -340,7 +340,7 @@ _Commands = tuple[Mapping[str, Any] | None, ...]
 @dataclass(frozen=True)
 class _Plans:
     """Executions that have a plan, by their ids: `driver` read rows that lived in the driver, `secret` with secrets that are not recorded, `stateful` are
-    of streams that keep a state. `commands`: those of the executions that were asked for."""
+    of streams that keep a state. `commands`: those of the executions that were asked for, and of those with several."""
 
     ids: set[str] = field(default_factory=set)
     driver: set[str] = field(default_factory=set)
@@ -362,7 +362,8 @@ def _plans(store: Store, ids: set[str] | None, wanted: set[str]) -> _Plans:
             found.secret.update(names.take(of_leaf.filter(_hidden(pc.struct_field(each, "options")))).to_pylist())
             keeps = pc.fill_null(pc.match_substring_regex(commands.flatten(), r'"stateful":\s*true'), False)
             found.stateful.update(names.take(pc.list_parent_indices(commands).filter(keeps)).to_pylist())
-            at = pc.indices_nonzero(pc.is_in(names, pa.array(sorted(wanted), pa.string())))
+            asked = pc.is_in(names, pa.array(sorted(wanted), pa.string()))
+            at = pc.indices_nonzero(pc.or_(asked, pc.greater(pc.list_value_length(commands), 1)))
             for name, texts in zip(names.take(at).to_pylist(), commands.take(at).to_pylist(), strict=True):
                 found.commands[name] = tuple(None if text is None else json.loads(text) for text in texts or ()) or (None,)
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -115,10 +117,21 @@ def run_of(store: Store, begin: str, wanted: str) -> str:
 def past(
     store: Store, condition: str | None = None, writing: bool = True, ids: Iterable[str] | None = None
 ) -> tuple[Past, ...]:
-    """Executions in the order in which they ended; `writing`: only those that wrote rows, as far as is recorded."""
+    """Executions in the order in which they ended; `writing`: only those that wrote rows, as far as is recorded.
+
+    A write to a Delta table that made no commit changed nothing (MERGE, UPDATE, DELETE of no row, an append of none): it is none.
+    """
     conditions = [condition] if ids is None else [one_of("execution_id", part) for part in in_parts(ids)]
     outputs: dict[str, list[Written]] = {}
     executions: list[dict[str, Any]] = []
+    delta: set[DatasetKey] = set()
+
+    def is_delta(one: Written) -> bool:
+        if not delta:
+            found = store.arrow("datasets", ["namespace", "name"], "format = 'delta'").to_pylist()
+            delta.update((row["namespace"], row["name"]) for row in found)
+        return one.key in delta
+
     for some in conditions:
         for row in store.arrow("outputs", list(_OUTPUT), some).to_pylist():
             outputs.setdefault(row["execution_id"], []).append(_written(row))
@@ -127,6 +140,8 @@ def past(
     for row in executions:
         mine = [one for one in outputs.get(row["execution_id"], ()) if row["status"] == "succeeded" or one.version is not None]
         mine = list(dict.fromkeys(one for one in mine if row["operation"] != MODEL and _has_rows(one)))
+        if not any("commit" in reason for reason in row["incomplete_reasons"] or ()):
+            mine = [one for one in mine if one.version is not None or one.fingerprint is not None or not is_delta(one)]
         if mine or not writing:
             found.append(
                 Past(
@@ -160,23 +175,67 @@ def with_plans(
     if len(left) == len(parts) == 1:
         return (replace(left[0], part=parts[0], command=commands[parts[0]] or {}),)
     found: dict[Written, int] = {}
-    free = list(parts)
-    for how in (_names_it, _ends_like_it):
-        for part in tuple(free):
-            mine = next((one for one in left if one not in found and how(one, commands[part])), None)
-            if mine is not None:
-                found[mine] = part
-                free.remove(part)
+    for how in (stands_in, _in_schema, _named, _ends_like):
+        _pair(left, commands, [part for part in parts if part not in found.values()], how, found)
     return tuple(one if one not in found else replace(one, part=found[one], command=commands[found[one]] or {}) for one in left)
 
 
-def _names_it(one: Written, command: Mapping[str, Any] | None) -> bool:
-    of_catalog = one.alias is not None and "/" not in one.alias and stands_in(one.alias.split(".")[-1], command)
-    return of_catalog or stands_in(one.name, command)
+def _pair(
+    outputs: Sequence[Written],
+    commands: Sequence[Mapping[str, Any] | None],
+    parts: Sequence[int],
+    how: Callable[[str, Mapping[str, Any] | None], bool],
+    found: dict[Written, int],
+) -> None:
+    """Plans with what they wrote, where as many of a kind name a table as there are commits of that kind: else one of them made no commit, and which
+    is not known."""
+    free = [one for one in outputs if one not in found]
+    named: dict[tuple[DatasetKey, str], list[int]] = {}
+    for part in parts:
+        kind = _KINDS.get(str((commands[part] or {}).get("class")), "rows")
+        tables = {one.key for one in free if _kind(one) == kind and any(how(name, commands[part]) for name in _names(one, how))}
+        if len(tables) == 1:
+            named.setdefault((tables.pop(), kind), []).append(part)
+    for (key, kind), mine in named.items():
+        others = [one for one in free if one.key == key and _kind(one) == kind]
+        if len(others) == len(mine):
+            found.update(zip(others, mine, strict=True))
 
 
-def _ends_like_it(one: Written, command: Mapping[str, Any] | None) -> bool:
-    return stands_in(one.name.rstrip("/").rsplit("/", 1)[-1], command)
+_KINDS = {"UpdateCommand": "update", "DeleteCommand": "delete", "MergeIntoCommand": "merge"}
+
+
+def _kind(one: Written) -> str:
+    return one.mode if one.mode in _KINDS.values() else "rows"  # type: ignore[return-value]
+
+
+def _names(one: Written, how: object) -> tuple[str, ...]:
+    """What a command may call it: its place, and its name in the catalog."""
+    if how is stands_in:
+        return (one.name,)
+    if how is _ends_like:
+        return (one.name.rstrip("/").rsplit("/", 1)[-1],)
+    return (one.alias,) if one.alias is not None and "/" not in one.alias else ()
+
+
+def _in_schema(alias: str, command: Mapping[str, Any] | None) -> bool:
+    """Whether a command names the table with its schema."""
+    schema, _, table = alias.rpartition(".")
+    schema = re.escape(schema.rpartition(".")[2])
+    quoted = '[`"\\\\]*'
+    text = json.dumps(command, ensure_ascii=False)
+    return (
+        bool(schema)
+        and re.search(f'(^|[/."`:]){schema}{quoted}\\s*[.,]\\s*{quoted}{re.escape(table)}[`"\\\\]', text) is not None
+    )
+
+
+def _named(alias: str, command: Mapping[str, Any] | None) -> bool:
+    return stands_in(alias.split(".")[-1], command)
+
+
+def _ends_like(name: str, command: Mapping[str, Any] | None) -> bool:
+    return stands_in(name, command)
 
 
 class Evidence:
