@@ -71,13 +71,14 @@ class Apart:
     """What many rows were followed to, each by its number.
 
     `rows`: what was found of each leaf. `wholes`: by number the leaves all of whose rows decide, with the reason. `kinds`: what was met on its way. `given`:
-    the rows that the plan gives again, `lost`: those on whose way a group was not found again.
+    the rows that the plan gives again, `several`: those that several of its rows are, `lost`: those on whose way a group was not found again.
     """
 
     rows: dict[int, Here | InSpark]
     wholes: Mapping[int, dict[int, str]]
     kinds: Mapping[int, tuple[str, ...]]
     given: frozenset[int]
+    several: frozenset[int]
     lost: frozenset[int]
     deterministic: bool
     chooses: bool
@@ -91,11 +92,14 @@ class Apart:
         self.lot.close()
 
 
-def follow_apart(plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bool = False, most: int = MOST) -> Apart:
-    """Rows of a frame whose leaves are `identified`, each to its rows of these. `targets` has the rows' numbers, and then their columns."""
+def follow_apart(
+    plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bool = False, most: int = MOST, near: bool = False
+) -> Apart:
+    """Rows of a frame whose leaves are `identified`, each to its rows of these. `targets` has the rows' numbers, and then their columns. `near`: as
+    `tracing.product` has it."""
     lot = _lot(plan, most, fixed)
     try:
-        lot.follow(product(plan, targets.drop(TAG), targets)._jdf.queryExecution().analyzed())
+        lot.follow(product(plan, targets.drop(TAG), targets, near)._jdf.queryExecution().analyzed())
         session = plan.sparkSession
         return Apart(
             rows={
@@ -107,6 +111,7 @@ def follow_apart(plan: DataFrame, targets: DataFrame, *, per_row: int, fixed: bo
             wholes=_wholes(lot),
             kinds={tag: tuple(each) for tag, each in _by_row({str(kind): lot.kind(kind) for kind in lot.kinds()}).items()},
             given=frozenset(_numbers(lot.given())),
+            several=frozenset(_numbers(lot.several())),
             lost=frozenset(_numbers(lot.lost())),
             deterministic=bool(lot.isDeterministic()),
             chooses=bool(lot.chooses()),

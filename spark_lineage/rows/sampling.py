@@ -58,6 +58,8 @@ from .tracing import (
     source_of,
     text_of,
     times_of,
+    uncompared,
+    ways_of,
     with_empty,
 )
 from .witness import Completeness, worse
@@ -290,11 +292,12 @@ class _Traced:
 
     def _follow(self, keeping: Keeping, left: list[int]) -> None:
         self._given = self._given_by(left) if self._plans.count > 1 else Counter()
-        for part in range(self._plans.count):
-            told = self._followed(part, left)
+        ways = [(part, near) for near in ways_of(self._chosen.schema) for part in range(self._plans.count)]
+        for part, near in ways:
+            told = self._followed(part, left, near)
             try:
                 there = [tag for tag in left if tag in told.given]
-                self._keep(keeping, told, left if part + 1 == self._plans.count else there, self._plans.reasons(part))
+                self._keep(keeping, told, left if (part, near) == ways[-1] else there, self._plans.reasons(part), near)
                 left = [tag for tag in left if tag not in told.given]
             finally:
                 told.close()
@@ -318,18 +321,17 @@ class _Traced:
         numbered = StructType([StructField(TAG, LongType()), *schema])
         return local_frame(self._plans.spark, [(tag, *row) for tag, row in zip(tags, rows, strict=True)], numbered)
 
-    def _followed(self, part: int, tags: list[int]) -> Apart:
-        return follow_apart(
-            self._plans.plan(part), self._targets(tags), per_row=self._one.sample.per_row, fixed=self._plans.fixed(part)
-        )
+    def _followed(self, part: int, tags: list[int], near: bool) -> Apart:
+        plan, targets = self._plans.plan(part), self._targets(tags)
+        return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed(part), near=near)
 
-    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...]) -> None:
+    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...], near: bool) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
         counts = {leaf: rows.counts() for leaf, rows in told.rows.items()}
         labels: dict[int, Completeness] = {}
         for tag in tags:
             of_leaves = {leaf: found[tag] for leaf, found in counts.items() if tag in found}
-            labels[tag] = self._label(tag, told, of_leaves, reasons)
+            labels[tag] = self._label(tag, told, of_leaves, reasons, near)
         self.labels.update(labels.values())
         for leaf, found in counts.items():
             source = source_of(self._plans.leaves[leaf], (), 0, None)
@@ -349,13 +351,13 @@ class _Traced:
         times = {(row["w0"], row["w1"]): int(row["n"]) for row in times_of(read, leaf, F.broadcast(wanted)).collect()}
         return pa.array([times.get(one) for one in hashes], pa.int64())
 
-    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...]) -> Completeness:
+    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...], near: bool) -> Completeness:
         executable = self._plans.found.executable
         wholes, kinds = told.wholes.get(tag, {}), told.kinds.get(tag, ())
         times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
         followed = Followed(
             rows={}, wholes=wholes, kinds=kinds, queries=0, targets=1, missing=int(tag not in told.given), lost=int(tag in told.lost),
-            deterministic=told.deterministic, chooses=told.chooses,
+            deterministic=told.deterministic, chooses=told.chooses, uncompared=uncompared(self._chosen.schema), near=near and tag in told.several,
         )  # fmt: skip
         witness = labelled(
             followed,

@@ -76,7 +76,7 @@ class Followed:
     """What the rows of a plan were followed to: by number of leaf the rows that are told and how many there are, and why all of a leaf decides.
 
     `missing` of `targets` rows are not given by the plan, `lost` groups on the way were not found again. `uncompared`: columns by which rows
-    were not told apart. `chooses`: whether other rows may go into a row each time. `rows_read`: how many rows the scans of files gave.
+    were not told apart. `near`: of doubles several rows are as near. `chooses`: whether other rows may go into a row each time. `rows_read`: how many rows the scans of files gave.
     """
 
     rows: dict[int, tuple[tuple[SourceRow, ...], int]]
@@ -89,6 +89,7 @@ class Followed:
     deterministic: bool
     chooses: bool = False
     uncompared: tuple[str, ...] = ()
+    near: bool = False
     rows_read: int = 0
 
     @property
@@ -188,16 +189,41 @@ def follow(
     read: Mapping[int, DataFrame] | None = None,
 ) -> Followed:
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made.
-    `read`: the leaves by their numbers, in which rows are counted that are known by their content alone."""
+    `read`: the leaves by their numbers, in which rows are counted that are known by their content alone.
+
+    Doubles are to be the same, and where the plan does not give such rows, near to each other (`TOLERANCE`).
+    """
+    for near in ways_of(targets.schema):
+        followed = _follow(plan, targets, near, limit, fixed, most, deciding, read or {})
+        if not followed.missing:
+            break
+    return followed
+
+
+def ways_of(schema: StructType) -> tuple[bool, ...]:
+    """Whether rows are meant that are near to these: first those that are the same."""
+    return (False, True) if any(isinstance(field.dataType, (FloatType, DoubleType)) for field in schema) else (False,)
+
+
+def _follow(
+    plan: DataFrame,
+    targets: DataFrame,
+    near: bool,
+    limit: int,
+    fixed: bool,
+    most: int,
+    deciding: bool,
+    read: Mapping[int, DataFrame],
+) -> Followed:
     tracer = _tracer(plan, most, fixed, deciding)
     try:
-        tracer.follow(product(plan, targets)._jdf.queryExecution().analyzed())
+        tracer.follow(product(plan, targets, near=near)._jdf.queryExecution().analyzed())
         rows = {
             int(number): _rows(
                 [DataFrame(frame, plan.sparkSession) for frame in tracer.frames(number)],
                 tracer.isLocal(number),
                 limit,
-                _Leaf(tracer, int(number), (read or {}).get(int(number))),
+                _Leaf(tracer, int(number), read.get(int(number))),
             )
             for number in tracer.leaves()
         }
@@ -215,8 +241,14 @@ def follow(
         deterministic=bool(tracer.isDeterministic()),
         chooses=bool(tracer.chooses()),
         rows_read=rows_read,
-        uncompared=tuple(field.name for field in targets.schema if has(field.dataType, VariantType)),
+        uncompared=uncompared(targets.schema),
+        near=near and int(tracer.matched()) > int(tracer.targets()) - int(tracer.missing()),
     )
+
+
+def uncompared(schema: StructType) -> tuple[str, ...]:
+    """The columns by which rows are not told apart."""
+    return tuple(field.name for field in schema if has(field.dataType, VariantType))
 
 
 def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
@@ -224,10 +256,10 @@ def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     return TRACER.new(session.sparkContext._gateway, "Tracer", session._jsparkSession, most, fixed, deciding)
 
 
-def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None) -> DataFrame:
+def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = None, near: bool = False) -> DataFrame:
     """The plan's rows with those that are meant, where they are equal. Columns have names of their own: two may share one.
 
-    `numbered`: the same rows, with a number each before their columns.
+    `numbered`: the same rows, with a number each before their columns. `near`: of doubles it is enough to be near to each other.
     """
     paired = pairs(plan.columns, targets.columns)
     rows = plan.toDF(*(f"c{number}" for number in range(len(plan.columns))))
@@ -236,7 +268,7 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
     meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t])
+        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t], near)
         for c, t in paired
         if not has(targets.schema[t].dataType, VariantType)
     ]
@@ -247,7 +279,12 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
 
 def numbers_given(plan: DataFrame, numbered: DataFrame) -> set[int]:
     """The numbers of those of the rows that a plan gives. `numbered`: the rows, with their numbers before their columns."""
-    return {int(row[0]) for row in product(plan, numbered.drop(TAG), numbered).select(TAG).distinct().collect()}
+    given: set[int] = set()
+    targets = numbered.drop(TAG)
+    for near in ways_of(targets.schema):
+        left = numbered.where(~F.col(TAG).isin(*given)) if given else numbered
+        given |= {int(row[0]) for row in product(plan, targets, left, near).select(TAG).distinct().collect()}
+    return given
 
 
 def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
@@ -283,23 +320,26 @@ def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: C
     return StructType([*fields])
 
 
-def _same(value: Column, given: DataType, wanted: Column, field: StructField) -> Column:
+def _same(value: Column, given: DataType, wanted: Column, field: StructField, near: bool) -> Column:
     value = of_fixed_length(value, field)
     if _EMPTY not in (field.metadata or {}):
-        return equal(value, given, wanted, field.dataType)
+        return equal(value, given, wanted, field.dataType, near)
     if given.simpleString() != field.dataType.simpleString():
         value = by_names(value, given, field.dataType).try_cast(field.dataType)
-    return equal(value, field.dataType, wanted, field.dataType) | (wanted.isNull() & (value == ""))
+    return equal(value, field.dataType, wanted, field.dataType, near) | (wanted.isNull() & (value == ""))
 
 
-def equal(value: Column, given: DataType, wanted: Column, data_type: DataType) -> Column:
+def equal(value: Column, given: DataType, wanted: Column, data_type: DataType, near: bool = True) -> Column:
+    """Whether a value of that type `given` is one of a column of `data_type`. `near`: of doubles it is enough to be near to each other."""
     if given.simpleString() != data_type.simpleString():
         value = by_names(value, given, data_type).try_cast(data_type)
     if isinstance(data_type, (FloatType, DoubleType)):
+        if not near:  # within a struct, of which no scan is asked: see Trees.unsigned
+            return F.struct(value).eqNullSafe(F.struct(wanted))
         tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
-        near = F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance
+        is_near = F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance
         return value.eqNullSafe(wanted) | (
-            near & (F.abs(wanted) < F.lit(float("inf")))
+            is_near & (F.abs(wanted) < F.lit(float("inf")))
         )  # Spark holds NaN equal to NaN, and above all else
     same = in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
     if isinstance(data_type, StringType) and data_type.collation != _BINARY:  # equal to each other, and yet others
@@ -499,6 +539,10 @@ def labelled(
         f"column {name} is a variant, and is not compared: rows that differ only there are meant, too"
         for name in followed.uncompared
     ]
+    if followed.near:
+        reasons.append(
+            "its doubles are not given again to the last bit, and several rows are as near to them: those of each are named"
+        )
     reasons += more
     if not followed.deterministic:
         reasons.append(

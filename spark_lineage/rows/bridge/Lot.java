@@ -58,6 +58,9 @@ public final class Lot extends Finding {
     /** Whether the plan, read again, gives the very same rows. */
     private boolean repeats;
     private LogicalPlan wanted;
+    /** Whether rows of the plan are asked for, and not of the groups that the values name. */
+    private boolean ofPlan;
+    private final LinkedHashSet several = new LinkedHashSet();
 
     /** `most`, `fixed`: as the Tracer has them. */
     public Lot(Object session, int most, boolean fixed) {
@@ -88,6 +91,7 @@ public final class Lot extends Finding {
         Slot target = Slot.link(TARGET, key.toAttribute(), normal, fields, ((Filter) wanted).condition());
         LogicalPlan all = local(keys.output(), asking.collect(keys));
         Known known = trusted ? Known.group(new Filter(target.condition, normal), fields) : null;
+        ofPlan = known == null;
         if (known == null) {
             follow(target, all);
             return;
@@ -147,7 +151,17 @@ public final class Lot extends Finding {
         InternalRow[] rows = asking.some(new Project(carried.output(), new GlobalLimit(bound, new LocalLimit(bound, carried))));
         boolean many = rows == null || rows.length > most;
         if (isTarget) {
+            LinkedHashSet once = new LinkedHashSet();
             given.addAll(many ? numbers(carried) : numbers(rows));
+            for (int i = 0; ofPlan && !many && i < rows.length; i++) {
+                Long number = Long.valueOf(rows[i].getLong(0));
+                if (!once.add(number)) {
+                    several.add(number);
+                }
+            }
+            if (ofPlan && many) {
+                several.addAll(given);
+            }
         } else if (trusted && (rows == null || !many) && link.condition != null && link.kind.endsWith("aggregate")) { // each of these groups has rows
             LinkedHashSet without = numbers(keys);
             without.removeAll(rows == null ? numbers(carried) : numbers(rows));
@@ -387,6 +401,11 @@ public final class Lot extends Finding {
     /** Of the rows that the plan gives again. */
     public String given() {
         return text(given);
+    }
+
+    /** Of those that several rows of the plan are. */
+    public String several() {
+        return text(several);
     }
 
     /** Of those on whose way a group was not found again. */

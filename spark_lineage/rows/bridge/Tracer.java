@@ -63,6 +63,8 @@ public final class Tracer extends Finding {
     private int missing;
     private int lost;
     private LogicalPlan given;
+    private boolean atTarget;
+    private int matched;
 
     /**
      * Up to `most` rows of a block come to the driver; with more the next is joined with it where they are. `fixed`: what is read are the very rows
@@ -171,6 +173,10 @@ public final class Tracer extends Finding {
         Expression bound = Trees.literal(Integer.valueOf(most + 1));
         InternalRow[] rows = asking.some(new LocalLimit(bound, new Repartition(1, true, new LocalLimit(bound, carried))));
         boolean many = rows == null || rows.length > most;
+        if (atTarget) {
+            matched = many ? Integer.MAX_VALUE : rows.length;
+            atTarget = false;
+        }
         kinds.addAll(block.passed);
         LinkedHashSet tags = new LinkedHashSet();
         for (int i = 0; rows != null && i < rows.length; i++) {
@@ -262,6 +268,7 @@ public final class Tracer extends Finding {
         if (size == 0) {
             return;
         }
+        atTarget = slot.kind.equals(TARGET);
         LinkedHashSet tags = size == 1 ? one(slot, (InternalRow) ((LocalRelation) keys).data().apply(0)) : several(slot, keys);
         int without = tags == null || size < 0 ? 0 : size - tags.size();  // of more keys than come here each was a row
         if (slot.kind.equals(TARGET)) {
@@ -306,6 +313,7 @@ public final class Tracer extends Finding {
         if (known == null) {
             return step(block, new Filter(condition, block.plan), zero, false);
         }
+        atTarget = false; // rows of the group come, and not of the plan
         for (int i = 0; i < block.slots.size(); i++) {
             Slot skipped = (Slot) block.slots.get(i);
             if (skipped.isLink()) {
@@ -443,6 +451,11 @@ public final class Tracer extends Finding {
     /** How many different rows were to be followed. */
     public int targets() {
         return targets;
+    }
+
+    /** How many rows of the plan these are, where it was asked for them. */
+    public int matched() {
+        return matched;
     }
 
     /** How many of these the plan does not give. */
