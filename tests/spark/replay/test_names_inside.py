@@ -11,6 +11,8 @@ from tampering import Recorded, recorded_of
 
 import spark_lineage
 
+pytestmark = pytest.mark.soak
+
 KINDS = ("delta", "parquet", "csv")
 
 
