@@ -37,11 +37,12 @@ _INSERTS = "InsertIntoStatement"
 
 @dataclass(frozen=True)
 class Statement:
-    """`read`: what the execution read, by the alias that it had."""
+    """`read`: what the execution read, by the alias that it had. `views`: what the views were called that it read by."""
 
     text: str
     read: tuple[Mapping[str, Any], ...]
     confs: Mapping[str, str]
+    views: frozenset[str] = frozenset()
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class Statement:
 def statement_of(store: Store, execution_id: str) -> Statement:
     """What is recorded of it. Raises ExecutableError where that is no statement, or not all of one."""
     condition = f"execution_id = {literal(execution_id)}"
-    rows = store.arrow("executions", ["statement", "session_confs_id"], condition).to_pylist()
+    rows = store.arrow("executions", ["statement", "session_confs_id", "plan_id"], condition).to_pylist()
     text = rows[0]["statement"] if rows else None
     if not text:
         raise ExecutableError("it was no SQL statement that could be run instead")
@@ -68,7 +69,21 @@ def statement_of(store: Store, execution_id: str) -> Statement:
     if rows[0]["session_confs_id"]:
         named = f"session_confs_id = {literal(rows[0]['session_confs_id'])}"
         confs = dict(next(iter(store.arrow("session_confs", ["confs"], named).column(0).to_pylist()), None) or {})
-    return Statement(text, tuple(read), confs)
+    return Statement(text, tuple(read), confs, _views(store, rows[0]["plan_id"]))
+
+
+def _views(store: Store, plan_id: str | None) -> frozenset[str]:
+    """What the views of a plan were called, in small letters."""
+    plans = (
+        () if plan_id is None else store.arrow("plans", ["operators"], f"plan_id = {literal(plan_id)}").column(0).to_pylist()
+    )
+    found = set()
+    for operators in plans:
+        views = {one["id"] for one in operators or () if one["kind"] == "View"}
+        found |= {
+            one["description"].lower() for one in operators or () if views & {*one["inputs"]} and one["kind"] == "SubqueryAlias"
+        }
+    return frozenset(found)
 
 
 def as_found(store: Store, run_id: str, execution_id: str, statement: Statement) -> Found:
@@ -120,6 +135,10 @@ def rows_of_statement(
             meant = _leaves(parts, found.executable.leaves)
             if not meant and len(parts) == 1 and parts[0].lower() in within:
                 continue
+            if parts[-1].lower() in statement.views:
+                raise ExecutableError(
+                    f"{'.'.join(parts)} in its statement is a view: what that stood for is not recorded with it"
+                )
             if len(meant) != 1:
                 known = f"{len(meant)} of the tables" if meant else "none of the tables"
                 raise ExecutableError(f"{'.'.join(parts)} in its statement is {known} that it is recorded to have read")

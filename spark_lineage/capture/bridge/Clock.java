@@ -27,6 +27,10 @@ final class Clock {
         lookAll(false);
         if (micros < 0L) {
             lookAll(true);
+            if (micros >= 0L && hasOthers()) { // what was written was optimized after that, and has folded its own instant
+                micros = -1L;
+                toMillis = one.end.time();
+            }
         }
         if (fromMillis < 0L) {
             fromMillis = one.start.time();
@@ -50,6 +54,17 @@ final class Clock {
         if (micros < 0L && handsOn(one.end.qe()) == handedOn) {
             look(one.end.qe());
         }
+    }
+
+    /** Whether an execution ran in this one that does not hand its query on: that which wrote. */
+    private boolean hasOthers() {
+        for (int i = 0; one.nested != null && i < one.nested.size(); i++) {
+            QueryExecution execution = ((Bridge.Finished) one.nested.get(i)).end.qe();
+            if (execution != null && !handsOn(execution)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean handsOn(QueryExecution execution) {

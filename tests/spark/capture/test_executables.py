@@ -171,6 +171,20 @@ def test_an_instant_that_went_into_something_else_is_known_within_bounds(capture
     assert before - 1 <= clock["from_ms"] <= clock["to_ms"] <= document["ended_ms"]
 
 
+def test_the_instant_of_what_hands_a_query_on_is_not_that_of_the_query(capture: Capture) -> None:
+    """What is replaced is told by a condition that the outer execution folded; the rows' own instant is folded into something else, in another one."""
+    table = f"delta.`{capture.data}/table`"
+    capture.spark.sql(f"CREATE TABLE {table} USING delta AS SELECT 1L AS id, current_timestamp() AS at")
+    capture.spark.sql(
+        f"INSERT INTO {table} REPLACE WHERE at <= current_timestamp() SELECT id, current_timestamp() - INTERVAL 1 HOUR AS at FROM range(3)"
+    )
+    document = capture.executions()[-1]
+    clock = document["executable"]["clock"]
+    [taken] = {row.us for row in capture.spark.sql(f"SELECT unix_micros(at + INTERVAL 1 HOUR) AS us FROM {table}").collect()}
+    assert clock["basis"] == "bounded"
+    assert clock["from_ms"] <= taken / 1000 <= clock["to_ms"] + 1
+
+
 def test_the_user_that_current_user_took(capture: Capture) -> None:
     assert save(capture, "SELECT id, current_user() AS me FROM range(2)")["executable"]["user"] == getpass.getuser()
 

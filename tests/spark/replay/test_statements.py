@@ -40,6 +40,9 @@ def statements(spark: Any, root: str) -> None:
     spark.sql(f"UPDATE {orders} SET amount = 0 WHERE id = 1")
     spark.sql(f"CREATE TABLE delta.`{root}/code` USING delta AS SELECT reflect('java.lang.Math', 'abs', 1) AS x")
     spark.table("named").write.format("delta").save(f"{root}/frame")
+    spark.table("named").where("id < 3").createOrReplaceTempView("named")  # called like the table that it is of
+    spark.sql(f"CREATE TABLE delta.`{root}/viewed` USING delta AS SELECT count(*) AS n FROM named")
+    spark.catalog.dropTempView("named")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,7 @@ def test_without_plans(lake: Path, spark: Any) -> None:
     assert told == [
         ("named", "identical"), ("totals", "identical"), ("totals", "identical"), ("totals", "identical"), ("named", "identical"),
         ("now", "different"), ("orders", "not_replayable"), ("code", "not_replayable"), ("frame", "not_replayable"),
+        ("viewed", "not_replayable"),
     ], [one.reason for one in found]  # fmt: skip
     assert "by its SQL statement, as its plan cannot be had: no plan of" in str(found[0].reason)
     assert any(cause.startswith("non-deterministic: current") for cause in found[5].causes)
@@ -73,6 +77,7 @@ def test_without_plans(lake: Path, spark: Any) -> None:
     assert "(UpdateTable) writes more than the rows of a query" in str(found[6].reason)
     assert "its statement runs code, or may (reflect)" in str(found[7].reason)
     assert "it was no SQL statement" in str(found[8].reason)
+    assert "named in its statement is a view" in str(found[9].reason)
 
 
 SET = "'java.lang.System', 'setProperty', 'spark.lineage.proof', 'run'"
