@@ -16,6 +16,7 @@ from .naming import (
     aliases_of,
     exact_place,
     globbed_root,
+    is_absolute,
     location_of,
     place_asked,
     place_of,
@@ -153,7 +154,10 @@ class Naming:
         return self.of_name(table.name, table.provider)
 
     def of_name(self, parts: tuple[str, ...], provider: str | None = None) -> DatasetRef:
-        """A table of which only the name is known: that name, qualified, in the namespace of the catalog."""
+        """A table of which only the name is known: that name, qualified, in the namespace of the catalog; a path where that stands for one
+        (``delta.`/x```)."""
+        if len(parts) > 1 and is_absolute(parts[-1]):
+            return self.of_path(parts[-1], parts[-2])
         aliases = self.aliases(parts)
         catalog, _, name = (aliases[0] if aliases else "unknown.unknown").partition(".")
         return DatasetRef(Place(catalog, name), aliases, aliases[-1] if aliases else None, provider)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_lineage.lineage.datasets import Naming
 from spark_lineage.lineage.naming import (
     Place,
     aliases_of,
@@ -183,3 +184,10 @@ def test_spellings_of_a_scheme() -> None:
     assert spellings("s3a") == ("s3a", "s3", "s3n")
     assert spellings("abfs") == ("abfs", "abfss")
     assert spellings("hdfs") == ("hdfs",)  # webhdfs has another port
+
+
+@pytest.mark.parametrize("parts", [("delta", "/lake/t"), ("spark_catalog", "delta", "file:/lake/t"), ("parquet", "/lake/t")])
+def test_a_path_that_stands_for_a_name_is_a_path(parts: tuple[str, ...]) -> None:
+    """As CREATE TABLE IF NOT EXISTS has it, of a table that is there: no commit says where it is."""
+    one = Naming().of_name(parts)
+    assert (one.key, one.format) == (("file", "/lake/t"), parts[-2])
