@@ -94,6 +94,9 @@ class DeltaVersion:
         return f"files:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:32]}"
 
 
+_LEFT_TO_SPARK = ("file stats", "table features")
+
+
 def version_of(location: str, version: int | None = None, at: datetime | None = None) -> DeltaVersion:
     """The table at a version, or as it was at a time, or as it is.
 
@@ -122,7 +125,7 @@ def version_of(location: str, version: int | None = None, at: datetime | None = 
             if at
             else "the newest version"
         )
-        if "file stats" in str(error):
+        if any(told in str(error) for told in _LEFT_TO_SPARK):
             raise SnapshotError(
                 f"{wanted} of {location} is left to Spark: its log has what delta-rs cannot read ({first_line(error)})"
             ) from error

@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.Cast;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.RowFrame$;
 import org.apache.spark.sql.catalyst.expressions.SpecifiedWindowFrame;
@@ -12,11 +15,16 @@ import org.apache.spark.sql.catalyst.expressions.UnboundedPreceding$;
 import org.apache.spark.sql.catalyst.expressions.WindowExpression;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
 import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Sort;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DateType;
 import org.apache.spark.sql.types.DoubleType;
 import org.apache.spark.sql.types.FloatType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.TimestampNTZType;
+import org.apache.spark.sql.types.TimestampType;
 
 /**
  * What in a plan need not give the same each time it is run over the same rows: texts "kind: name", where the kind is `random`, `order` (of rows, which
@@ -37,6 +45,7 @@ public final class Doubts {
     private static final List SUMS = Arrays.asList(new Object[] {"Sum", "Average", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop", "Corr",
         "CovSample", "CovPopulation", "Skewness", "Kurtosis", "TrySum", "TryAverage", "RegrSlope", "RegrIntercept", "RegrSXY", "RegrR2", "RegrReplacement",
         "CentralMomentAgg", "Product", "RegrSXX", "RegrSYY", "RegrAvgX", "RegrAvgY"});
+    private static final List MOMENTS = Arrays.asList(new Object[] {"now", "today", "yesterday", "tomorrow"});
     private static final List PASS = Arrays.asList(new Object[] {"Project", "SubqueryAlias", "LocalLimit", "GlobalLimit", "View"});
     private static final List RANKS = Arrays.asList(new Object[] {"RowNumber", "NTile", "Lag", "Lead", "NthValue"});
 
@@ -70,6 +79,8 @@ public final class Doubts {
             found.add("order: dropDuplicates, which keeps any one of the rows with the same key");
         } else if (NODES.contains(name)) {
             found.add("function: " + name);
+        } else if (name.equals("Distinct") || node instanceof Aggregate) {
+            byCollation(name.equals("Distinct") ? Rebinding.list(node.output()) : Rebinding.list(((Aggregate) node).groupingExpressions()));
         }
         List expressions = Rebinding.list(node.expressions());
         for (int i = 0; i < expressions.size(); i++) {
@@ -108,6 +119,12 @@ public final class Doubts {
             found.add("order: " + pretty(expression));
         } else if (FILES.contains(name)) {
             found.add("order: " + pretty(expression) + ", which tells files");
+        } else if (expression instanceof Attribute && ((Attribute) expression).name().equals("_metadata")) {
+            found.add("order: _metadata, which tells files");
+        } else if (name.equals("Max") || name.equals("Min")) {
+            byCollation(Rebinding.list(expression.children()));
+        } else if (expression instanceof Cast && isMoment((Cast) expression)) {
+            found.add("random: '" + ((Cast) expression).child().eval(InternalRow.empty()) + "' as a time");
         } else if (RANKS.contains(name)) {
             found.add("ties: " + pretty(expression) + " over an order in which rows may be equal");
         } else if (SUMS.contains(name) && isFloat(expression)) {
@@ -122,6 +139,26 @@ public final class Doubts {
         if (expression instanceof org.apache.spark.sql.catalyst.expressions.SubqueryExpression) {
             walk((LogicalPlan) ((org.apache.spark.sql.catalyst.expressions.SubqueryExpression) expression).plan());
         }
+    }
+
+    /** Of texts that are equal in their collation any one stands for all. */
+    private void byCollation(List expressions) {
+        for (int i = 0; i < expressions.size(); i++) {
+            DataType type = ((Expression) expressions.get(i)).dataType();
+            if (type instanceof StringType && !((StringType) type).supportsBinaryEquality()) {
+                found.add("order: texts that are equal in their collation, of which any one is told");
+            }
+        }
+    }
+
+    /** A text that stands for a time of the moment. */
+    private static boolean isMoment(Cast cast) {
+        if (!(cast.child().dataType() instanceof StringType) || !cast.child().foldable()
+            || !(cast.dataType() instanceof TimestampType || cast.dataType() instanceof DateType || cast.dataType() instanceof TimestampNTZType)) {
+            return false;
+        }
+        Object text = cast.child().eval(InternalRow.empty());
+        return text != null && MOMENTS.contains(text.toString().trim().toLowerCase(java.util.Locale.ROOT));
     }
 
     /** An aggregate over some of the rows before or after a row: which these are is open where the order has equal ones. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,29 @@ def test_expressions(spark: Any, expression: str, doubts: tuple[str, ...]) -> No
     if expression.startswith(("kll", "approx_top_k", "theta")) and spark.version < "4.1":
         pytest.skip("functions of Spark 4.1")
     assert doubts_of(spark.sql(f"SELECT {expression} AS x FROM ({ROWS})")) == doubts
+
+
+ALIKE = "order: texts that are equal in their collation, of which any one is told"
+
+
+@pytest.mark.parametrize(
+    ("query", "doubts"),
+    [
+        ("SELECT count(*) AS n FROM v GROUP BY s COLLATE UTF8_LCASE", (ALIKE,)),
+        ("SELECT DISTINCT s COLLATE UTF8_LCASE AS s FROM v", (ALIKE,)),
+        ("SELECT max(s COLLATE UTF8_LCASE) AS s FROM v", (ALIKE,)),
+        ("SELECT DISTINCT s, max(s) OVER () AS m FROM v", ()),
+        ("SELECT CAST(' Now' AS TIMESTAMP) AS t, CAST('2020-01-01' AS DATE) AS d FROM v", ("random: ' Now' as a time",)),
+    ],
+)
+def test_queries(spark: Any, query: str, doubts: tuple[str, ...]) -> None:
+    assert doubts_of(spark.sql(query.replace("FROM v", "FROM VALUES ('a'), ('A') AS v(s)"))) == doubts
+
+
+def test_what_is_told_of_files(spark: Any, tmp_path: Path) -> None:
+    spark.range(2).write.parquet(str(tmp_path / "rows"))
+    told = spark.read.parquet(str(tmp_path / "rows")).selectExpr("id", "_metadata.file_name AS f")
+    assert doubts_of(told) == ("order: _metadata, which tells files",)
 
 
 def test_products(spark: Any) -> None:
