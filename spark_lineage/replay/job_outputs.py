@@ -27,7 +27,7 @@ from .comparing import Term, difference, sums_of
 from .executables import find, restore
 from .judging import declared_in, judged
 from .layer import Layer
-from .line_columns import recorded_schema, without_headers
+from .line_columns import other_counts, recorded_schema, without_headers
 from .near import has_floats
 from .outputs import Labels, Past, Written, recorded_format, with_plans
 from .overlay import View
@@ -299,7 +299,19 @@ class Comparing:
         ):
             reason = "its files began with a header then, and have none now"
             return replace(answer, verdict="different", reason=reason, causes=self._causes(pair, location))
+        counts = self._counts(pair, expected, command)
+        if answer.holds and counts is not None and counts[0] != counts[1]:
+            causes = self._causes(pair, location)
+            return replace(answer, verdict="different", reason=other_counts(*counts), rows=counts, columns=(), causes=causes)
         return answer
+
+    def _counts(self, pair: Pair, expected: Expected, command: Mapping[str, Any]) -> tuple[int, int] | None:
+        """How many rows both wrote, where lines do not tell it and both wrote all that is there."""
+        one, other = pair.written, pair.other
+        if expected.lines is None or other is None or one.rows is None or other.rows is None:
+            return None
+        whole = all(output.mode in FULL_OVERWRITES for output in (one, other))
+        return (one.rows, other.rows) if whole and expected.lines.leaves_out(command.get("outputColumnNames") or ()) else None
 
     def _written_plainly(self, pair: Pair) -> set[str]:
         """Columns that both wrote as numbers, dates and their like, of the same type: each value has one spelling."""

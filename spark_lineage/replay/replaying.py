@@ -32,6 +32,7 @@ from .comparing import Term, difference, sums_of
 from .executables import Found, check_spark, find, restore, session_of
 from .inputs import Inputs, Missing, Ready
 from .judging import declared_in, judged, row_of
+from .line_columns import other_counts
 from .near import TOLERANCE, has_floats
 from .outputs import NO_QUERY, UNKNOWN_PLAN, Evidence, Labels, Past, Written, executions_of, with_plans
 from .plans import STATEFUL, parts_of, plans_of
@@ -250,6 +251,25 @@ class _Replaying:
         return next(plan.found for plan in plans if plan.part == one.part)
 
     def _compared(
+        self,
+        answer: Replayed,
+        one: Written,
+        expected: Expected,
+        rows: DataFrame,
+        ready: Ready,
+        doubts: Sequence[str],
+        location: str,
+    ) -> Replayed:
+        answer = self._rows_compared(answer, one, expected, rows, ready, doubts, location)
+        if not answer.holds or one.rows is None or expected.lines is None or not expected.lines.leaves_out(rows.columns):
+            return answer
+        counts = one.rows, rows.count()
+        if counts[0] == counts[1]:
+            return answer
+        told = causes(self._store, ready.found, rows, ready.doubts, doubts, None, None, lambda: rows.count() == counts[1])
+        return replace(answer, verdict="different", reason=other_counts(*counts), rows=counts, columns=(), causes=told)
+
+    def _rows_compared(
         self,
         answer: Replayed,
         one: Written,

@@ -9,12 +9,13 @@ from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import StructField, StructType, TimestampType
 
 from ..errors import ExecutableError, SnapshotError
 from ..snapshot.kinds import columns_of
+from ..snapshot.spark import quoted
 from ..snapshot.sums import Sums
 from ..snapshot.taking import snapshots
 from ..snapshot.unversioned import recorded_files
@@ -72,6 +73,13 @@ def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapp
     if source in COLUMNAR:
         zone = {key: value for key, value in options.items() if key == "timezone"}
         return _columnar(spark, source, location, zone)
+    frame = _all_lines(spark, source, location, command)
+    header = _header(spark, source, options, _names(command))
+    return frame if header is None else _without_headers(frame, header)
+
+
+def _all_lines(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
+    options = options_of(command)
     encoding, separator = encoding_of(source, command), options.get("linesep")
     bytes_of = (
         options.get("encoding", encoding) if source == "text" and separator else encoding
@@ -79,7 +87,7 @@ def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapp
     frame = spark.read.option("lineSep", separator or "\n").option("encoding", bytes_of).text(location)
     if encoding != "UTF-8":
         frame = frame.withColumn("value", F.decode(F.col("value").cast("binary"), encoding))
-    return _lines_of_files(frame, source, options, _names(command))
+    return frame
 
 
 def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[str, str]) -> DataFrame:
@@ -107,13 +115,11 @@ def as_text(spark: SparkSession, text: bool) -> None:
 
 def has_header(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> bool:
     """Whether CSV that was written with a header has one in any of its files. False of what was written without."""
-    options = {str(key): value for key, value in (command.get("options") or {}).items()}
-    named = [key for key in options if key.lower() == "header"]
-    if source != "csv" or not any(str(options[key]).lower() == "true" for key in named):
+    header = _header(spark, source, options_of(command), _names(command))
+    if header is None:
         return False
-    plain = {**command, "options": {**{key: value for key, value in options.items() if key not in named}, "header": "false"}}
-    whole, rows = (rows_of_files(spark, source, location, one).count() for one in (plain, command))
-    return whole > rows
+    _check(source, command, location)
+    return any(one["headed"] for one in _headed(_all_lines(spark, source, location, command), header))
 
 
 def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
@@ -138,23 +144,42 @@ def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotEr
 def lines(rows: DataFrame, source: str, options: Mapping[str, str], encoding: str = "UTF-8") -> DataFrame:
     """Rows as the lines that the writer makes of them; a line break within a value parts them, as it does in a file. What an encoding does not have
     makes them fail: the writer put something else there."""
-    named = [F.col(f"`{name.replace('`', '``')}`") for name in rows.columns]
     if source == "text":
-        text = F.coalesce(named[0].cast("string"), F.lit(""))
+        text = F.coalesce(F.col(quoted(rows.columns[0])).cast("string"), F.lit(""))
     else:
-        text = Lines(source, options).of(F.struct(*named))
+        text = Lines(source, options).of([F.col(quoted(name)) for name in rows.columns], rows.columns)
     if encoding != "UTF-8":
         text = F.decode(F.encode(text, encoding), encoding)
-    parted = F.explode(F.split(text, _literal(options.get("linesep", "\n"))))
-    return rows.select(parted.alias("value")).where("value <> ''")
+    parted = F.explode(F.split(text, _literal(options.get("linesep", "\n"))))  # of null, which is no line, nothing
+    return rows.select(parted.alias("value"))
 
 
-def _lines_of_files(frame: DataFrame, source: str, options: Mapping[str, str], names: Sequence[str]) -> DataFrame:
-    frame = frame.where("value <> ''")  # a row of one empty text is an empty line, of which some readers know nothing
-    if source == "csv" and options.get("header", "false").lower() == "true" and names:
-        header = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
-        frame = frame.where(F.col("value") != header)
-    return frame
+def _header(spark: SparkSession, source: str, options: Mapping[str, str], names: Sequence[str]) -> str | None:
+    """The line that names the columns, as the writer spells it; None where it writes none."""
+    if source != "csv" or options.get("header", "false").lower() != "true" or not names:
+        return None
+    line = F.to_csv(F.struct(*(F.lit(name).alias(f"c{at}") for at, name in enumerate(names))), dict(options))
+    row = spark.range(1).select(line).first()
+    assert row is not None
+    return str(row[0])
+
+
+def _without_headers(frame: DataFrame, header: str) -> DataFrame:
+    """Without one header of each file that begins with it: a row of data may read the same."""
+    found = _headed(frame, header)
+    rows = sum(one["alike"] - one["headed"] for one in found)
+    others = frame.where(F.col("value") != header)
+    return others.unionAll(frame.sparkSession.range(rows).select(F.lit(header))) if rows else others
+
+
+def _headed(frame: DataFrame, header: str) -> list[Row]:
+    """Of each file how many lines read as the header does (`alike`), and whether it begins with it (`headed`, 1 or 0)."""
+    is_header, begin = (F.col("value") == header).cast("int"), F.col("_metadata.file_block_start") == 0
+    numbered = frame.select(
+        F.col("_metadata.file_path").alias("file"), is_header.alias("alike"), begin.alias("begin"), F.monotonically_increasing_id().alias("at"),
+    )  # fmt: skip
+    first = F.min_by("alike", F.when(F.col("begin"), F.col("at")))  # lines of a block have their numbers in its order
+    return numbered.groupBy("file").agg(F.sum("alike").alias("alike"), F.coalesce(first, F.lit(0)).alias("headed")).collect()
 
 
 def _literal(text: str) -> str:

@@ -84,3 +84,18 @@ def test_of_lines_as_a_whole_no_column_is_left_out(spark: Any, monkeypatch: pyte
     pair = SimpleNamespace(past=SimpleNamespace(execution_id="e"), written=SimpleNamespace(key=("file", "/lines")))
     found, declared = Comparing._difference(cast("Any", mine), cast("Any", pair), expected, recorded, replayed, {})
     assert (found.missing, found.unexpected, declared) == (1, 1, ())
+
+
+def test_rows_that_leave_no_line_are_counted() -> None:
+    """Of a job that is run again, where both wrote all that is there."""
+    expected = Expected(StructType(), (), "rows", whole=True, lines=Lines("csv", {}))
+
+    def counts(columns: list[str], mode: str = "overwrite") -> tuple[int, int] | None:
+        sides = {side: SimpleNamespace(rows=rows, mode=mode) for side, rows in (("written", 2), ("other", 6))}
+        return Comparing._counts(
+            cast("Any", None), cast("Any", SimpleNamespace(**sides)), expected, {"outputColumnNames": columns}
+        )
+
+    assert counts(["a"]) == (2, 6)
+    assert counts(["a", "b"]) is None
+    assert counts(["a"], "append") is None
