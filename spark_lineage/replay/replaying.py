@@ -195,7 +195,13 @@ class _Replaying:
             with self._inputs.ready(found) as ready:
                 expected = self._expected(one, found, location)
                 rows = rows_of_statement(
-                    self._spark, statement, ready.found, ready.places, expected.schema.names, self._options.trusted
+                    self._spark,
+                    statement,
+                    ready.found,
+                    ready.places,
+                    expected.schema,
+                    self._options.trusted,
+                    one.version is not None,
                 )
                 doubts = [*doubts_of(rows), *statement.doubts]
                 compared = self._compared(answer, one, expected, rows, ready, doubts, location)

@@ -14,9 +14,12 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 (its usual name)
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from ..errors import ExecutableError
 from ..model import REDACTED, ExecutableLeaf, PlanExecutable
+from ..snapshot.spark import quoted, same_names
 from ..snapshot.with_spark import first_line_of_spark
 from ..store.tables import Store, literal
 from .bridge_sources import made
@@ -115,10 +118,11 @@ def rows_of_statement(
     statement: Statement,
     found: Found,
     places: Mapping[int, str],
-    columns: Sequence[str],
+    schema: StructType,
     trusted: bool = False,
+    versioned: bool = True,
 ) -> DataFrame:
-    """The rows that the statement gives to what it writes, whose columns are `columns`. Raises ExecutableError, of one that runs code before it is
+    """The rows that the statement gives to what it writes, which has that schema, and is a Delta table or not (`versioned`). Raises ExecutableError, of one that runs code before it is
     analyzed, unless it is `trusted`.
 
     Each table that it names stands for what was read of it: by a view where the name has one part, else by one in the place of the name.
@@ -157,7 +161,8 @@ def rows_of_statement(
         rows = DataFrame(getattr(frame, "MODULE$").ofRows(session._jsparkSession, _query(plan)), session)
         if not trusted:
             _refuse([doubt.removeprefix(FUNCTION) for doubt in doubts_of(rows) if doubt.startswith(FUNCTION)])
-        return rows.toDF(*_names(plan, rows, columns))
+        given = rows.toDF(*_names(plan, rows, schema.names))
+        return given if _goes_by_names(plan, rows, given, schema, versioned) else _by_position(given, schema)
     except (PySparkException, Py4JJavaError) as error:
         raise ExecutableError(f"its statement cannot be run again: {first_line_of_spark(error)}") from error
 
@@ -220,6 +225,60 @@ def _names(plan: Any, rows: DataFrame, columns: Sequence[str]) -> Sequence[str]:
     if len(wanted) < len(rows.columns):
         raise ExecutableError("its statement gives more columns than the table has")
     return wanted[: len(rows.columns)]
+
+
+def _goes_by_names(plan: Any, rows: DataFrame, given: DataFrame, schema: StructType, versioned: bool) -> bool:
+    """Whether fields of structs are put into the table's by their names. Of an INSERT into a Delta table only where it has nothing to cast, as Delta looks
+    at names and types first; BY NAME and names in the table's order are alike to it then, and a list of columns is not."""
+    if _class(plan) != _INSERTS:
+        return True
+    if not versioned:
+        return bool(plan.byName())
+    if not plan.byName() and (_list(plan.userSpecifiedCols()) or rows.columns != schema.names[: len(rows.columns)]):
+        return False
+    wanted = {field.name: field.dataType for field in schema}
+    return all(field.name in wanted and _fits(field.dataType, wanted[field.name]) for field in given.schema)
+
+
+def _fits(given: DataType, wanted: DataType) -> bool:
+    """Whether a type has all that another one has, by the names of fields."""
+    if isinstance(given, StructType) and isinstance(wanted, StructType):
+        there = {field.name: field.dataType for field in given}
+        return all(field.name in there and _fits(there[field.name], field.dataType) for field in wanted)
+    if isinstance(given, ArrayType) and isinstance(wanted, ArrayType):
+        return _fits(given.elementType, wanted.elementType)
+    if isinstance(given, MapType) and isinstance(wanted, MapType):
+        return _fits(given.keyType, wanted.keyType) and _fits(given.valueType, wanted.valueType)
+    return given.simpleString() == wanted.simpleString()
+
+
+def _by_position(rows: DataFrame, schema: StructType) -> DataFrame:
+    """With the fields of structs called as those that stand there in the table."""
+    told = {schema[place].name: at for place, at in same_names(rows.columns, schema.names).items()}
+    wanted = {at: _called(rows.schema[at].dataType, schema[name].dataType) for name, at in told.items()}
+    columns = [F.col(quoted(name)) for name in rows.columns]
+    return rows.select(
+        *(
+            value.cast(wanted[at]).alias(rows.columns[at]) if wanted.get(at, field.dataType) != field.dataType else value
+            for at, (value, field) in enumerate(zip(columns, rows.schema, strict=True))
+        )
+    )
+
+
+def _called(given: DataType, wanted: DataType) -> DataType:
+    """A type with the names that the fields of structs have in another, place by place."""
+    if isinstance(given, StructType) and isinstance(wanted, StructType):
+        fields = []
+        for at, field in enumerate(given):
+            same = wanted[at] if at < len(wanted) else field
+            fields.append(StructField(same.name, _called(field.dataType, same.dataType), field.nullable))
+        return StructType(fields)
+    if isinstance(given, ArrayType) and isinstance(wanted, ArrayType):
+        return ArrayType(_called(given.elementType, wanted.elementType), given.containsNull)
+    if isinstance(given, MapType) and isinstance(wanted, MapType):
+        key, value = _called(given.keyType, wanted.keyType), _called(given.valueType, wanted.valueType)
+        return MapType(key, value, given.valueContainsNull)
+    return given
 
 
 def _named(plan: Any) -> tuple[set[tuple[tuple[str, ...], int]], set[str]]:

@@ -23,7 +23,7 @@ from ..model import SampleColumn
 from ..sample_marks import bound_of
 from ..snapshot.delta import DeltaVersion, absolute, commit_actions, version_of
 from ..snapshot.kinds import PHYSICAL_NAME, Column, columns_of, layout_hash
-from ..snapshot.spark import by_names, of_fixed_length, quoted
+from ..snapshot.spark import by_names, of_fixed_length, quoted, same_names
 from ..snapshot.sums import Sums
 from ..snapshot.taking import known_snapshot, known_sums, snapshots
 from ..snapshot.with_spark import first_line_of_spark, frame_of_files
@@ -247,17 +247,16 @@ def _meanwhile(spark: SparkSession, found: Found, one: Written, location: str, s
 
 
 def padded(frame: DataFrame, schema: StructType) -> DataFrame:
-    """With the columns of a later version: those that it lacks are null."""
-    there = {name.lower(): name for name in frame.columns}
-    return frame.select(
-        *(
-            of_fixed_length(
-                (F.col(quoted(there[field.name.lower()])) if field.name.lower() in there else F.lit(None)).cast(field.dataType),
-                field,
-            ).alias(field.name)
-            for field in schema
-        )
-    )
+    """With the columns of a later version, and the fields of its structs: those that it lacks are null."""
+    there = same_names(frame.columns, schema.names)
+    columns = []
+    for place, field in enumerate(schema):
+        value = F.lit(None)
+        if place in there:
+            given = frame.schema[there[place]]
+            value = by_names(F.col(quoted(given.name)), given.dataType, field.dataType)
+        columns.append(of_fixed_length(value.cast(field.dataType), field).alias(field.name))
+    return frame.select(*columns)
 
 
 def names_now(was: StructType, now: StructType) -> dict[str, str]:
@@ -357,8 +356,7 @@ def retype(name: str, then: DataType, now: DataType) -> str | None:
 
 def _places(columns: Sequence[str], schema: StructType) -> dict[str, int]:
     """By name of the table's columns the positions of the plan's."""
-    at = {name.lower(): place for place, name in enumerate(columns)}
-    found = {field.name: at[field.name.lower()] for field in schema if field.name.lower() in at}
+    found = {schema[place].name: at for place, at in same_names(columns, schema.names).items()}
     if not found and len(columns) == len(schema):
         return {field.name: place for place, field in enumerate(schema)}
     return found

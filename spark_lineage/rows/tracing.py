@@ -36,7 +36,7 @@ from ..model import ExecutableLeaf
 from ..replay.executables import restore
 from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import by_names, of_fixed_length
+from ..snapshot.spark import by_names, of_fixed_length, same_names
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
 from .identity import PREFIX, highest, identified, known_by, order_of
@@ -293,10 +293,9 @@ def _in_session(frame: DataFrame, other: DataFrame) -> DataFrame:
 
 def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     """Positions of the columns that are the same: by name where each of the plan's is one of the target's, else by position."""
-    places = {name.lower(): at for at, name in enumerate(target)}
-    names = [name.lower() for name in plan]
-    if len(set(names)) == len(names) and all(name in places for name in names):
-        return [(at, places[name]) for at, name in enumerate(names)]
+    places = same_names(target, plan)
+    if len(places) == len(plan) == len({*places.values()}):
+        return [(at, places[at]) for at in range(len(plan))]
     return [(at, at) for at in range(min(len(plan), len(target)))]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from py4j.java_gateway import JavaPackage
@@ -148,18 +149,34 @@ def of_fixed_length(value: SparkColumn, field: StructField) -> SparkColumn:
     return F.rpad(value, int(fixed[1]), " ") if fixed else value
 
 
+def same_names(given: Sequence[str], wanted: Sequence[str]) -> dict[int, int]:
+    """By place in `wanted` the place in `given` of what has that name; where none has, of the one that has it in other letters and is called as none
+    of `wanted` is."""
+    exact = {name: at for at, name in enumerate(given)}
+    found = {place: exact[name] for place, name in enumerate(wanted) if name in exact}
+    taken = {*found.values()}
+    left, open_ = defaultdict(list), defaultdict(list)
+    for at, name in enumerate(given):
+        if at not in taken:
+            left[name.lower()].append(at)
+    for place, name in enumerate(wanted):
+        if place not in found:
+            open_[name.lower()].append(place)
+    return found | {places[0]: left[name][0] for name, places in open_.items() if len(places) == len(left[name]) == 1}
+
+
 def by_names(value: SparkColumn, given: DataType, wanted: DataType) -> SparkColumn:
     """With the fields of structs in the order of another type, as Delta finds them in what was written: by their names, null where there is none.
     Other values, and structs that share no name, as they are: a cast takes these by position."""
     if given == wanted or not _structs(given):
         return value
     if isinstance(given, StructType) and isinstance(wanted, StructType):
-        there = {field.name.lower(): field for field in given}
-        if not any(field.name.lower() in there for field in wanted):
+        there = same_names(given.names, wanted.names)
+        if not there:
             return value
         fields = []
-        for field in wanted:
-            same = there.get(field.name.lower())
+        for place, field in enumerate(wanted):
+            same = given[there[place]] if place in there else None
             found = F.lit(None) if same is None else by_names(value.getField(same.name), same.dataType, field.dataType)
             fields.append(found.alias(field.name))
         return F.when(value.isNotNull(), F.struct(*fields))

@@ -21,10 +21,19 @@ def write(spark: Any, root: Path) -> None:
     turned = "named_struct('b', 'B' || id, 'a', 'A' || id)"
     columns = ("id", f"{turned} AS one", f"array({turned}) AS many", f"map(id, {turned}) AS by")
     source.selectExpr(*columns).write.format("delta").mode("append").save(f"{root}/structs")
+    spark.sql(f"INSERT INTO delta.`{root}/placed` SELECT {', '.join(columns)} FROM delta.`{root}/source`")  # by position
     for kind in KINDS:
         rows = spark.read.format(kind).schema("id BIGINT").load(f"{root}/{kind}") if kind != "delta" else source
         told = rows.selectExpr("id", "_metadata.file_name AS file", "id + _metadata.file_size AS size")
         told.write.format("delta").save(f"{root}/of_{kind}")
+    evolved = source.where("id < 2").selectExpr("id", "named_struct('c', 'C', 'a', 'A') AS st").write.format("delta")
+    evolved.mode("overwrite").option("replaceWhere", "id < 2").option("mergeSchema", True).save(f"{root}/evolved")
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        cased = source.selectExpr("id", "id * 10 AS a", "id * 100 AS A", "named_struct('b', 'b', 'B', 'B') AS s")
+        cased.write.parquet(f"{root}/cased")
+    finally:
+        spark.conf.unset("spark.sql.caseSensitive")
     spark.read.format("binaryFile").load(f"{root}/csv").selectExpr("length").write.format("delta").save(f"{root}/lengths")
 
 
@@ -38,13 +47,19 @@ def recorded(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
             spark.range(0, 6, 1, 1).write.format(kind).save(f"{root}/{kind}")
         spark.range(0, 6, 1, 2).write.format("delta").save(f"{root}/source")
         fields = "STRUCT<a: STRING, b: STRING>"
-        spark.sql(
-            f"CREATE TABLE delta.`{root}/structs` (id BIGINT, one {fields}, many ARRAY<{fields}>, by MAP<BIGINT, {fields}>) USING delta"
-        )
+        for name in ("structs", "placed"):
+            spark.sql(
+                f"CREATE TABLE delta.`{root}/{name}` (id BIGINT, one {fields}, many ARRAY<{fields}>, by MAP<BIGINT, {fields}>) USING delta"
+            )
+        spark.sql(f"CREATE TABLE delta.`{root}/evolved` (id BIGINT, st STRUCT<b: STRING, a: STRING>) USING delta")
+        spark.sql(f"INSERT INTO delta.`{root}/evolved` SELECT id, named_struct('b', 'B', 'a', 'A') FROM range(6)")
         yield recorded_of(spark, root, "inside", write)
 
 
-@pytest.mark.parametrize(("name", "version"), [("structs", 1), ("lengths", 0), *((f"of_{kind}", 0) for kind in KINDS)])
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("structs", 1), ("placed", 1), ("evolved", 2), ("cased", None), ("lengths", 0), *((f"of_{kind}", 0) for kind in KINDS)],
+)
 def test_it_is_given_again(recorded: Recorded, name: str, version: int) -> None:
     one = recorded.replay(name, version)
     assert one.verdict == "identical", (one.reason, one.causes)

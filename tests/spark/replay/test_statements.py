@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql.types import StructType
 
 import spark_lineage
 from spark_lineage.capture.attach import attach, detach
@@ -21,6 +22,20 @@ from spark_lineage.replay.statement import Statement, rows_of_statement
 
 ROOT = Path(__file__).resolve().parents[3]
 OLD = ROOT / ".venv-4.0" / "bin" / "python"
+
+
+TURNED = "named_struct('b', 'B' || id, 'a', 'A' || id)"
+WHOLE = f"id, {TURNED} AS one, array({TURNED}) AS many, map('k', {TURNED}) AS by"
+STRUCTS = [
+    ("delta.`{root}/structs`", "", WHOLE),  # as it is called: by names inside
+    ("delta.`{root}/structs`", "BY NAME", WHOLE),
+    ("delta.`{root}/structs`", "", WHOLE.replace("id,", "id AS x,", 1)),
+    ("delta.`{root}/structs`", "", WHOLE.replace("id,", "CAST(id AS INT) AS id,", 1)),
+    ("delta.`{root}/structs`", "BY NAME", WHOLE.replace("id,", "CAST(id AS INT) AS id,", 1)),
+    ("delta.`{root}/structs`", "(id, one)", f"id, {TURNED} AS one"),
+    ("columnar", "", WHOLE),
+]
+"""Where the fields of structs go by position, and where by name."""
 
 
 def statements(spark: Any, root: str) -> None:
@@ -38,6 +53,8 @@ def statements(spark: Any, root: str) -> None:
     spark.sql(f"INSERT OVERWRITE delta.`{root}/named` SELECT * FROM {orders} WHERE customer = 1")
     spark.sql(f"CREATE TABLE delta.`{root}/now` USING delta AS SELECT id, current_timestamp() AS at FROM {raw}")
     spark.sql(f"UPDATE {orders} SET amount = 0 WHERE id = 1")
+    for target, how, columns in STRUCTS:
+        spark.sql(f"INSERT INTO {target.format(root=root)} {how} SELECT {columns} FROM {orders}")
     spark.sql(f"CREATE TABLE delta.`{root}/code` USING delta AS SELECT reflect('java.lang.Math', 'abs', 1) AS x")
     spark.table("named").write.format("delta").save(f"{root}/frame")
     spark.table("named").where("id < 3").createOrReplaceTempView("named")  # called like the table that it is of
@@ -51,6 +68,10 @@ def lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     rows = spark.sql("SELECT id, id % 3 AS customer, CAST(id AS DECIMAL(9,2)) AS amount FROM range(0, 12, 1, 1)")
     rows.write.format("delta").save(f"{root}/orders")
     rows.write.parquet(f"{root}/raw")
+    fields = "STRUCT<a: STRING, b: STRING>"
+    for name, using in (("delta.`{root}/structs`", "delta"), ("columnar", f"parquet LOCATION '{root}/columnar'")):
+        made = f"(id BIGINT, one {fields}, many ARRAY<{fields}>, by MAP<STRING, {fields}>) USING {using}"
+        spark.sql(f"CREATE TABLE {name.format(root=root)} {made}")
     settings: dict[str, Any] = {"inbox": str(root / "inbox"), "ingest": "none", "strict": True, "executables": "off"}
     attachment = attach(spark, job_name="sql", **settings)
     statements(spark, str(root))
@@ -59,7 +80,8 @@ def lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     ingest(str(root / "inbox"), str(root / "store"))
     spark.sql(f"UPDATE delta.`{root}/orders` SET amount = 100")
     yield root
-    spark.sql("DROP TABLE named")
+    for name in ("named", "columnar"):
+        spark.sql(f"DROP TABLE {name}")
 
 
 @pytest.mark.soak
@@ -68,16 +90,16 @@ def test_without_plans(lake: Path, spark: Any) -> None:
     told = [(str(one.name).rsplit("/", 1)[-1], one.verdict) for one in found]
     assert told == [
         ("named", "identical"), ("totals", "identical"), ("totals", "identical"), ("totals", "identical"), ("named", "identical"),
-        ("now", "different"), ("orders", "not_replayable"), ("code", "not_replayable"), ("frame", "not_replayable"),
+        ("now", "different"), ("orders", "not_replayable"), *[("structs", "identical")] * 6, ("columnar", "identical"), ("code", "not_replayable"), ("frame", "not_replayable"),
         ("viewed", "not_replayable"),
-    ], [one.reason for one in found]  # fmt: skip
+    ], [(one.reason, one.difference) for one in found[7:]]  # fmt: skip
     assert "by its SQL statement, as its plan cannot be had: no plan of" in str(found[0].reason)
     assert any(cause.startswith("non-deterministic: current") for cause in found[5].causes)
     assert found[5].columns == ("at",)
     assert "(UpdateTable) writes more than the rows of a query" in str(found[6].reason)
-    assert "its statement runs code, or may (reflect)" in str(found[7].reason)
-    assert "it was no SQL statement" in str(found[8].reason)
-    assert "named in its statement is a view" in str(found[9].reason)
+    assert "its statement runs code, or may (reflect)" in str(found[14].reason)
+    assert "it was no SQL statement" in str(found[15].reason)
+    assert "named in its statement is a view" in str(found[16].reason)
 
 
 SET = "'java.lang.System', 'setProperty', 'spark.lineage.proof', 'run'"
@@ -122,7 +144,7 @@ def test_code_is_told_by_the_plan(query: str, spark: Any) -> None:
 def rows(spark: Any, query: str, trusted: bool = False) -> Any:
     executable = PlanExecutable(execution_id="r:1", run_id="r", executable_id="", spark_version="", event_date=date.min)
     statement = Statement(f"CREATE TABLE t USING delta AS {query}", (), {})
-    return rows_of_statement(spark, statement, Found(executable, b"", {}), {}, ["x"], trusted)
+    return rows_of_statement(spark, statement, Found(executable, b"", {}), {}, StructType().add("x", "string"), trusted)
 
 
 def test_what_is_no_code(spark: Any) -> None:
