@@ -26,7 +26,7 @@ from ..snapshot.recorded_versions import key_of, locations
 from ..snapshot.unversioned import CHANGED, recorded_files
 from ..store.listing import WHOLE, fingerprint_of, listed
 from ..store.tables import Store, in_parts, literal, one_of
-from .formats import not_compared
+from .formats import not_given_again
 from .inputs import archive_of, milliseconds
 from .outputs import UNKNOWN_PLAN, Past, Written, executions_of, past, with_plans
 from .plans import STATEFUL, UNKNOWN_ROWS, parts_of, replaced
@@ -205,7 +205,7 @@ class _Checking:
             if output.mode == "replace_where" and replaced(output.command or {}) is None:
                 return UNKNOWN_ROWS
             if output.version is None:
-                why = not_compared(self._formats.get(output.key), output.command or {})
+                why = not_given_again(self._formats.get(output.key), output.command or {})
                 if why is not None and _is_listed(output):
                     return f"{self._places.get(output.key) or output.name} {why}"
         return None

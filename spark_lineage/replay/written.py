@@ -7,6 +7,7 @@ Of a Delta table what its version has of files that it added; where the write al
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
-from pyspark.sql.types import DataType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructField, StructType, TimestampType
 
 from ..errors import ExecutableError, SnapshotError
 from ..model import SampleColumn
@@ -40,6 +41,8 @@ COMMANDS = {"UpdateCommand", "DeleteCommand", "MergeIntoCommand"}
 NUMBERED = "Delta numbers it (an identity column): a replay cannot know the numbers"
 KEYED = "the write gave it to the rows (rows.column), of what their key was then"
 DEFAULTED = "the write left it to its default, which is not the same each time"
+_PARQUET = ("delta", "parquet")
+_TIMES = "spark.sql.parquet.outputTimestampType"
 _GENERATED, _IDENTITY, _DEFAULT = "delta.generationExpression", "delta.identity.start", "CURRENT_DEFAULT"
 
 
@@ -73,12 +76,16 @@ class Expected:
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table at a version, as its log has it: names of columns that are computed or numbered when rows are written."""
+    """A Delta table at a version, as its log has it: names of columns that are computed or numbered when rows are written. Of files their `source`."""
 
     fields: StructType
     partitioned: tuple[str, ...]
     expressions: Mapping[str, str]
     identities: tuple[str, ...]
+    source: str = "delta"
+
+    def is_folder(self, name: str) -> bool:
+        return name.lower() in {partition.lower() for partition in self.partitioned}
 
 
 def reading(spark: SparkSession) -> SparkSession:
@@ -126,8 +133,9 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     assert one.version is not None
     command = one.command or {}
     in_places = command.get("class") in COMMANDS
-    condition = replaced(command) if one.mode == "replace_where" else None
-    if one.mode == "replace_where" and condition is None:
+    replaces = one.mode == "replace_where" and one.version > 0  # version 0 is all new
+    condition = replaced(command) if replaces else None
+    if replaces and condition is None:
         raise ExecutableError(UNKNOWN_ROWS)
     try:
         log = _log_of(one, location)
@@ -146,8 +154,6 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
         sums = kept_sums(store, one, log, columns)
         return replace(plain, gives="table", sums=sums, before=before)
     if condition is not None:
-        if one.version == 0:
-            raise ExecutableError("it replaced rows of a table that was not there")
         kept = without(version_frame(spark, location, one.version - 1), condition, spark)
         sums = kept_sums(store, one, log, columns)
         before = (Term(padded(kept, schema)),)
@@ -365,12 +371,45 @@ def _places(columns: Sequence[str], schema: StructType) -> dict[str, int]:
 def _stored(frame: DataFrame, at: int, field: StructField, table: Table | None) -> SparkColumn:
     value = F.col(f"c{at}")
     given = frame.schema[at].dataType
+    is_folder = table is not None and table.is_folder(field.name)
     if not _is_same(given, field.dataType):
+        if is_folder and table is not None and table.source != "delta":
+            value, given = value.cast("string"), StringType()  # as its name says it, which is read again
+        if is_folder and isinstance(given, StringType):
+            value = _folder(value)
         value = by_names(value, given, field.dataType).cast(field.dataType)
-    is_text = isinstance(field.dataType, StringType)
-    if table is not None and field.name in table.partitioned and is_text:  # of which Delta writes '' as null
-        value = F.when(value != "", value)
+    if is_folder:  # '' is null in its name, and in a log of Delta
+        return _folder(value) if isinstance(field.dataType, StringType) else value
+    if table is not None and table.source in _PARQUET and frame.sparkSession.conf.get(_TIMES, None) == "TIMESTAMP_MILLIS":
+        return _in_millis(value, field.dataType)
     return value
+
+
+def _folder(value: SparkColumn) -> SparkColumn:
+    """A text as the name of a folder has it. By its length: '' is equal to blanks where a CHAR is compared."""
+    return F.when(F.length(value) > 0, value)
+
+
+def _in_millis(value: SparkColumn, data_type: DataType) -> SparkColumn:
+    """With the times within cut to milliseconds, as Spark's writer of Parquet is told to by a setting."""
+    if isinstance(data_type, TimestampType):
+        return F.date_trunc("MILLISECOND", value)
+    if isinstance(data_type, StructType):
+        fields = (_in_millis(value.getField(one.name), one.dataType).alias(one.name) for one in data_type)
+        return F.when(value.isNotNull(), F.struct(*fields)) if _has_times(data_type) else value
+    if isinstance(data_type, ArrayType) and _has_times(data_type):
+        element = data_type.elementType
+        return F.transform(value, lambda one: _in_millis(one, element))
+    if isinstance(data_type, MapType) and _has_times(data_type):
+        kinds = data_type.keyType, data_type.valueType
+        if _has_times(kinds[0]):
+            value = F.transform_keys(value, lambda key, _: _in_millis(key, kinds[0]))
+        return F.transform_values(value, lambda _, one: _in_millis(one, kinds[1]))
+    return value
+
+
+def _has_times(data_type: DataType) -> bool:
+    return re.search(r"\btimestamp\b", data_type.simpleString()) is not None
 
 
 def _is_same(one: DataType, other: DataType) -> bool:

@@ -24,7 +24,7 @@ from ..store.listing import WHOLE
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
-from .formats import COLUMNAR, TEXTS, encoding_of, not_compared, options_of, partitions_of
+from .formats import COLUMNAR, TEXTS, encoding_of, not_compared, not_given_again, options_of, partitions_of
 from .line_columns import Lines
 from .outputs import Written, recorded_format
 from .written import Expected, Table
@@ -44,10 +44,13 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
         )
     source = format_of(store, one, location)
     partitioned = partitions_of(one.command or {})
+    why = None if folder else not_given_again(source, one.command or {})
+    if why is not None:
+        raise ExecutableError(f"{location} {why}")
     try:
         recorded_files(one.name, one.fingerprint)
     except SnapshotError as error:
-        return of_kept_checksum(store, one, location, error)
+        return of_kept_checksum(store, one, location, error, source)
     options = options_of(one.command or {})
     try:
         frame = rows_of_files(spark, source, location, one.command or {})
@@ -57,7 +60,7 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
             )
     except (PySparkException, Py4JJavaError) as error:
         raise ExecutableError(f"{location} cannot be read: {first_line_of_spark(error)}") from error
-    table = Table(frame.schema, partitioned, {}, ())
+    table = Table(frame.schema, partitioned, {}, (), source)
     put = (lambda rows: lines(rows, source, options, encoding_of(source, one.command or {}))) if source in TEXTS else None
     return Expected(
         schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
@@ -122,7 +125,7 @@ def has_header(spark: SparkSession, source: str, location: str, command: Mapping
     return any(one["headed"] for one in _headed(_all_lines(spark, source, location, command), header))
 
 
-def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError) -> Expected:
+def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotError, source: str = "parquet") -> Expected:
     for snapshot in snapshots(store, key=(one.namespace, one.name)):
         if snapshot.fingerprint == one.fingerprint and snapshot.checksum and snapshot.schema and one.mode in FULL_OVERWRITES:
             schema, folders = (
@@ -133,7 +136,7 @@ def of_kept_checksum(store: Store, one: Written, location: str, gone: SnapshotEr
             return Expected(
                 schema=schema, columns=columns_of(snapshot.schema), gives="rows", whole=True,
                 sums=Sums.parse(snapshot.row_count or 0, snapshot.checksum), gone=str(gone),
-                volatile=dict.fromkeys((name for name in times if name.lower() in folders), ZONED),
+                table=Table(schema, partitions_of(one.command or {}), {}, (), source), volatile=dict.fromkeys((name for name in times if name.lower() in folders), ZONED),
             )  # fmt: skip
     raise ExecutableError(
         f"{location} has no versions and has changed since, and no checksum of what it wrote is kept "

@@ -320,12 +320,13 @@ def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: C
 
 
 def _same(value: Column, given: DataType, wanted: Column, field: StructField, near: bool) -> Column:
+    empty = F.length(value) == 0 if isinstance(given, StringType) else F.lit(False)
     value = of_fixed_length(value, field)
     if _EMPTY not in (field.metadata or {}):
         return equal(value, given, wanted, field.dataType, near)
     if given.simpleString() != field.dataType.simpleString():
         value = by_names(value, given, field.dataType).try_cast(field.dataType)
-    return equal(value, field.dataType, wanted, field.dataType, near) | (wanted.isNull() & (value == ""))
+    return equal(value, field.dataType, wanted, field.dataType, near) | (wanted.isNull() & empty)
 
 
 def equal(value: Column, given: DataType, wanted: Column, data_type: DataType, near: bool = True) -> Column:
