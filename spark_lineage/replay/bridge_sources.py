@@ -12,7 +12,7 @@ from ..errors import ExecutableError
 RESTORER = JavaSources(
     room="spark_lineage.replay",
     package="org.sparklineage.replay",
-    files=("Kept", "Allowed", "Moment", "Rebinding", "PlanReader", "Reenactment", "Doubts", "Calls", "Restorer"),
+    files=("Kept", "Allowed", "Moment", "Rebinding", "PlanReader", "Reenactment", "Doubts", "Calls", "Then", "Restorer"),
     called="Restorer",
     cannot="plans cannot be restored by this Spark",
     error=ExecutableError,

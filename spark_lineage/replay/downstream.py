@@ -30,6 +30,7 @@ from ..snapshot.with_spark import causes_of_spark, first_line_of_spark
 from ..store.tables import Store
 from .affected import Affected, Logs, bare
 from .causes import doubts_of
+from .clock import Clock, clock_of, without
 from .comparing import Term, difference, sums_of
 from .executables import Gives, find, restore
 from .inputs import DELTA, Inputs, Missing
@@ -54,7 +55,6 @@ from .written import (
     table_of,
     version_frame,
     with_key,
-    without,
 )
 
 
@@ -333,7 +333,8 @@ class _Rebuilding:
         new = as_written(new, frame.schema, table, left)
         if in_places or before is None:
             return new
-        return _kept_of(before, output, command, new, table.partitioned).unionByName(new)
+        clock = clock_of(self._store, found, command)
+        return _kept_of(before, output, command, new, table.partitioned, clock).unionByName(new)
 
     def _before(self, state: State, frame: DataFrame) -> DataFrame | None:
         """The rows before a write, in the columns of the version that it made; None where it left none of them."""
@@ -368,7 +369,12 @@ def _without_spark(error: Exception) -> str:
 
 
 def _kept_of(
-    before: DataFrame, output: Written, command: Mapping[str, Any], new: DataFrame, partitioned: tuple[str, ...]
+    before: DataFrame,
+    output: Written,
+    command: Mapping[str, Any],
+    new: DataFrame,
+    partitioned: tuple[str, ...],
+    clock: Clock | None,
 ) -> DataFrame:
     """What a write leaves of the rows that were there. `new`: what it writes, in a session with the settings that it was recorded under."""
     if output.mode == "append":
@@ -383,4 +389,4 @@ def _kept_of(
     condition = replaced(command) if output.mode == "replace_where" else None
     if condition is None:
         raise ExecutableError(f"which rows its write ({output.mode}) replaced is not recorded")
-    return without(before, condition, new.sparkSession)
+    return without(before, condition, new.sparkSession, clock)

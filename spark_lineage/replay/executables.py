@@ -363,7 +363,7 @@ def _frame(
         leaves.add(frame._jdf.queryExecution().analyzed())
     for prefix in classes:
         prefixes.add(prefix)
-    for key, value in _moment(found).items():
+    for key, value in moment_of(found).items():
         moment.put(key, value)
     environment = jvm.java.util.HashMap()
     for key, value in context.environment.items():
@@ -382,10 +382,11 @@ def _frame(
     return DataFrame(restored, session)
 
 
-def _moment(found: Found) -> dict[str, str]:
+def moment_of(found: Found) -> dict[str, str]:
+    """What was so then, by the names that Moment.java has for it."""
     executable = found.executable
     values = {
-        "instant_us": None if executable.instant is None else str(_micros(executable.instant)),
+        "instant_us": None if executable.instant is None else str(micros(executable.instant)),
         "time_zone": found.confs.get("spark.sql.session.timeZone"),
         "user": executable.user_name,
         "catalog": executable.current_catalog,
@@ -394,7 +395,7 @@ def _moment(found: Found) -> dict[str, str]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _micros(moment: datetime) -> int:
+def micros(moment: datetime) -> int:
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 

@@ -30,6 +30,7 @@ from ..snapshot.taking import known_snapshot, known_sums, snapshots
 from ..snapshot.with_spark import first_line_of_spark, frame_of_files
 from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
+from .clock import clock_of, without
 from .comparing import Term
 from .executables import Found, Gives, reads_what_was
 from .line_columns import Lines
@@ -154,7 +155,7 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
         sums = kept_sums(store, one, log, columns)
         return replace(plain, gives="table", sums=sums, before=before)
     if condition is not None:
-        kept = without(version_frame(spark, location, one.version - 1), condition, spark)
+        kept = without(version_frame(spark, location, one.version - 1), condition, spark, clock_of(store, found, command))
         sums = kept_sums(store, one, log, columns)
         before = (Term(padded(kept, schema)),)
         return replace(plain, sums=sums, before=before)
@@ -270,14 +271,6 @@ def names_now(was: StructType, now: StructType) -> dict[str, str]:
     later = {field.metadata.get(PHYSICAL_NAME, field.name): field.name for field in now}
     called = {field.name: later.get(field.metadata.get(PHYSICAL_NAME, field.name)) for field in was}
     return {old: new for old, new in called.items() if new is not None}
-
-
-def without(rows: DataFrame, condition: str, session: SparkSession) -> DataFrame:
-    """The rows for which a condition does not hold, as it reads in the settings of a session: a time without a zone is one of that session's."""
-    jvm: Any = session.sparkContext._jvm
-    dataset = getattr(getattr(jvm.org.apache.spark.sql.classic, "Dataset$"), "MODULE$")
-    there = DataFrame(dataset.ofRows(session._jsparkSession, rows._jdf.queryExecution().analyzed()), session)
-    return there.where(~F.expr(condition).eqNullSafe(F.lit(True)))
 
 
 def as_written(rows: DataFrame, schema: StructType, table: Table | None, unknown: Collection[str] = ()) -> DataFrame:
