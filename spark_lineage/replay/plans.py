@@ -28,7 +28,7 @@ _FILES = 100_000
 class Plan:
     """A plan of an execution: its number, and what is meant of it. `fixed`: the rows that are traced are known to be of it.
 
-    `reasons`: why the rows that are found are more than those that count.
+    `reasons`: why the rows that are found are more than those that count; `lacking`: why some may be missing among them.
     """
 
     found: Found
@@ -36,6 +36,7 @@ class Plan:
     gives: Gives = "rows"
     fixed: bool = False
     reasons: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def plans_of(store: Store, found: Found, location: str, executables: str, key: str) -> tuple[Plan, ...]:

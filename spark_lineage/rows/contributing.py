@@ -18,7 +18,8 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 from ..errors import TraceError
 from ..snapshot.spark import of_fixed_length, quoted
 from .bridge_sources import TRACER
-from .tracing import MOST, equal, is_comparable, pairs
+from .equality import equal, is_comparable
+from .tracing import MOST, pairs
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..replay.executables import find, restore
-from ..replay.plans import Plan, plans_of
+from ..replay.plans import Plan
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..snapshot.with_spark import metadata_of
 from ..store.tables import Store
 from .contributing import contributed, matched
+from .equality import equal, is_comparable
 from .hops import Options, Told, only_rearranges, values_of, version_of
 from .identity import PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
@@ -33,9 +34,10 @@ from .lifetimes import Lifetime, Log
 from .listings import reads_of
 from .local import collected
 from .meant import Meant, Sample, sampled
+from .origins import plans_for
 from .places import in_some
 from .readings import Reading, Written, readings
-from .tracing import DELTA, check_identity, first_of, is_comparable, source_row, text_of
+from .tracing import DELTA, check_identity, first_of, source_row, text_of
 from .witness import ForwardHop, Source, SourceRow, Target
 
 _IDENTITY = f"{PREFIX}0"
@@ -238,7 +240,7 @@ class _Forward:
             found = find(
                 self._store.location, reading.execution_id, executables=self._options.executables, key=self._options.key
             )
-            for plan in plans_of(self._store, found, output.key[1], self._options.executables, self._options.key):
+            for plan in plans_for(self._store, found, output.key[1], self._options.executables, self._options.key):
                 step = self._part(meant, reading, output, plan, hop)
                 if step is not None:
                     yield step
@@ -298,7 +300,7 @@ class _Forward:
                 return (replace(hop, ended="; ".join(("no row fits in what is there now", *unsure))), None) if unsure else None
         with contributed(plan) as came:
             unsure = doubts(self._spark, self._store, found)
-            hop = labelled(replace(hop, queries=came.queries), meant, reading, came, unsure, asked.reasons)
+            hop = labelled(replace(hop, queries=came.queries), meant, reading, came, [*unsure, *asked.lacking], asked.reasons)
             if came.rows is None:
                 return None if asked.gives == "changed" else (hop, None)
             if output.version is None:
@@ -382,7 +384,8 @@ class _Forward:
         left = in_some(newest, f"{_IDENTITY}.file", log.files(log.newest, lifetime.carriers), log.files(log.newest))
         same = F.lit(True)
         for name in names:
-            same = same & F.col(f"new.{quoted(name)}").eqNullSafe(F.col(f"old.{quoted(name)}"))
+            now, then = F.col(f"new.{quoted(name)}"), F.col(f"old.{quoted(name)}")
+            same = same & equal(now, newest.schema[name].dataType, then, frame.schema[name].dataType, near=False)
         return left.alias("new").join(rows.alias("old"), same, "left_semi").count()
 
     def _next(

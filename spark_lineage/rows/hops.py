@@ -19,7 +19,7 @@ from ..errors import ExecutableError, LineageError, NotFound, QueryError, Snapsh
 from ..lineage.naming import DatasetKey
 from ..model import ExecutableLeaf
 from ..replay.executables import find, restore
-from ..replay.plans import CHANGES, Plan, plans_of
+from ..replay.plans import CHANGES, Plan
 from ..snapshot.delta import absolute, resolved
 from ..snapshot.delta_log import DeltaLog, read_log
 from ..snapshot.spark import quoted
@@ -27,10 +27,12 @@ from ..snapshot.taking import place_of
 from ..snapshot.with_spark import first_line_of_spark, local_place, metadata_of
 from ..store.tables import Store, literal
 from . import listings
+from .equality import equal, has, with_empty
 from .identity import PREFIX, identified
 from .local import as_then, collected, local_frame
+from .origins import plans_for
 from .resolving import witness_of_sample
-from .tracing import TAG, check_identity, given_by, has, in_order, numbers_given, text_of, trace, with_empty
+from .tracing import TAG, check_identity, given_by, numbers_given, text_of, trace
 from .witness import Completeness, Hop, Source, Witness, worse
 
 _IDENTITY = f"{PREFIX}0"
@@ -256,7 +258,7 @@ Plans = Callable[[str], tuple[Plan, ...]]
 def _plans(store: Store, options: Options, location: str, execution_id: str) -> tuple[Plan, ...]:
     """The plans of an execution that may have given rows of the table at a location. Raises NotFound and ExecutableError."""
     found = find(store.location, execution_id, executables=options.executables, key=options.key)
-    return plans_of(store, found, location, options.executables, options.key)
+    return plans_for(store, found, location, options.executables, options.key)
 
 
 def _given(spark: SparkSession, plans: Plans, execution_id: str | None, one: _Rows) -> set[int]:
@@ -405,10 +407,8 @@ def _again(frame: DataFrame, one: _Rows, before: int) -> tuple[list[_Rows], set[
         if field.name not in frame.columns:
             same = same & wanted.isNull()
         elif not has(field.dataType, VariantType):
-            old = F.col(f"old.{quoted(field.name)}")
-            if frame.schema[field.name].dataType != field.dataType:
-                old = old.try_cast(field.dataType)
-            same = same & in_order(old, field.dataType).eqNullSafe(in_order(wanted, field.dataType))
+            old, given = F.col(f"old.{quoted(field.name)}"), frame.schema[field.name].dataType
+            same = same & equal(old, given, wanted, field.dataType, near=False)
     met = frame.alias("old").join(F.broadcast(numbered.alias("new")), same).select(F.col(f"new.{TAG}").alias(TAG), "old.*")
     first = Window.partitionBy(TAG).orderBy(F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position"))
     bounded = met.withColumn("__lineage_n", F.row_number().over(first)).where(F.col("__lineage_n") <= _EQUALS + 1)

@@ -16,12 +16,13 @@ from ..errors import QueryError, TraceError
 from ..lineage.naming import DatasetKey
 from ..snapshot.spark import quoted
 from ..snapshot.with_spark import first_line_of_spark
+from .equality import equal, is_comparable
 from .identity import MEANT, PREFIX, identified
 from .lifetimes import Lifetime, Log
 from .local import collected, local_frame
 from .places import telling
 from .readings import Reading
-from .tracing import is_comparable, source_row
+from .tracing import source_row
 from .witness import SourceRow
 
 Sample = tuple[tuple[SourceRow, ...], int]
@@ -84,7 +85,7 @@ class Meant:
         schema, same = StructType(), F.lit(True)
         for at, name in enumerate(columns):
             schema = schema.add(f"{_KNOWN}{at}", types[name])
-            same = same & F.col(quoted(name)).eqNullSafe(F.col(f"{_KNOWN}{at}"))
+            same = same & equal(F.col(quoted(name)), types[name], F.col(f"{_KNOWN}{at}"), types[name], near=False)
         return local_frame(rows.sparkSession, list(values.values()), schema).select(
             "*", F.lit(True).alias(f"{_KNOWN}there")
         ), same

@@ -26,7 +26,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from ..errors import LineageError, TraceError
 from ..model import ExecutableLeaf, RowSample
 from ..replay.executables import find, restore
-from ..replay.plans import CHANGES, Plan, plans_of
+from ..replay.plans import CHANGES, Plan
 from ..sample_marks import bound_of, fraction_of, is_hashed
 from ..snapshot.delta import absolute, commit_actions, identity_of
 from ..snapshot.kinds import columns_of
@@ -37,13 +37,14 @@ from ..store.tables import Store
 from .accepted import accept, recorded
 from .bridge_sources import TRACER
 from .due import Due
+from .equality import uncompared, ways_of, with_empty
 from .identity import identified, in_session
 from .kept import Keeping
 from .listings import held
 from .local import collected, local_frame
 from .lots import Apart, Count, follow_apart
+from .origins import plans_for
 from .tracing import (
-    GROUPED,
     HASHES,
     TAG,
     Followed,
@@ -51,16 +52,15 @@ from .tracing import (
     first_of,
     given_by,
     is_fixed,
+    is_limited,
     labelled,
     numbers_given,
     pairs,
     read_today,
+    read_twice,
     source_of,
     text_of,
     times_of,
-    uncompared,
-    ways_of,
-    with_empty,
 )
 from .witness import Completeness, worse
 
@@ -129,7 +129,7 @@ def _taken(spark: SparkSession, store: Store, one: Due, place: str | None, limit
             f"{place} is another table now ({there[0]}, not {one.table_id}): what was written is gone with the old one"
         )
     found = find(store.location, one.execution_id, executables=limits.executables, key=limits.key)
-    plans = _Plans(spark, plans_of(store, found, place, limits.executables, limits.key))
+    plans = _Plans(spark, plans_for(store, found, place, limits.executables, limits.key))
     chosen = _chosen(spark, one, place, plans)
     if not chosen.rows:
         return replace(sample, key=chosen.key, fraction=chosen.fraction, rows_chosen=0, witness_rows=0)
@@ -158,6 +158,7 @@ class _Plans:
             self.leaves.setdefault(first_of(leaf, found.executable.leaves), leaf)
         self.read: dict[int, DataFrame] = {}
         self._plans: dict[int, DataFrame] = {}
+        self._limited: dict[int, bool] = {}
 
     def plan(self, part: int) -> DataFrame:
         if part not in self._plans:
@@ -169,6 +170,11 @@ class _Plans:
         number = first_of(leaf, self.found.executable.leaves)
         self.read[number] = identified(rows, number)
         return self.read[number]
+
+    def is_limited(self, part: int) -> bool:
+        if part not in self._limited:
+            self._limited[part] = is_limited(self.plan(part))
+        return self._limited[part]
 
     def grouped(self) -> tuple[str, ...]:
         """The columns that the plan groups by at its top; none of several plans, or where it does not group."""
@@ -182,9 +188,8 @@ class _Plans:
         """Whether what was written is all of the plan's, on the very rows that are read now: not so of a command that wrote rows again that were there."""
         return self._of[part].fixed and all(map(is_fixed, self.found.executable.leaves))
 
-    def reasons(self, part: int) -> tuple[str, ...]:
-        """Why the rows that are found by a plan are more than those that count."""
-        return self._of[part].reasons
+    def of(self, part: int) -> Plan:
+        return self._of[part]
 
 
 def _chosen(spark: SparkSession, one: Due, place: str, plans: _Plans) -> _Chosen:
@@ -297,7 +302,7 @@ class _Traced:
             told = self._followed(part, left, near)
             try:
                 there = [tag for tag in left if tag in told.given]
-                self._keep(keeping, told, left if (part, near) == ways[-1] else there, self._plans.reasons(part), near)
+                self._keep(keeping, told, left if (part, near) == ways[-1] else there, part, near)
                 left = [tag for tag in left if tag not in told.given]
             finally:
                 told.close()
@@ -325,13 +330,13 @@ class _Traced:
         plan, targets = self._plans.plan(part), self._targets(tags)
         return follow_apart(plan, targets, per_row=self._one.sample.per_row, fixed=self._plans.fixed(part), near=near)
 
-    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], reasons: tuple[str, ...], near: bool) -> None:
+    def _keep(self, keeping: Keeping, told: Apart, tags: list[int], part: int, near: bool) -> None:
         """Labels each row as a trace of it alone would be, and stores what was found of it."""
         counts = {leaf: rows.counts() for leaf, rows in told.rows.items()}
         labels: dict[int, Completeness] = {}
         for tag in tags:
             of_leaves = {leaf: found[tag] for leaf, found in counts.items() if tag in found}
-            labels[tag] = self._label(tag, told, of_leaves, reasons, near)
+            labels[tag] = self._label(tag, told, of_leaves, part, near)
         self.labels.update(labels.values())
         for leaf, found in counts.items():
             source = source_of(self._plans.leaves[leaf], (), 0, None)
@@ -351,10 +356,9 @@ class _Traced:
         times = {(row["w0"], row["w1"]): int(row["n"]) for row in times_of(read, leaf, F.broadcast(wanted)).collect()}
         return pa.array([times.get(one) for one in hashes], pa.int64())
 
-    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], more: tuple[str, ...], near: bool) -> Completeness:
+    def _label(self, tag: int, told: Apart, found: Mapping[int, Count], part: int, near: bool) -> Completeness:
         executable = self._plans.found.executable
         wholes, kinds = told.wholes.get(tag, {}), told.kinds.get(tag, ())
-        times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
         followed = Followed(
             rows={}, wholes=wholes, kinds=kinds, queries=0, targets=1, missing=int(tag not in told.given), lost=int(tag in told.lost),
             deterministic=told.deterministic, chooses=told.chooses, uncompared=uncompared(self._chosen.schema), near=near and tag in told.several,
@@ -363,8 +367,8 @@ class _Traced:
             followed,
             tuple(source_of(self._plans.leaves[leaf], (), 0, wholes[leaf]) for leaf in sorted(wholes)),
             read_today(self._plans.leaves.values(), self._listed.known),
-            [self._plans.leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*kinds} else [],
-            more,
+            read_twice(executable.leaves, self._plans.leaves, kinds, partial(self._plans.is_limited, part)),
+            self._plans.of(part),
         )
         completeness = worse(witness.completeness, "partial" if self._listed.doubts else "exact")
         reasons = list(witness.reasons)

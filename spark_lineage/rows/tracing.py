@@ -7,10 +7,11 @@ docs/row-provenance.md.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -18,13 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.types import (
-    ArrayType,
-    DataType,
-    DoubleType,
-    FloatType,
     LongType,
-    MapType,
-    StringType,
     StructField,
     StructType,
     VariantType,
@@ -36,9 +31,10 @@ from ..model import ExecutableLeaf
 from ..replay.executables import restore
 from ..replay.plans import Plan
 from ..snapshot.delta import absolute, identity_of
-from ..snapshot.spark import by_names, of_fixed_length, same_names
+from ..snapshot.spark import same_names
 from ..snapshot.with_spark import first_line_of_spark
 from .bridge_sources import TRACER
+from .equality import has, same_value, uncompared, ways_of
 from .identity import PREFIX, highest, identified, known_by, order_of
 from .local import collected, local_frame
 from .witness import Completeness, Source, SourceRow, Witness
@@ -47,9 +43,6 @@ TAG = "__lineage_tag"
 MOST = 50_000
 """So many rows of a step come to the driver; more stay where they are."""
 _FEW = 1_000
-TOLERANCE = 1e-9
-"""Of doubles, relative: a sum is not the same each time."""
-TOLERANCE_OF_FLOATS = 1e-6
 WHY = {
     "filtered aggregate": "FILTER and PIVOT count only some of the rows of a group",
     "window": "a window function looks at other rows of its partition",
@@ -132,9 +125,26 @@ def trace(asked: Plan, targets: DataFrame, *, limit: int = 100, deciding: bool =
         source_of(leaves[number], *followed.rows.get(number, ((), 0)), followed.wholes.get(number))
         for number in sorted({*followed.rows, *followed.wholes})
     )
-    times = Counter(first_of(leaf, executable.leaves) for leaf in executable.leaves)
-    twice = [leaves[number] for number, count in times.items() if count > 1] if GROUPED & {*followed.kinds} else []
-    return labelled(followed, sources, read_today(leaves.values(), known), twice, asked.reasons)
+    twice = read_twice(executable.leaves, leaves, followed.kinds, partial(is_limited, plan))
+    return labelled(followed, sources, read_today(leaves.values(), known), twice, asked)
+
+
+def read_twice(
+    read: Sequence[ExecutableLeaf], leaves: Mapping[int, ExecutableLeaf], kinds: Collection[str], limited: Callable[[], bool]
+) -> list[ExecutableLeaf]:
+    """Those of the leaves that a query reads more than once, where it has groups or a LIMIT: rows of one reading may be among those of another, and
+    then be of other groups, or come before the row."""
+    times = Counter(first_of(leaf, read) for leaf in read)
+    twice = [leaves[number] for number, count in times.items() if count > 1]
+    return twice if twice and (GROUPED & {*kinds} or limited()) else []
+
+
+def is_limited(plan: DataFrame) -> bool:
+    """Whether a LIMIT, or its like, is somewhere in a plan."""
+    return _LIMITS.search(str(plan._jdf.queryExecution().analyzed())) is not None
+
+
+_LIMITS = re.compile(r"\b(Global|Local)Limit |\bTail |\bOffset ")
 
 
 def check_identity(leaf: ExecutableLeaf) -> None:
@@ -191,18 +201,13 @@ def follow(
     """Rows of a frame whose leaves are `identified`, to rows of these. `fixed`: the leaves are what they were when the targets were made.
     `read`: the leaves by their numbers, in which rows are counted that are known by their content alone.
 
-    Doubles are to be the same, and where the plan does not give such rows, near to each other (`TOLERANCE`).
+    Doubles are to be the same, and where the plan does not give such rows, near to each other (equality.TOLERANCE).
     """
     for near in ways_of(targets.schema):
         followed = _follow(plan, targets, near, limit, fixed, most, deciding, read or {})
         if not followed.missing:
             break
     return followed
-
-
-def ways_of(schema: StructType) -> tuple[bool, ...]:
-    """Whether rows are meant that are near to these: first those that are the same."""
-    return (False, True) if any(isinstance(field.dataType, (FloatType, DoubleType)) for field in schema) else (False,)
 
 
 def _follow(
@@ -246,11 +251,6 @@ def _follow(
     )
 
 
-def uncompared(schema: StructType) -> tuple[str, ...]:
-    """The columns by which rows are not told apart."""
-    return tuple(field.name for field in schema if has(field.dataType, VariantType))
-
-
 def _tracer(plan: DataFrame, most: int, fixed: bool, deciding: bool) -> Any:
     session = plan.sparkSession
     return TRACER.new(session.sparkContext._gateway, "Tracer", session._jsparkSession, most, fixed, deciding)
@@ -268,7 +268,7 @@ def product(plan: DataFrame, targets: DataFrame, numbered: DataFrame | None = No
     meant = wanted.select(F.col(TAG).cast("bigint").alias(TAG), *(F.col(f"t{t}") for _, t in paired))
     types = {name: field.dataType for name, field in zip(rows.columns, rows.schema, strict=True)}
     same = [
-        _same(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t], near)
+        same_value(F.col(f"c{c}"), types[f"c{c}"], F.col(f"t{t}"), targets.schema[t], near)
         for c, t in paired
         if not has(targets.schema[t].dataType, VariantType)
     ]
@@ -297,91 +297,6 @@ def pairs(plan: list[str], target: list[str]) -> list[tuple[int, int]]:
     if len(places) == len(plan) == len({*places.values()}):
         return [(at, places[at]) for at in range(len(plan))]
     return [(at, at) for at in range(min(len(plan), len(target)))]
-
-
-_EMPTY = "spark_lineage_empty"
-_BINARY = "UTF8_BINARY"
-
-
-def with_empty(schema: StructType, rows: Sequence[Sequence[Any]], partitioned: Callable[[], Collection[str]]) -> StructType:
-    """The schema of rows of a Delta table, of which those columns are marked whose nulls may have been empty texts: Delta writes those of the
-    columns by which a table is partitioned as null. `partitioned` is asked where it matters."""
-    nulls = {
-        field.name
-        for at, field in enumerate(schema)
-        if isinstance(field.dataType, StringType) and any(row[at] is None for row in rows)
-    }
-    marked = nulls & {*partitioned()} if nulls else nulls
-    fields = (
-        StructField(one.name, one.dataType, one.nullable, {**(one.metadata or {}), _EMPTY: True}) if one.name in marked else one
-        for one in schema
-    )
-    return StructType([*fields])
-
-
-def _same(value: Column, given: DataType, wanted: Column, field: StructField, near: bool) -> Column:
-    empty = F.length(value) == 0 if isinstance(given, StringType) else F.lit(False)
-    value = of_fixed_length(value, field)
-    if _EMPTY not in (field.metadata or {}):
-        return equal(value, given, wanted, field.dataType, near)
-    if given.simpleString() != field.dataType.simpleString():
-        value = by_names(value, given, field.dataType).try_cast(field.dataType)
-    return equal(value, field.dataType, wanted, field.dataType, near) | (wanted.isNull() & empty)
-
-
-def equal(value: Column, given: DataType, wanted: Column, data_type: DataType, near: bool = True) -> Column:
-    """Whether a value of that type `given` is one of a column of `data_type`. `near`: of doubles it is enough to be near to each other."""
-    if given.simpleString() != data_type.simpleString():
-        value = by_names(value, given, data_type).try_cast(data_type)
-    if isinstance(data_type, (FloatType, DoubleType)):
-        if not near:  # within a struct, of which no scan is asked: see Trees.unsigned
-            return F.struct(value).eqNullSafe(F.struct(wanted))
-        tolerance = TOLERANCE if isinstance(data_type, DoubleType) else TOLERANCE_OF_FLOATS
-        is_near = F.abs(value - wanted) <= F.greatest(F.abs(wanted), F.lit(tolerance)) * tolerance
-        return value.eqNullSafe(wanted) | (
-            is_near & (F.abs(wanted) < F.lit(float("inf")))
-        )  # Spark holds NaN equal to NaN, and above all else
-    same = in_order(value, data_type).eqNullSafe(in_order(wanted, data_type))
-    if isinstance(data_type, StringType) and data_type.collation != _BINARY:  # equal to each other, and yet others
-        return same & F.collate(value, _BINARY).eqNullSafe(F.collate(wanted, _BINARY))
-    return same
-
-
-def in_order(value: Column, data_type: DataType) -> Column:
-    """With maps as their entries in the order of the keys: these can be compared."""
-    if not has(data_type, MapType):
-        return value
-    if isinstance(data_type, MapType):
-        key_type, value_type = data_type.keyType, data_type.valueType
-        entries = F.transform(
-            F.map_entries(value),
-            lambda one: F.struct(in_order(one["key"], key_type).alias("k"), in_order(one["value"], value_type).alias("v")),
-        )
-        return F.array_sort(entries)
-    if isinstance(data_type, ArrayType):
-        element_type = data_type.elementType
-        return F.transform(value, lambda one: in_order(one, element_type))
-    assert isinstance(data_type, StructType)
-    parts = (in_order(value[field.name], field.dataType).alias(f"f{at}") for at, field in enumerate(data_type))
-    return F.when(value.isNotNull(), F.struct(*parts))
-
-
-def has(data_type: DataType, kind: type[DataType]) -> bool:
-    """Whether it is of that type, or a part of it is."""
-    if isinstance(data_type, StructType):
-        return any(has(one.dataType, kind) for one in data_type)
-    if isinstance(data_type, ArrayType):
-        return has(data_type.elementType, kind)
-    inner = isinstance(data_type, MapType) and (has(data_type.keyType, kind) or has(data_type.valueType, kind))
-    return inner or isinstance(data_type, kind)
-
-
-def is_comparable(data_type: DataType) -> bool:
-    if isinstance(data_type, StructType):
-        return all(is_comparable(one.dataType) for one in data_type)
-    if isinstance(data_type, ArrayType):
-        return is_comparable(data_type.elementType)
-    return not isinstance(data_type, (MapType, VariantType))
 
 
 @dataclass(frozen=True)
@@ -522,9 +437,9 @@ def labelled(
     sources: tuple[Source, ...],
     today: list[ExecutableLeaf],
     twice: list[ExecutableLeaf],
-    more: tuple[str, ...] = (),
+    asked: Plan,
 ) -> Witness:
-    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups. `more`: other reasons."""
+    """`today`: leaves that are read as they are, `twice`: those that are read more than once by a query with groups."""
     reasons = [reason_of(kind) for kind in followed.kinds if kind != "aggregate"]
     reasons += [f"all of {one.alias or one.name} decides: {one.whole}" for one in sources if one.whole]
     reasons += [
@@ -532,7 +447,7 @@ def labelled(
         for leaf in today
     ]
     reasons += [
-        f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups"
+        f"{leaf.name or leaf.location} is read more than once: the rows suffice where each reading has its own, and together may be parts of other groups, or leave a LIMIT no room"
         for leaf in twice
     ]
     reasons += [
@@ -543,7 +458,7 @@ def labelled(
         reasons.append(
             "its doubles are not given again to the last bit, and several rows are as near to them: those of each are named"
         )
-    reasons += more
+    reasons += [*asked.reasons, *asked.lacking]
     if not followed.deterministic:
         reasons.append(
             "the plan does not have to give the same rows each time (rand, LIMIT, rows equal in the order of a window, a function of somebody's own)"
@@ -563,7 +478,7 @@ def labelled(
     if any(one.count > sum(row.multiplicity for row in one.rows) for one in sources):
         completeness = "truncated"
         reasons.append("more rows were found than are told: `count` says how many")
-    if followed.missing or followed.lost or followed.chooses or unknown or today:
+    if followed.missing or followed.lost or followed.chooses or unknown or today or asked.lacking:
         completeness = "partial"
     return Witness(
         sources=sources,

@@ -18,6 +18,12 @@ from ..value import any_of
 from ..walk import Walk
 from .handler import Handler
 
+HANDED_OVER: Final = "rows that the program handed over (createDataFrame): where it had them from is not known"
+TRANSPOSED: Final = "rows that transpose() collected: where they came from is not in the plan"
+MEMORY_SINK: Final = "rows of a stream's memory sink: which stream put them there is not in the plan"
+UNKNOWN_ORIGINS: Final = (HANDED_OVER, TRANSPOSED, MEMORY_SINK)
+"""Why a plan has rows, but not where they came from: of `executions.incomplete_reasons`."""
+
 
 def logical_relation(node: Node, walk: Walk) -> Relation:
     """Files, a v1 source, or a Delta table read by path."""
@@ -69,7 +75,7 @@ def literal_rows(node: Node, walk: Walk) -> Relation:
 
 
 def handed_over(node: Node, walk: Walk) -> Relation:
-    walk.reason("rows that the program handed over (createDataFrame): where it had them from is not known")
+    walk.reason(HANDED_OVER)
     return unknown_rows(node, walk)
 
 
@@ -114,13 +120,13 @@ def command_result(node: Node, walk: Walk) -> Relation:
 
 def transposed(node: Node, walk: Walk) -> Relation:
     """``transpose()``: it collects the rows while the plan is made, and only they are in the plan."""
-    walk.reason("rows that transpose() collected: where they came from is not in the plan")
+    walk.reason(TRANSPOSED)
     return unknown_rows(node, walk)
 
 
 def memory_of_a_stream(node: Node, walk: Walk) -> Relation:
     """The rows that a stream's memory sink holds in the driver."""
-    walk.reason("rows of a stream's memory sink: which stream put them there is not in the plan")
+    walk.reason(MEMORY_SINK)
     return unknown_rows(node, walk)
 
 

@@ -3,21 +3,24 @@ package org.sparklineage.rows;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
+import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
+import org.apache.spark.sql.catalyst.expressions.EqualTo;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.If;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
-import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.MapEntries;
 import org.apache.spark.sql.catalyst.expressions.MapSort;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
 import org.apache.spark.sql.catalyst.expressions.RowOrdering;
 import org.apache.spark.sql.catalyst.expressions.SortOrder;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateFunction;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Expand;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
@@ -173,6 +176,24 @@ final class Block {
     /** Whether it is the projection over a leaf's rows and their identity. */
     static boolean isLeaf(LogicalPlan node) {
         return node instanceof Project && leafOf(((Project) node).child()) >= 0;
+    }
+
+    /** Throws IllegalStateException where rows of a leaf would be passed over without a word: its identity is not where a leaf is known by it. */
+    static void check(LogicalPlan node) {
+        if (isLeaf(node)) {
+            return;
+        }
+        List output = Trees.list(node.output());
+        for (int i = 0; i < output.size(); i++) {
+            String name = ((Attribute) output.get(i)).name();
+            if (name.startsWith(LEAF)) {
+                throw new IllegalStateException("rows of a source are not told apart in " + node.getClass().getSimpleName() + " (" + name + ")");
+            }
+        }
+        List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
+        for (int i = 0; i < below.size(); i++) {
+            check((LogicalPlan) below.get(i));
+        }
     }
 
     private static int leafOf(LogicalPlan plan) {
@@ -383,8 +404,23 @@ final class Block {
             Expression expression = (Expression) expressions.get(i);
             boolean filtered = expression instanceof AggregateExpression && ((AggregateExpression) expression).filter().isDefined()
                 || expression.getClass().getSimpleName().equals("PivotFirst");
-            if (filtered || isFiltered(Trees.list(expression.children()))) {
+            if (filtered || expression instanceof AggregateFunction && takesOneValue(Trees.list(expression.children()))
+                || isFiltered(Trees.list(expression.children()))) {
                 return true;
+            }
+        }
+        return false;
+    }
+
+    /** As PIVOT of texts, dates and the like gives a function the rows of one value alone (PivotTransformer): IF(g &lt;=&gt; 'a', x, NULL). */
+    private static boolean takesOneValue(List arguments) {
+        for (int i = 0; i < arguments.size(); i++) {
+            if (arguments.get(i) instanceof If) {
+                If one = (If) arguments.get(i);
+                boolean isNull = one.falseValue().foldable() && one.falseValue().eval(InternalRow.empty()) == null;
+                if (isNull && (one.predicate() instanceof EqualNullSafe || one.predicate() instanceof EqualTo)) {
+                    return true;
+                }
             }
         }
         return false;

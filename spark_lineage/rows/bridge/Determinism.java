@@ -6,6 +6,8 @@ import java.util.Set;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.objects.Invoke;
+import org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Expand;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
@@ -15,6 +17,8 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.catalyst.plans.logical.Window;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.ObjectType;
 
 /** Whether a plan gives the same rows each time, as far as it can be seen. `tied`: see {@link Ties}. */
 final class Determinism {
@@ -26,7 +30,11 @@ final class Determinism {
     /** They give what they find first: all of their group went in, whichever it was. */
     private static final List ORDERED = java.util.Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
         "ApproximatePercentile", "HistogramNumeric", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "KllSketchAggBigint", "KllSketchAggFloat",
-        "KllSketchAggDouble", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator"});
+        "KllSketchAggDouble", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator", "SimpleTypedAggregateExpression",
+        "ComplexTypedAggregateExpression"});
+
+    /** Over functions of Scala or Java. */
+    private static final List TYPED = java.util.Arrays.asList(new Object[] {"TypedFilter", "AppendColumns", "AppendColumnsWithObject", "CoGroup"});
 
     private static final List ABOVE = java.util.Arrays.asList(new Object[] {"GlobalLimit", "LocalLimit", "Sort", "Project"});
 
@@ -126,6 +134,22 @@ final class Determinism {
         }
     }
 
+    /** Whether it is a function of somebody's own, as Spark calls it: those of a catalog by their method (V2ScalarFunction's "magic" one). */
+    private static boolean isOwn(Expression expression) {
+        if (expression instanceof StaticInvoke) {
+            return !isOfSpark(((StaticInvoke) expression).staticObject());
+        }
+        if (expression instanceof Invoke) {
+            DataType type = ((Invoke) expression).targetObject().dataType();
+            return type instanceof ObjectType && !isOfSpark(((ObjectType) type).cls());
+        }
+        return FUNCTIONS.contains(expression.getClass().getSimpleName());
+    }
+
+    private static boolean isOfSpark(Class type) {
+        return type.getName().startsWith("org.apache.spark.") || type.getName().startsWith("java.") || type.getName().startsWith("scala.");
+    }
+
     private static boolean anyOrdered(List expressions, HashSet ordered) {
         for (int i = 0; i < expressions.size(); i++) {
             if (isOrdered((Expression) expressions.get(i), ordered)) {
@@ -137,7 +161,7 @@ final class Determinism {
 
     private static boolean isOrdered(Expression expression, HashSet ordered) {
         String name = expression.getClass().getSimpleName();
-        if (ORDERED.contains(name) || FUNCTIONS.contains(name)
+        if (ORDERED.contains(name) || isOwn(expression)
             || expression instanceof Attribute && ordered.contains(((Attribute) expression).exprId())) {
             return true;
         }
@@ -164,7 +188,7 @@ final class Determinism {
 
     private static boolean isFixed(LogicalPlan node, Set tied) {
         String name = node.getClass().getSimpleName();
-        if (CHOOSES.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
+        if (CHOOSES.contains(name) || TYPED.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
             return false;
         }
         if (tied.contains(node) || !isPlain(node)) {
@@ -191,7 +215,7 @@ final class Determinism {
 
     private static boolean isPlain(Expression expression) {
         String name = expression.getClass().getSimpleName();
-        if (FUNCTIONS.contains(name) || ORDERED.contains(name)) {
+        if (isOwn(expression) || ORDERED.contains(name)) {
             return false;
         }
         List children = Trees.list(expression.children());

@@ -86,6 +86,7 @@ final class Normal extends AbstractPartialFunction {
             }
             result = i == predicates ? joined((Rule) rules.get(i), result) : (LogicalPlan) ((Rule) rules.get(i)).apply(result);
         }
+        Block.check(result);
         return result;
     }
 
