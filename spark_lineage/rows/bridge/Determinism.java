@@ -30,7 +30,7 @@ final class Determinism {
     /** They give what they find first: all of their group went in, whichever it was. */
     private static final List ORDERED = java.util.Arrays.asList(new Object[] {"First", "Last", "CollectList", "CollectSet", "ListAgg", "MaxBy", "MinBy", "Mode",
         "ApproximatePercentile", "HistogramNumeric", "ApproxTopK", "ApproxTopKAccumulate", "ApproxTopKCombine", "KllSketchAggBigint", "KllSketchAggFloat",
-        "KllSketchAggDouble", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator", "SimpleTypedAggregateExpression",
+        "KllSketchAggDouble", "HllSketchAgg", "HllUnionAgg", "ThetaSketchAgg", "ThetaUnionAgg", "PythonUDAF", "ScalaAggregator", "ScalaUDAF", "TypedScalaUDAF", "HiveUDAFFunction", "V2Aggregator", "SimpleTypedAggregateExpression",
         "ComplexTypedAggregateExpression"});
 
     /** Over functions of Scala or Java. */
@@ -79,7 +79,7 @@ final class Determinism {
 
     /** `ordered`: the attributes whose values depend on the order of rows or are somebody's own, which it adds to. */
     private static boolean chooses(LogicalPlan node, HashSet ordered, Set tied) {
-        if (CHOOSES.contains(node.getClass().getSimpleName())) {
+        if (choosesAmong(node)) {
             return true;
         }
         List below = Trees.with(Trees.list(node.children()), Trees.subqueries(node));
@@ -186,9 +186,27 @@ final class Determinism {
         return plan.deterministic() && isFixed(plan, tied);
     }
 
+    /** Whether it takes some of the rows below it, and these are not all the same, as they are of EXISTS (RewriteNonCorrelatedExists). */
+    private static boolean choosesAmong(LogicalPlan node) {
+        if (!CHOOSES.contains(node.getClass().getSimpleName())) {
+            return false;
+        }
+        LogicalPlan below = node;
+        while (below.getClass().getSimpleName().endsWith("Limit")) {
+            below = (LogicalPlan) Trees.list(below.children()).get(0);
+        }
+        List columns = below != node && below instanceof Project ? Trees.list(((Project) below).projectList()) : Trees.one(node);
+        for (int i = 0; i < columns.size(); i++) {
+            if (!(columns.get(i) instanceof Alias) || !((Alias) columns.get(i)).child().foldable()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static boolean isFixed(LogicalPlan node, Set tied) {
         String name = node.getClass().getSimpleName();
-        if (CHOOSES.contains(name) || TYPED.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
+        if (choosesAmong(node) || TYPED.contains(name) || name.equals("ScriptTransformation") || name.endsWith("InPandas") || name.endsWith("InArrow") || name.startsWith("Map") || name.startsWith("Flat")) {
             return false;
         }
         if (tied.contains(node) || !isPlain(node)) {

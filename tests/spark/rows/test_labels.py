@@ -30,6 +30,7 @@ def shop(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]
             joined = f"FROM {numbers} a LEFT JOIN {numbers} b ON b.u = (a.u + 1) % 3"
             one.make("first", f"SELECT a.u AS x, b.u AS y {joined} ORDER BY y DESC NULLS FIRST LIMIT 1")
             one.make("all", f"SELECT a.u AS x, b.u AS y {joined}")
+            one.make("there", f"SELECT u FROM {numbers} WHERE EXISTS (SELECT 1 FROM {one.table('values')})")
             handed = spark.createDataFrame(spark.table(numbers).toArrow())
             handed.join(spark.table(numbers), "u").write.format("delta").save(f"{root}/handed")
             texts = spark.table(numbers).selectExpr("CAST(u AS STRING) AS n", "u")
@@ -54,6 +55,15 @@ def test_a_limit_over_a_table_that_is_read_twice(shop: Shop, name: str, complete
     assert witness.completeness == completeness
     assert [row.values["u"] for source in witness.sources for row in source.rows] == [1, 2]
     assert any("is read more than once" in reason for reason in witness.reasons) == (name == "first")
+
+
+def test_which_row_exists_does_not_matter(shop: Shop) -> None:
+    witness = shop.trace("there", "u = 1").witness
+    assert witness is not None
+    assert (witness.completeness, [(source.count, source.whole) for source in witness.sources]) == (
+        "superset",
+        [(0, "a scalar subquery reads it"), (1, None)],
+    )
 
 
 @pytest.mark.parametrize(("name", "where", "why"), [("handed", "u = 1", "createDataFrame"), ("turned", "true", "transpose()")])
