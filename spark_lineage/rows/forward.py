@@ -19,16 +19,17 @@ from ..model import ExecutableLeaf
 from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..replay.executables import find, restore
+from ..replay.outputs import MODES, NO_QUERY
 from ..replay.plans import Plan
 from ..snapshot.delta import absolute
 from ..snapshot.spark import quoted
 from ..snapshot.taking import place_of
 from ..snapshot.with_spark import metadata_of
 from ..store.tables import Store
-from .contributing import contributed, matched
+from .contributing import Contributed, contributed, matched
 from .equality import equal, is_comparable
-from .hops import Options, Told, only_rearranges, values_of, version_of
-from .identity import PREFIX, identified, in_session
+from .hops import Options, Told, values_of, version_of
+from .identity import MEANT, PREFIX, identified, in_session
 from .labels import cut, doubts, labelled, less, not_there
 from .lifetimes import Lifetime, Log
 from .listings import reads_of
@@ -37,6 +38,7 @@ from .meant import Meant, Sample, sampled
 from .origins import plans_for
 from .places import in_some
 from .readings import Reading, Written, readings
+from .taken import only_rearranges
 from .tracing import DELTA, check_identity, first_of, source_row, text_of
 from .witness import ForwardHop, Source, SourceRow, Target
 
@@ -73,6 +75,7 @@ class _Forward:
         self._readings: dict[DatasetKey, list[Reading]] = {}
         self._seen: set[tuple[DatasetKey, int, tuple[object, ...]]] = set()
         self._refused: list[tuple[ForwardHop, QueryError]] = []
+        self._passed = 0
 
     def hops(self, dataset: str, where: str, version: int | None) -> Iterator[ForwardHop]:
         key, location = self._place(dataset)
@@ -97,6 +100,8 @@ class _Forward:
                 yield hop
             if not said:
                 more = "".join(f"; {hop.ended}" for hop in left)
+                if self._passed:
+                    more += f"; {self._passed} {'execution' if self._passed == 1 else 'executions'} only rearranged its rows (OPTIMIZE)"
                 raise NotFound(f"no version of {dataset} that a followed execution read has a row with {where}{more}")
             yield from left
             left.clear()
@@ -144,7 +149,8 @@ class _Forward:
             if not meant.is_read_by(reading):
                 continue
             for output in reading.outputs:
-                if self._rearranged(output):
+                if self._rearranged(meant, output):
+                    self._passed += output.key == meant.key
                     continue
                 if not self._is_followed(output, meant.depth):
                     earlier.setdefault(output.key, []).append(output)
@@ -162,14 +168,13 @@ class _Forward:
             ended = f"{left} more executions that read it are not followed: --executions follows more than {self._options.executions}"
             yield replace(self._asked(meant, None), ended=ended), None
 
-    def _rearranged(self, output: Written) -> bool:
+    def _rearranged(self, meant: Meant, output: Written) -> bool:
+        """Whether a commit has rows of the table again that were there: of a query only where it read them there, not from another table."""
+        location = self._location(output.key)
+        if location is None or not output.version or (output.key != meant.key and output.mode in MODES):
+            return False
         try:
-            location = self._location(output.key)
-            return (
-                location is not None
-                and output.version is not None
-                and only_rearranges(self._log(location).delta, output.version)
-            )
+            return only_rearranges(self._log(location).delta, output.version)
         except SnapshotError:
             return False
 
@@ -225,6 +230,11 @@ class _Forward:
             f"{meant.name} version {reading.version}: {reading.job_name or reading.execution_id} wrote {output.alias or output.key[1]}"
         )
         try:
+            if reading.operation in NO_QUERY and output.version is not None:
+                step = self._taken_over(meant, reading, output, hop)
+                if step is not None:
+                    yield step
+                return
             if meant.lifetime is not None and reading.version is None:
                 raise TraceError(
                     f"which version of {meant.name} it read is not known: nothing tells whether the rows were there"
@@ -321,24 +331,11 @@ class _Forward:
         """The rows of the version that was written which are equal to those that the plan gives."""
         assert hop.target is not None
         assert output.version is not None
-        location, written = hop.target.location, output.version
-        if location is None:
-            raise TraceError(
-                f"{output.alias or output.key[1]} is recorded without a place where it lies: there is nothing to read"
-            )
-        log = self._log(location)
-        if _is_other(log, written, output.table_id):
-            raise TraceError(
-                f"{location} is another table now (not {output.table_id}): what was written is gone with the old one"
-            )
-        if written < log.delta.first:
-            raise TraceError(
-                f"the log of {location} begins with version {log.delta.first}: it no longer tells what version {written} wrote"
-            )
+        log, written = self._written_log(output), output.version
         lifetime = log.lifetime(written)
-        frame, _ = version_of(rows.sparkSession, location, written)
+        frame, _ = version_of(rows.sparkSession, log.location, written)
         new = in_some(frame, f"{_IDENTITY}.file", log.files(written, {written}), log.files(written))
-        found = matched(rows, count, new, metadata_of(frame, location)[1])
+        found = matched(rows, count, new, metadata_of(frame, log.location)[1])
         order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
         shown = collected(found.rows.orderBy(*order).limit(self._options.limit)) if found.count else []
         target = replace(
@@ -362,6 +359,58 @@ class _Forward:
         if hop.depth >= self._options.depth or not shown:
             return hop, None
         return hop, self._next(hop, output, log, lifetime, tuple(shown), StructType(frame.schema.fields[:-1]))
+
+    def _written_log(self, output: Written) -> Log:
+        """That of the table which was written. Raises TraceError where it no longer tells what was, and SnapshotError."""
+        location, written = self._location(output.key), output.version
+        assert written is not None
+        if location is None:
+            raise TraceError(
+                f"{output.alias or output.key[1]} is recorded without a place where it lies: there is nothing to read"
+            )
+        log = self._log(location)
+        if _is_other(log, written, output.table_id):
+            raise TraceError(
+                f"{location} is another table now (not {output.table_id}): what was written is gone with the old one"
+            )
+        if written < log.delta.first:
+            raise TraceError(
+                f"the log of {location} begins with version {log.delta.first}: it no longer tells what version {written} wrote"
+            )
+        return log
+
+    def _taken_over(self, meant: Meant, reading: Reading, output: Written, hop: ForwardHop) -> Step | None:
+        """What CLONE, CONVERT TO DELTA and RESTORE took over with its files: all rows of the version that are meant."""
+        assert output.version is not None
+        log, written, within = self._written_log(output), output.version, output.key == meant.key
+        of = written if within else reading.version
+        if meant.lifetime is not None and of is None:
+            raise TraceError(
+                f"which version of {meant.name} it took over is not known: nothing tells whether the rows were there"
+            )
+        frame, _ = version_of(self._spark, log.location, written)
+        said = meant.said(frame.drop(_IDENTITY), 0, of)
+        found = said.where(f"{_IDENTITY}.{MEANT}")
+        order = [F.col(f"{_IDENTITY}.file"), F.col(f"{_IDENTITY}.position")]
+        shown = tuple(collected(found.orderBy(*order).limit(self._options.limit + 1)))
+        count = len(shown) if len(shown) <= self._options.limit else found.count()
+        shown = shown[: self._options.limit]
+        hop = self._with_sample(hop, (tuple(source_row(row[_IDENTITY], values_of(row)) for row in shown), count))
+        if not count:
+            is_known = meant.lifetime is not None and not within
+            return (replace(hop, ended=not_there(meant, reading, hop)), None) if is_known else None
+        lifetime = log.lifetime(written)
+        target = replace(
+            self._target(output), rows=hop.source.rows, count=count, newest=log.newest,
+            remaining=self._remaining(log, lifetime, said, found, count),
+        )  # fmt: skip
+        came = Contributed(found, count, kinds=(), wholes=(), queries=2, deterministic=True)
+        hop = cut(labelled(replace(hop, target=target, queries=2), meant, replace(reading, version=of), came, (), ()))
+        if hop.depth >= self._options.depth or (
+            within and meant.version is None
+        ):  # its own readers are asked as those of what is meant
+            return hop, None
+        return hop, self._next(hop, output, log, lifetime, shown, StructType(frame.schema.fields[:-1]))
 
     def _remaining(self, log: Log, lifetime: Lifetime, frame: DataFrame, rows: DataFrame, count: int) -> int | None:
         """How many of the rows the newest version has: in files of then, or rewritten with equal values."""

@@ -31,7 +31,9 @@ from .equality import equal, has, with_empty
 from .identity import PREFIX, identified
 from .local import as_then, collected, local_frame
 from .origins import plans_for
+from .places import in_files
 from .resolving import witness_of_sample
+from .taken import OTHERS_FILES, TakenFrom, taken_from, was_there
 from .tracing import TAG, check_identity, given_by, numbers_given, text_of, trace
 from .witness import Completeness, Hop, Source, Witness, worse
 
@@ -191,8 +193,12 @@ def _followed(
                 hop, execution_id=execution["execution_id"], run_id=execution["run_id"], job_name=execution["job_name"],
                 operation=execution["operation"], batch_id=execution["batch_id"],
             )  # fmt: skip
+            if (source := taken_from(store, execution["execution_id"], execution["operation"])) is not None:
+                yield _taken_over(spark, one, hop, source)
+                return
+        writer = None if execution is None else (execution["execution_id"], execution["operation"])
         unsure: tuple[str, ...] = ()
-        if mode in CHANGES or only_rearranges(log, written):
+        if mode in CHANGES or was_there(store, one.key, log, written, writer, mode):
             given = partial(_given, spark, plans, hop.execution_id)
             kept = _kept(spark, one, hop, written, mode if mode in CHANGES else None, given)
             if kept.passed is not None:
@@ -211,6 +217,27 @@ def _followed(
     if unsure and hop.witness is not None:
         hop = replace(hop, witness=_less(hop.witness, unsure, "superset"))
     yield _with_offsets(store, hop), []
+
+
+def _taken_over(spark: SparkSession, one: _Rows, hop: Hop, source: TakenFrom) -> tuple[Hop, list[_Rows]]:
+    """The rows in what a table took them over from, with their files. Raises TraceError."""
+    frame, version = version_of(spark, source.location, source.version)
+
+    def place(row: Row) -> tuple[str, int]:
+        return local_place(row[_IDENTITY]["file"]), row[_IDENTITY]["position"]
+
+    wanted = {place(row) for row in one.rows}
+    near = in_files(frame, f"{_IDENTITY}.file", {file for file, _ in wanted})
+    near = near.where(F.col(f"{_IDENTITY}.position").isin([position for _, position in wanted]))
+    found = tuple(row for row in collected(near) if place(row) in wanted)
+    if len(found) < len(one.rows):
+        raise TraceError(
+            f"{len(one.rows) - len(found)} of {len(one.rows)} rows are not in version {version} of {source.name}, which was cloned: it is another table now"
+        )
+    why = f"it was taken over by CLONE with its file, and is looked for in version {version} of {source.name}"
+    return replace(hop, passed=why), [
+        _Rows(source.key, source.alias, absolute(source.location), version, frame, found, one.depth)
+    ]
 
 
 def _with_offsets(store: Store, hop: Hop) -> Hop:
@@ -356,10 +383,7 @@ def _kept(spark: SparkSession, one: _Rows, hop: Hop, written: int, mode: str | N
     one = _as_written(spark, one, written)
     before = written - 1
     if before < 0:
-        raise TraceError(
-            "its first version has files that others wrote (a shallow clone, a table made of files that were there): nothing tells which version of "
-            "what they are of"
-        )
+        raise TraceError(OTHERS_FILES)
     frame, _ = version_of(spark, one.location, before)
     found, then, more = _again(frame, one, before)
     if mode is None:
@@ -468,11 +492,6 @@ def _writer(store: Store, key: DatasetKey, table_id: str, version: int) -> tuple
         for execution in store.arrow("executions", columns, f"execution_id = {literal(row['execution_id'])}").to_pylist():
             return dict(execution), row["write_mode"]
     return None, None
-
-
-def only_rearranges(log: DeltaLog, version: int) -> bool:
-    added = [held for held in log.held if held.since == version]
-    return bool(added) and not any(held.action.get("dataChange", True) for held in added)
 
 
 def values_of(row: Row) -> dict[str, Any]:

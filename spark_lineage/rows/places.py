@@ -24,6 +24,11 @@ def in_some(rows: DataFrame, file: str, some: set[str], among: set[str]) -> Data
     return rows.join(F.broadcast(_frame(rows, few)), _key(file) == F.col(_PLACE), "left_semi" if are_meant else "left_anti")
 
 
+def in_files(rows: DataFrame, file: str, places: set[str]) -> DataFrame:
+    """The rows that lie in files at these places, which may be few of those that there are."""
+    return rows.join(F.broadcast(_frame(rows, places)), _key(file) == F.col(_PLACE), "left_semi")
+
+
 def telling(rows: DataFrame, file: str, some: set[str], among: set[str]) -> tuple[DataFrame, Column, tuple[str, ...]]:
     """The rows, what says of each whether it lies in one of some files, and the columns that they have more for that."""
     if some == among:

@@ -12,12 +12,13 @@ from ..store.tables import Store, in_parts, literal, one_of
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What an execution wrote. `version` is None of anything but a Delta table."""
+    """What an execution wrote. `version` is None of anything but a Delta table, `mode` is the output's `write_mode`."""
 
     key: DatasetKey
     alias: str | None
     table_id: str | None
     version: int | None
+    mode: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +69,14 @@ def readings(store: Store, key: DatasetKey) -> list[Reading]:
 
 
 def _outputs(store: Store, ids: set[str]) -> dict[str, list[Written]]:
-    columns = ["execution_id", "namespace", "name", "alias", "table_id", "delta_version"]
+    columns = ["execution_id", "namespace", "name", "alias", "table_id", "delta_version", "write_mode"]
     found: dict[str, list[Written]] = {}
     for some in in_parts(ids):
         for row in store.arrow("outputs", columns, one_of("execution_id", some)).to_pylist():
             written = Written(
-                key=(row["namespace"], row["name"]), alias=row["alias"], table_id=row["table_id"], version=row["delta_version"]
-            )
+                key=(row["namespace"], row["name"]), alias=row["alias"], table_id=row["table_id"], version=row["delta_version"],
+                mode=row["write_mode"],
+            )  # fmt: skip
             known = found.setdefault(row["execution_id"], [])
             if written not in known:
                 known.append(written)

@@ -80,7 +80,7 @@ def more(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Shop:
         made.make("of_marked", "SELECT id, count(*) AS n FROM marked WHERE _corrupt_record IS NULL GROUP BY id")
         made.make("of_kept", "SELECT id, count(*) AS n FROM kept GROUP BY id")
         made.make("rolled", f"SELECT k, u, count(*) AS n FROM {hidden} GROUP BY ROLLUP(k, u)")
-        spark.sql(f"CREATE TABLE {table('cloned')} SHALLOW CLONE {hidden}")
+    spark.sql(f"CREATE TABLE {table('cloned')} SHALLOW CLONE {hidden}")
     return made
 
 
@@ -218,7 +218,7 @@ def test_values_that_a_rollup_did_not_read_are_not_shown(more: Shop) -> None:
 
 
 @pytest.mark.soak
-def test_a_shallow_clone(more: Shop) -> None:
+def test_a_shallow_clone_that_nobody_recorded(more: Shop) -> None:
     hop = more.trace("cloned", "u = 1")
     assert hop.witness is None
     assert "files that others wrote (a shallow clone" in str(hop.ended)
