@@ -11,6 +11,7 @@ import pytest
 from shops import Shop
 
 import spark_lineage
+from spark_lineage.errors import NotFound
 from spark_lineage.rows.witness import ForwardHop, Hop
 
 COMPACTING = {"spark.databricks.delta.autoCompact.enabled": "true", "spark.databricks.delta.autoCompact.minNumFiles": "2"}
@@ -130,3 +131,20 @@ def test_files_that_become_a_table(shop: Shop) -> None:
     assert (hop.operation, told(hop)) == ("convert to delta", (1, 0, [{"id": 2, "k": 2}], 1, "exact", None))
     (end,) = back(shop, "files")
     assert "files that others wrote" in str(end.ended)
+
+
+def test_what_restore_brings_back_is_there(shop: Shop) -> None:
+    (hop,) = to(forward(shop, "back"), "back")
+    assert (hop.operation, hop.source.version) == ("restore", 1)
+    assert told(hop) == (1, 3, [{"id": 2, "k": 2}], 1, "exact", None)
+    with pytest.raises(NotFound):
+        forward(shop, "back", "id = 99")
+
+
+def test_rows_are_read_where_they_lie_before_and_after_a_restore(of_src: list[ForwardHop]) -> None:
+    (updated,), (restored,) = to(of_src, "of_updated"), to(of_src, "of_restored")
+    assert told(updated) == (2, 0, [{"id": 2}], 1, "superset", None), "UPDATE wrote its file again"
+    assert told(restored) == (2, 0, [{"id": 2}], 1, "exact", None)
+    assert to(of_src, "of_none") == [], "which it was not in"
+    (hop,) = to(of_src, "turned")[1:]
+    assert (hop.operation, told(hop)) == ("restore", (2, 3, [{"id": 2, "k": 2}], 1, "exact", None))

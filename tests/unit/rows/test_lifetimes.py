@@ -94,5 +94,24 @@ def test_a_file_that_comes_back(tmp_path: Path) -> None:
     write_deltalake(place, rows(2), mode="overwrite")
     DeltaTable(place).restore(0)
     log = Log(place)
-    assert log.lifetime(0).until is None
+    first, second, third = map(log.lifetime, range(3))
+    assert (first.until, second.until, third.until) == (None, 2, None)
+    assert [first.holds(version) for version in range(3)] == [True, False, True], "it was gone in between"
+    assert [len(log.files(version, first.carriers)) for version in range(3)] == [1, 0, 1]
+    assert (third.times, log.files(2, third.carriers)) == (((2, None),), log.files(2))
+    write_deltalake(place, rows(3), mode="overwrite")
+    log = Log(place)
+    assert log.lifetime(0).times == ((0, 1), (2, 3))
+    assert log.lifetime(2).until == 3
+
+
+def test_rows_that_were_written_again_before_their_file_came_back(tmp_path: Path) -> None:
+    place = str(tmp_path / "t")
+    write_deltalake(place, rows(1, 2))
+    DeltaTable(place).delete("v = 1")  # writes 2 again
+    DeltaTable(place).restore(0)
+    log = Log(place)
+    first = log.lifetime(0)
+    assert first.times == ((0, None),)
+    assert [log.files(version, first.carriers) for version in range(3)] == [log.files(version) for version in range(3)]
     assert log.lifetime(1).until == 2
