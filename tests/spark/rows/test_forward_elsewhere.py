@@ -14,6 +14,8 @@ import spark_lineage
 from spark_lineage.errors import NotFound
 from spark_lineage.rows.witness import ForwardHop, Hop
 
+pytestmark = pytest.mark.soak
+
 COMPACTING = {"spark.databricks.delta.autoCompact.enabled": "true", "spark.databricks.delta.autoCompact.minNumFiles": "2"}
 
 
