@@ -24,6 +24,8 @@ from spark_lineage.rows.tracing import TAG, follow, numbers_given
 from spark_lineage.rows.witness import Witness
 from spark_lineage.store.tables import Store
 
+pytestmark = pytest.mark.soak
+
 TIMES = {"u": (1, 2, 3), "t": (1764560000.0, 1764560001.0, 1764560100.0), "f": (5000001.0, 5000002.0, 5000003.0)}
 
 
