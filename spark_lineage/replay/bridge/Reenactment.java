@@ -4,19 +4,27 @@ import java.io.InvalidObjectException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
+import org.apache.spark.sql.catalyst.expressions.ArrayTransform;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.catalyst.expressions.CreateNamedStruct;
 import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.EvalMode;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.GetStructField;
+import org.apache.spark.sql.catalyst.expressions.If;
 import org.apache.spark.sql.catalyst.expressions.IsNull;
+import org.apache.spark.sql.catalyst.expressions.LambdaFunction;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.Literal$;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression$;
+import org.apache.spark.sql.catalyst.expressions.NamedLambdaVariable;
 import org.apache.spark.sql.catalyst.expressions.Not;
 import org.apache.spark.sql.catalyst.expressions.Or;
+import org.apache.spark.sql.catalyst.expressions.TransformValues;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.JoinType;
 import org.apache.spark.sql.catalyst.plans.LeftAnti$;
@@ -31,7 +39,12 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Union;
 import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
 import scala.Option;
 
 /**
@@ -123,11 +136,16 @@ final class Reenactment {
                 if (at < 0) {
                     names.add(name(action));
                     types.add(action.expr().dataType());
-                } else {
+                } else if (isLater(action.expr().dataType(), (DataType) types.get(at))) {
                     types.set(at, action.expr().dataType());
                 }
             }
         }
+    }
+
+    /** A clause for rows that the source lacks may know of a new field by its name alone: its type, which is none, is not that of the table. */
+    private static boolean isLater(DataType type, DataType other) {
+        return widened(new Literal(null, other), type) != null || widened(new Literal(null, type), other) == null;
     }
 
     private static String name(DeltaMergeAction action) {
@@ -173,16 +191,78 @@ final class Reenactment {
         for (int i = 0; i < names.size(); i++) {
             DataType type = (DataType) types.get(i);
             Expression value = i < values.size() && values.get(i) != null ? (Expression) values.get(i) : (Expression) new Literal(null, type);
-            if (!value.dataType().sameType(type)) {
-                Cast cast = new Cast(value, type, Option.apply(SQLConf.get().sessionLocalTimeZone()), EvalMode.ANSI());
-                if (!cast.checkInputDataTypes().isSuccess()) {
-                    throw new InvalidObjectException("the command changed the type of column " + names.get(i) + ", and what that makes of rows is not known");
-                }
-                value = cast;
+            Expression widened = widened(value, type);
+            if (widened == null) {
+                throw new InvalidObjectException("the command changed the type of column " + names.get(i) + ", and what that makes of rows is not known");
             }
+            value = widened;
             columns.add(alias(value, (String) names.get(i)));
         }
         parts.add(new Project(seq(columns), rows));
+    }
+
+    /** A value as a later type of its column has it: fields that structs were given since are NULL, also within arrays and maps; null where there is
+     * no such thing. */
+    private static Expression widened(Expression value, DataType type) {
+        DataType given = value.dataType();
+        if (given.sameType(type)) {
+            return value;
+        }
+        if (given instanceof StructType && type instanceof StructType) {
+            return struct(value, (StructType) given, (StructType) type);
+        }
+        if (given instanceof ArrayType && type instanceof ArrayType) {
+            NamedLambdaVariable one = variable("one", ((ArrayType) given).elementType(), ((ArrayType) given).containsNull());
+            Expression made = widened(one, ((ArrayType) type).elementType());
+            return made == null ? null : new ArrayTransform(value, function(made, new Expression[] {one}));
+        }
+        if (given instanceof MapType && type instanceof MapType && ((MapType) given).keyType().sameType(((MapType) type).keyType())) {
+            NamedLambdaVariable key = variable("key", ((MapType) given).keyType(), false);
+            NamedLambdaVariable one = variable("one", ((MapType) given).valueType(), ((MapType) given).valueContainsNull());
+            Expression made = widened(one, ((MapType) type).valueType());
+            return made == null ? null : new TransformValues(value, function(made, new Expression[] {key, one}));
+        }
+        Cast cast = new Cast(value, type, Option.apply(SQLConf.get().sessionLocalTimeZone()), EvalMode.ANSI());
+        return cast.checkInputDataTypes().isSuccess() ? cast : null;
+    }
+
+    /** By the names of the fields, all of which the later type has. */
+    private static Expression struct(Expression value, StructType given, StructType type) {
+        ArrayList fields = new ArrayList();
+        int found = 0;
+        for (int i = 0; i < type.fields().length; i++) {
+            StructField field = type.fields()[i];
+            int at = at(given, field.name());
+            Expression made = new Literal(null, field.dataType());
+            if (at >= 0) {
+                found++;
+                made = widened(new GetStructField(value, at, Option.apply(given.fields()[at].name())), field.dataType());
+            }
+            if (made == null) {
+                return null;
+            }
+            fields.add(literal(UTF8String.fromString(field.name())));
+            fields.add(made);
+        }
+        Expression all = new CreateNamedStruct(seq(fields));
+        return found < given.fields().length ? null : new If(new IsNull(value), new Literal(null, all.dataType()), all);
+    }
+
+    private static int at(StructType type, String name) {
+        for (int i = 0; i < type.fields().length; i++) {
+            if (type.fields()[i].name().equalsIgnoreCase(name)) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private static NamedLambdaVariable variable(String name, DataType type, boolean nullable) {
+        return new NamedLambdaVariable(name, type, nullable, NamedExpression$.MODULE$.newExprId(), new AtomicReference());
+    }
+
+    private static Expression function(Expression made, Expression[] variables) {
+        return new LambdaFunction(made, seq(java.util.Arrays.asList(variables)), false);
     }
 
     private LogicalPlan union() throws Exception {
