@@ -14,7 +14,7 @@ from ..plan.values import Field, Stated
 from .datasets import DatasetRef, Naming, Reading
 from .expressions import Evaluated, evaluate
 from .influence import Influence, Source, Sources, decided_by, passed
-from .naming import DatasetKey, exact_place, is_absolute
+from .naming import DatasetKey, exact_place, is_absolute, parent_of
 from .relation import Column, Condition, Relation
 from .scope import Scope
 
@@ -166,9 +166,14 @@ class Walk:
 
     def located(self, parts: tuple[str, ...], provider: str | None) -> DatasetRef:
         """The table of that name, where the writes and commits of the execution say it lies: the only one, or the one that
-        is named like its folder. Known by its name alone where they do not say."""
+        is named like its folder, in one that is called as its database is. Known by its name alone where they do not say."""
         named = tuple(hint for hint in self.hints if parts and hint.place.name.rpartition("/")[2].lower() == parts[-1].lower())
         candidates = named if len(self.hints) > 1 else tuple(self.hints)
+        if len(candidates) > 1 and len(parts) > 1:  # of one name in several databases
+            database = parts[-2].lower()
+            candidates = tuple(
+                hint for hint in candidates if parent_of(hint.place)[1].lower().endswith((f"/{database}.db", f"/{database}"))
+            )
         if len(candidates) != 1:
             return self.naming.of_name(parts, provider)
         hint = candidates[0]

@@ -23,12 +23,32 @@ _EXECUTION = (
 )  # fmt: skip
 _OUTPUT = (
     "execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "fingerprint", "write_mode", "rows_written",
-    "version_basis", "sample_column", "sample_fraction", "sample_key",
+    "bytes_written", "version_basis", "sample_column", "sample_fraction", "sample_key",
 )  # fmt: skip
 _INPUT = ("namespace", "name", "table_id", "delta_version", "version_basis", "fingerprint")
 _CODE = ("code_commit", "code_dirty", "code_sha256")
-MODES = {"append", "overwrite", "overwrite_partitions", "replace_where", "create", "replace", "merge", "update", "delete"}
+MODES = {
+    "append",
+    "overwrite",
+    "overwrite_partitions",
+    "replace_where",
+    "create",
+    "replace",
+    "merge",
+    "update",
+    "delete",
+    "write",
+}
 """Values of `outputs.write_mode` of what writes rows of a query."""
+_COME_TO = {
+    "create table as select": "create",
+    "replace table as select": "replace",
+    "create or replace table as select": "replace",
+    "streaming update": "append",
+    "ignore": "create",
+}
+"""What other values come to: Delta's own names of writes that no command of a plan could be told to have made (of these `write` may be any of `append`,
+`overwrite` and `replace_where`), and a save that writes where nothing is."""
 NO_QUERY = {
     "restore": "RESTORE puts back the rows of an earlier version: no query gives them",
     "convert to delta": "CONVERT TO DELTA takes over files that were there: no query gives their rows",
@@ -52,6 +72,7 @@ class Written:
     fingerprint: str | None = None
     mode: str | None = None
     rows: int | None = None
+    bytes: int | None = None
     exact: bool = True
     part: int | None = None
     command: Mapping[str, Any] | None = None
@@ -158,13 +179,23 @@ def _has_rows(one: Written) -> bool:
     return one.mode in MODES and (one.mode not in ("create", "replace") or one.rows is not None)
 
 
+def _mode(mode: str | None, rows: int | None) -> str | None:
+    """One of `MODES` where it is a write of rows. `ignore` that wrote none met something that was there."""
+    return mode if mode is None or (mode == "ignore" and not rows) else _COME_TO.get(mode, mode)
+
+
 def _written(row: Mapping[str, Any]) -> Written:
     return Written(
         namespace=row["namespace"], name=row["name"], alias=row["alias"], table_id=row["table_id"], version=row["delta_version"],
-        fingerprint=row["fingerprint"], mode=row["write_mode"], rows=row["rows_written"], exact=row["version_basis"] != "inferred",
+        fingerprint=row["fingerprint"], mode=_mode(row["write_mode"], row["rows_written"]), rows=row["rows_written"], bytes=row["bytes_written"], exact=row["version_basis"] != "inferred",
         key_column=None if row["sample_column"] is None
         else SampleColumn(None, row["sample_column"], row["sample_fraction"], tuple(row["sample_key"] or ())),
     )  # fmt: skip
+
+
+def wrote_nothing(one: Written, source: str | None) -> bool:
+    """Whether its files, where it left any, hold no row and no byte, so that no listing has them: of no rows, and of CSV rows whose one column is null."""
+    return one.bytes == 0 and (one.rows == 0 or (source == "csv" and one.namespace == "file"))
 
 
 def with_plans(

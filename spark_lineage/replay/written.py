@@ -134,9 +134,9 @@ def expected_of_delta(spark: SparkSession, store: Store, one: Written, found: Fo
     assert one.version is not None
     command = one.command or {}
     in_places = command.get("class") in COMMANDS
-    replaces = one.mode == "replace_where" and one.version > 0  # version 0 is all new
+    replaces = one.mode in ("replace_where", "write") and one.version > 0  # version 0 is all new
     condition = replaced(command) if replaces else None
-    if replaces and condition is None:
+    if replaces and condition is None and one.mode == "replace_where":
         raise ExecutableError(UNKNOWN_ROWS)
     try:
         log = _log_of(one, location)
