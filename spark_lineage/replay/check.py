@@ -23,12 +23,12 @@ from ..model import REDACTED
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
 from ..snapshot.recorded_versions import key_of, locations
-from ..snapshot.unversioned import CHANGED, recorded_files
+from ..snapshot.unversioned import CHANGED, recorded_files, recorded_part
 from ..store.listing import WHOLE, fingerprint_of, listed
 from ..store.tables import Store, in_parts, literal, one_of
 from .formats import not_given_again
-from .inputs import archive_of, milliseconds
-from .outputs import UNKNOWN_PLAN, Past, Written, executions_of, past, with_plans
+from .inputs import archive_of, dataset_of_parts, milliseconds
+from .outputs import UNKNOWN_PLAN, Past, Written, executions_of, past, with_plans, wrote_nothing
 from .plans import STATEFUL, UNKNOWN_ROWS, parts_of, replaced
 
 _IN_PLACES = {"update", "delete", "merge", "replace_where"}
@@ -156,7 +156,7 @@ class _Checking:
                 replayable, reason = False, changed
             elif replayable and one.execution_id in self._plans.stateful:
                 replayable, reason = None, "its stream keeps a state: whether all that it has read is there only a replay tells"
-            elif replayable and any(map(_is_added, one.outputs)):
+            elif replayable and any(self._is_beside(output) for output in one.outputs):
                 replayable, reason = (
                     None,
                     "it added files to a folder without versions: whether these can be told from others only a replay tells",
@@ -248,17 +248,19 @@ class _Checking:
         """Of files without versions whether they are those of then, and of those that it wrote whether these are known, or a checksum of them."""
         for key, _, version, fingerprint in self._inputs.get(one.execution_id, ()):
             if version is None and fingerprint is not None and fingerprint.startswith(WHOLE) and key[0] == "file":
-                reason = self._file(key, fingerprint, one.ended_at)
+                reason = self._file(key, fingerprint, one)
                 if reason is not None:
                     return reason
         for output in one.outputs:
-            if output.version is None and not _is_added(output):
+            if output.version is None and not self._is_beside(output):
                 reason = self._changed_output(output)
                 if reason is not None:
                     return reason
         return None
 
     def _changed_output(self, output: Written) -> str | None:
+        if wrote_nothing(output, self._formats.get(output.key)):
+            return None
         if output.namespace != "file" or not _is_listed(output):
             return f"{output.name} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         if (None, output.fingerprint) in self._kept:
@@ -266,6 +268,10 @@ class _Checking:
         if output.fingerprint in self._now(output.name):
             return None
         return f"what it wrote to {output.name} is not there any more, and no checksum of it is kept"
+
+    def _is_beside(self, output: Written) -> bool:
+        """Whether it is files beside others in a folder on a local disk, and not nothing."""
+        return _is_added(output) and not wrote_nothing(output, self._formats.get(output.key))
 
     def _now(self, name: str) -> frozenset[str]:
         """The fingerprints that the files of a folder have today."""
@@ -293,10 +299,21 @@ class _Checking:
                 return f"{key[0]}/{key[1].lstrip('/')}"
         return None
 
-    def _file(self, key: DatasetKey, fingerprint: str, ended: datetime) -> str | None:
+    def _has_part(self, key: DatasetKey, fingerprint: str, one: Past) -> bool:
+        """Whether it is the listing of folders of partitions that a plan names, or of those files of them that were there then."""
+        for paths in self._plans.paths.get(one.execution_id, ()):
+            if dataset_of_parts(paths) == key:
+                with contextlib.suppress(SnapshotError):
+                    return bool(
+                        recorded_part([absolute(path) for path in paths], fingerprint, milliseconds(one.ended_at), earlier=True)
+                    )
+        return False
+
+    def _file(self, key: DatasetKey, fingerprint: str, one: Past) -> str | None:
         known = key[1], fingerprint
         if known not in self._files:
-            there = fingerprint in self._now(key[1]) or known in self._preserved or self._has_grown(*known, ended)
+            there = fingerprint in self._now(key[1]) or known in self._preserved or self._has_part(key, fingerprint, one)
+            there = there or self._has_grown(*known, one.ended_at)
             more = (
                 ""
                 if self._looked <= _LOOKED_AT
@@ -340,13 +357,15 @@ _Commands = tuple[Mapping[str, Any] | None, ...]
 @dataclass(frozen=True)
 class _Plans:
     """Executions that have a plan, by their ids: `driver` read rows that lived in the driver, `secret` with secrets that are not recorded, `stateful` are
-    of streams that keep a state. `commands`: those of the executions that were asked for, and of those with several."""
+    of streams that keep a state. `commands`: those of the executions that were asked for, and of those with several. `paths`: of each read of
+    files."""
 
     ids: set[str] = field(default_factory=set)
     driver: set[str] = field(default_factory=set)
     secret: set[str] = field(default_factory=set)
     stateful: set[str] = field(default_factory=set)
     commands: dict[str, _Commands] = field(default_factory=dict)
+    paths: dict[str, list[list[str]]] = field(default_factory=dict)
 
 
 def _plans(store: Store, ids: set[str] | None, wanted: set[str]) -> _Plans:
@@ -357,8 +376,12 @@ def _plans(store: Store, ids: set[str] | None, wanted: set[str]) -> _Plans:
             names, leaves, commands = batch.columns
             found.ids.update(names.to_pylist())
             each, of_leaf = leaves.flatten(), pc.list_parent_indices(leaves)
-            kinds = pc.is_in(pc.struct_field(each, "kind"), pa.array(_DRIVER))
-            found.driver.update(names.take(of_leaf.filter(kinds)).to_pylist())
+            kinds = pc.struct_field(each, "kind")
+            found.driver.update(names.take(of_leaf.filter(pc.is_in(kinds, pa.array(_DRIVER)))).to_pylist())
+            files = pc.equal(kinds, "files")
+            paths = pc.struct_field(each, "paths").filter(files).to_pylist()
+            for name, some in zip(names.take(of_leaf.filter(files)).to_pylist(), paths, strict=True):
+                found.paths.setdefault(name, []).append(some or [])
             found.secret.update(names.take(of_leaf.filter(_hidden(pc.struct_field(each, "options")))).to_pylist())
             keeps = pc.fill_null(pc.match_substring_regex(commands.flatten(), r'"stateful":\s*true'), False)
             found.stateful.update(names.take(pc.list_parent_indices(commands).filter(keeps)).to_pylist())

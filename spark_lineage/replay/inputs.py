@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyspark.sql import SparkSession
 
 from ..config import local_path
-from ..errors import SnapshotError
-from ..lineage.naming import DatasetKey, exact_place
+from ..errors import ExecutableError, SnapshotError
+from ..lineage.naming import DatasetKey, exact_place, places_of
 from ..model import ExecutableLeaf
 from ..snapshot.availability import Availability, availability
 from ..snapshot.delta import absolute
-from ..snapshot.held import Unlisted, hold_files
+from ..snapshot.held import Unlisted, hold_batch, hold_files
 from ..snapshot.recorded_versions import Wanted, archives, copy_of, kept_contents
-from ..snapshot.unversioned import recorded_files
+from ..snapshot.unversioned import recorded_files, recorded_part
 from ..store.listing import WHOLE
 from ..store.preserving import files_of
 from ..store.tables import Store, literal
@@ -34,6 +34,7 @@ from .executables import Found
 DELTA = ("delta", "delta_files")
 _CHOOSES = re.compile(r"pathGlobFilter|modifiedBefore|modifiedAfter|recursiveFileLookup", re.IGNORECASE)
 _GLOB = re.compile(r"[*?\[{]")
+_Fingerprints: TypeAlias = dict[DatasetKey, list[str]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ class Inputs:
     @contextmanager
     def ready(self, found: Found, leaves: Sequence[ExecutableLeaf] | None = None) -> Iterator[Ready]:
         """The plan, with its leaves in the places where they can be read. Raises Missing."""
-        with TemporaryDirectory(prefix="spark-lineage-replay-") as folder:
+        try:
+            scratch = TemporaryDirectory(prefix="spark-lineage-replay-")
+        except OSError as error:
+            raise ExecutableError(
+                f"temporary files cannot be written ({error}): make room, or set TMPDIR to a folder that can be written"
+            ) from error
+        with scratch as folder:
             places: dict[int, str] = {}
             doubts: list[str] = []
             moved: list[ExecutableLeaf] = []
@@ -91,14 +98,18 @@ class Inputs:
                     return _gone(leaf, told)
         return None
 
-    def _grown(self, key: DatasetKey, fingerprint: str, execution_id: str, folder: Path) -> str | None:
-        """Links to the files of then, where others were put beside them since."""
+    def _grown(self, key: DatasetKey, places: Sequence[str], fingerprint: str, execution_id: str, folder: Path) -> str | None:
+        """Links to the files of then, where others were put beside them since. `places`: of the dataset those that were read, none where it was all."""
         if key[0] != "file":
             return None
         condition = f"execution_id = {literal(execution_id)}"
         for ended in self._store.arrow("executions", ["ended_at"], condition).column(0).to_pylist():
             with contextlib.suppress(SnapshotError, OSError, ValueError):
-                there = recorded_files(key[1], fingerprint, milliseconds(ended), earlier=True)
+                until = milliseconds(ended)
+                if places:
+                    there = recorded_part(places, fingerprint, until, earlier=True)
+                else:
+                    there = recorded_files(key[1], fingerprint, until, earlier=True)
                 return _laid_out([(file.path, Path(file.path)) for file in there], Path(key[1]), folder)
         return None
 
@@ -118,36 +129,73 @@ class Inputs:
             raise Missing(_gone(leaf, told))
         return copy
 
-    def _fingerprints(self, execution_id: str) -> dict[DatasetKey, str]:
+    def _fingerprints(self, execution_id: str) -> _Fingerprints:
         rows = self._store.arrow("inputs", ["namespace", "name", "fingerprint"], f"execution_id = {literal(execution_id)}")
-        return {(row["namespace"], row["name"]): row["fingerprint"] for row in rows.to_pylist() if row["fingerprint"]}
+        found: _Fingerprints = {}
+        for row in rows.to_pylist():
+            if row["fingerprint"]:
+                found.setdefault((row["namespace"], row["name"]), []).append(row["fingerprint"])
+        return found
 
     def _files(
-        self, leaf: ExecutableLeaf, fingerprints: dict[DatasetKey, str], folder: Path, execution_id: str
+        self, leaf: ExecutableLeaf, fingerprints: _Fingerprints, folder: Path, execution_id: str
     ) -> tuple[ExecutableLeaf, list[str]]:
         """The leaf, with its paths in copies where the files have changed; and what is not held against the listing of then."""
-        doubts, paths = [], list(leaf.paths)
+        doubts: list[str] = []
+        paths, place = list(leaf.paths), folder / str(leaf.number)
         chosen = any(_CHOOSES.search(name) for name in leaf.options or ()) or any(_GLOB.search(path) for path in paths)
-        for at, path in enumerate(paths):
-            key = exact_place(absolute(path)).key
-            fingerprint = fingerprints.get(key)
-            if fingerprint is None or not fingerprint.startswith(WHOLE) or chosen:
+        part = dataset_of_parts(paths)
+        groups = [list(range(len(paths)))] if part is not None else [[at] for at in range(len(paths))]
+        for group in groups:
+            places = [absolute(paths[at]) for at in group]
+            label = ", ".join(paths[at] for at in group)
+            key = part or exact_place(places[0]).key
+            known = [one for one in fingerprints.get(key, ()) if one.startswith(WHOLE)]
+            if not known or chosen:
                 doubts.append(
-                    f"another input: the files of {path} are not held against those of then, whose listing is not known as a whole"
+                    f"another input: the files of {label} are not held against those of then, whose listing is not known as a whole"
                 )
                 continue
             try:
-                hold_files(self._spark, absolute(path), fingerprint)
+                self._hold(places, known, part is not None)
             except Unlisted as error:
-                doubts.append(f"another input: the files of {path} are not held against those of then: {error}")
+                doubts.append(f"another input: the files of {label} are not held against those of then: {error}")
             except SnapshotError as error:
-                place = folder / str(leaf.number) / str(at)
-                copied = self._grown(key, fingerprint, execution_id, place) or preserved(self._store, key, fingerprint, place)
+                copied = self._copied(key, places if part else (), known, execution_id, place / str(group[0]))
                 if copied is None:
-                    raise changed(path, error) from error
-                doubts.append(f"another input: the files of {path} are read by links, whose names are others")
-                paths[at] = copied
+                    raise changed(label, error) from error
+                doubts.append(f"another input: the files of {label} are read by links, whose names are others")
+                for at in group:
+                    paths[at] = _below(copied, key, paths[at])
+                leaf = replace(leaf, options=_with_base(leaf.options, copied, key))
         return replace(leaf, paths=tuple(paths)), doubts
+
+    def _hold(self, places: Sequence[str], fingerprints: Sequence[str], part: bool) -> None:
+        """Raises SnapshotError where the files are none of those that an execution read: it may have read several parts of a dataset."""
+        for number, fingerprint in enumerate(fingerprints, 1):
+            try:
+                if part:
+                    hold_batch(self._spark, places, fingerprint)
+                else:
+                    hold_files(self._spark, places[0], fingerprint)
+                return
+            except Unlisted:
+                raise
+            except SnapshotError:
+                if number == len(fingerprints):
+                    raise
+
+    def _copied(
+        self, key: DatasetKey, places: Sequence[str], fingerprints: Sequence[str], execution_id: str, folder: Path
+    ) -> str | None:
+        """The root of a dataset's files of then, as links."""
+        for number, fingerprint in enumerate(fingerprints):
+            place = folder / str(number)
+            copied = self._grown(key, places, fingerprint, execution_id, place)
+            copied = copied or preserved(self._store, key, fingerprint, place)
+            if copied is not None:
+                return copied
+        return None
 
 
 def archive_of(store: Store, key: DatasetKey, table_id: str | None, version: int, location: str) -> str | None:
@@ -159,6 +207,34 @@ def archive_of(store: Store, key: DatasetKey, table_id: str | None, version: int
     kept = kept_contents(store, wanted).get(wanted, frozenset())
     copy = copy_of(archives(store, condition), wanted, location, kept)
     return None if copy is None else copy.location
+
+
+def dataset_of_parts(paths: Sequence[str]) -> DatasetKey | None:
+    """The dataset that the paths of one read are parts of: folders of its partitions, or files; None where they are datasets of their own."""
+    places = [absolute(path) for path in paths]
+    datasets = places_of(places)
+    if len(datasets) != 1 or any(exact_place(place).key == datasets[0].key for place in places):
+        return None
+    return datasets[0].key
+
+
+def _below(copied: str, key: DatasetKey, path: str) -> str:
+    """A path of a dataset where its root is a copy."""
+    inner = PurePosixPath(exact_place(absolute(path)).key[1]).relative_to(key[1])
+    return str(Path(copied) / inner)
+
+
+def _with_base(options: dict[str, str] | None, copied: str, key: DatasetKey) -> dict[str, str] | None:
+    """`basePath`, from which on folders are partitions, is that of the copy."""
+    if options is None:
+        return None
+    moved = {}
+    for name, value in options.items():
+        within = (
+            PurePosixPath(exact_place(absolute(value)).key[1]).is_relative_to(key[1]) if name.lower() == "basepath" else False
+        )
+        moved[name] = _below(copied, key, value) if within else value
+    return moved
 
 
 def milliseconds(moment: datetime) -> int:

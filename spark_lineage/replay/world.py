@@ -18,7 +18,7 @@ from ..errors import ExecutableError, SnapshotError
 from ..lineage.naming import DatasetKey, spellings
 from ..snapshot.availability import availability
 from ..snapshot.held import Unlisted, hold_files
-from ..snapshot.unversioned import recorded_files
+from ..snapshot.unversioned import has_part, recorded_files
 from ..store.listing import WHOLE
 from ..store.tables import Store, in_parts, one_of
 from .inputs import Missing, changed, milliseconds, preserved
@@ -227,11 +227,12 @@ class _Building:
             written.update((row["namespace"], row["name"]) for row in self._outputs.get(execution_id, ()))
 
     def _has_grown(self, name: str, fingerprint: str) -> bool:
-        """Whether the files of then are all there, beside others that came after the run had begun."""
+        """Whether the files of then are all there, beside others that came after the run had begun, or that are in other folders of partitions."""
+        until = milliseconds(self._moment)
         try:
-            return bool(recorded_files(name, fingerprint, milliseconds(self._moment)))
+            return bool(recorded_files(name, fingerprint, until))
         except SnapshotError:
-            return False
+            return has_part(name, fingerprint, until)
 
     def _of_files(self, key: DatasetKey, fingerprint: str | None, of_stream: bool) -> None:
         """`of_stream`: the listing may be that of one batch, of some of the files."""

@@ -20,7 +20,7 @@ from ..config import local_path
 from ..errors import SnapshotError, first_line
 from ..lineage.naming import DatasetKey, exact_place
 from ..model import Snapshot
-from ..store.listing import ListedFile, fingerprint_of, listed, listing_of
+from ..store.listing import ListedFile, among, fingerprint_of, listed, listing_of
 from ..store.tables import Store
 from .arrow import PLAIN
 from .delta import absolute, is_delta, version_of
@@ -157,6 +157,37 @@ def check_files(places: Sequence[str], fingerprint: str) -> None:
         if fingerprint_of(files).partition(":")[2] == fingerprint.partition(":")[2]:
             return
     raise SnapshotError(CHANGED)
+
+
+def recorded_part(
+    places: Sequence[str], fingerprint: str, until: int | None = None, earlier: bool = False
+) -> tuple[ListedFile, ...]:
+    """As `recorded_files`, of some folders of a dataset's partitions, or files, that were read together."""
+    paths = [local_path(place) for place in places]
+    local = [path for path in paths if path is not None]
+    if len(local) < len(paths):
+        raise SnapshotError("only on a local disk can files be held against the listing that was recorded")
+    with _told_as(places[0], "cannot be listed"):
+        files = [file for path in local for file in listed(path, False) if file.size]
+        found = among(files, fingerprint, until, earlier)
+    if found is None:
+        raise SnapshotError(CHANGED)
+    return found
+
+
+def has_part(location: str, fingerprint: str, until: int) -> bool:
+    """Whether a fingerprint is that of one of the folders below a local one, by the files that are no newer."""
+    root = local_path(location)
+    below: dict[Path, list[ListedFile]] = {}
+    try:
+        for file in () if root is None else listed(root, False):
+            for folder in Path(file.path).parents:
+                if folder == root:
+                    break
+                below.setdefault(folder, []).append(file)
+    except (OSError, ValueError):
+        return False
+    return any(among(files, fingerprint, until) is not None for files in below.values())
 
 
 class _Files:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,23 @@ def listing_of(name: str, fingerprint: str, until: int | None = None, earlier: b
     tried as take a second or two. Raises OSError.
     """
     for everything in (False, True):  # folders that are no partitions are read with recursiveFileLookup alone
-        files = listed(Path(name), everything)
-        if until is not None:
-            files = tuple(file for file in files if file.modified <= until)
-        times = sorted({file.modified for file in files}, reverse=True)
-        for time in times[: max(1, min(_TIMES, _LINES // len(files))) if earlier and files else 1]:
-            some = tuple(file for file in files if file.modified <= time)
-            if fingerprint_of(some) == fingerprint:
-                return some
+        found = among(listed(Path(name), everything), fingerprint, until, earlier)
+        if found is not None:
+            return found
+    return None
+
+
+def among(
+    files: Sequence[ListedFile], fingerprint: str, until: int | None = None, earlier: bool = False
+) -> tuple[ListedFile, ...] | None:
+    """Of these files those that a fingerprint stands for, as `listing_of` has them."""
+    if until is not None:
+        files = [file for file in files if file.modified <= until]
+    times = sorted({file.modified for file in files}, reverse=True)
+    for time in times[: max(1, min(_TIMES, _LINES // len(files))) if earlier and files else 1]:
+        some = tuple(file for file in files if file.modified <= time)
+        if fingerprint_of(some) == fingerprint:
+            return some
     return None
 
 
