@@ -22,7 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from ..config import local_path
-from ..errors import ExecutableError, LineageError, NotFound, QueryError
+from ..errors import ExecutableError, LineageError, NotFound, QueryError, StoreError
 from ..snapshot.kinds import schema_hash
 from ..snapshot.sums import Sums
 from ..snapshot.with_spark import first_line_of_spark
@@ -134,7 +134,11 @@ class _Replaying:
         replayed = self._evidence.added(
             replace(replayed, trusted=self._options.trusted, seconds=(ended - began).total_seconds())
         )
-        self._store.append("replays", [row_of(replay_id, replayed, self._spark.version, began, ended)], None)
+        try:
+            self._store.append("replays", [row_of(replay_id, replayed, self._spark.version, began, ended)], None)
+        except StoreError as error:
+            what = replayed.label or replayed.execution_id
+            raise StoreError(f"the verdict on {what} is {replayed.verdict}, and cannot be kept: {error}") from error
         return replayed
 
     def _of(self, past: Past) -> Iterator[tuple[Replayed, datetime]]:

@@ -42,6 +42,7 @@ def session() -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    check_room()
     said = _said()
     builder = SparkSession.builder.appName("spark-lineage").config(_ENABLED, "false")
     for name, value in _QUIET.items():
@@ -67,6 +68,23 @@ def session() -> SparkSession:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, _interrupted)
     return spark
+
+
+def check_room() -> None:
+    """Raises ExecutableError where there is no folder that Spark and a replay can put their temporary files into."""
+    named = [place for place in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if place]
+    failed: OSError | None = None
+    places: list[str | None] = [*named] or [None]
+    for place in places:
+        try:
+            with tempfile.TemporaryDirectory(prefix="spark-lineage-replay-", dir=place):
+                return
+        except OSError as error:
+            failed = error
+    setting = "SPARK_LOCAL_DIRS" if named else "TMPDIR"
+    raise ExecutableError(
+        f"temporary files cannot be written ({failed}), so Spark was not started: make room, or set {setting} to a folder that can be written"
+    )
 
 
 def let_go() -> None:
