@@ -29,7 +29,7 @@ from worlds import Array, Map, Rows, Struct, Table, Type, json_of, rows_of, worl
 
 from spark_lineage.rows.identity import MEANT, PREFIX
 from spark_lineage.rows.local import local_frame
-from spark_lineage.rows.tracing import MOST, Followed, follow
+from spark_lineage.rows.tracing import GROUPED, MOST, Followed, follow
 
 OF_VALUES = (
     ArithmeticException,
@@ -42,6 +42,8 @@ OF_VALUES = (
 REFUSED = "refused: an error of values"
 CHOSEN = "chosen otherwise of the witness alone"
 OTHERS = "not the same each time"
+TOGETHER = "a table is read more than once: the rows suffice where each reading has its own"
+_READ = re.compile(r"\bt(\d) (r\d+)\b")
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Cases:
         self.violations.append(f"raised {type(error).__name__}:\n{query.sql}\n{query.steps}\n{str(error)[:1000]}")
 
     def seldom_refuses(self) -> bool:
-        bounds = {REFUSED: 100, CHOSEN: 100, OTHERS: 20}
+        bounds = {REFUSED: 100, CHOSEN: 100, OTHERS: 20, TOGETHER: 100}
         return all(self.left_out[what] <= self.cases / bound for what, bound in bounds.items())
 
     def figures(self) -> dict[str, Any]:
@@ -120,14 +122,16 @@ class Small:
     ) -> None:
         """Gives the tables these rows, or of each only those with these numbers. `meant`: by number of table the rows that are followed forward."""
         for number, table in enumerate(self.world.tables):
-            kept = [row for row in rows[table.name] if only is None or row[1] in only[number]]
-            values = [tuple(_value(kind, value) for (_, kind), value in zip(table.columns, row, strict=True)) for row in kept]
-            schema = StructType.fromJson(json_of(table.schema))
-            frame = self._stored(values, schema) if self._folder and values else None
-            frame = local_frame(self.session, values, schema).coalesce(1) if frame is None else frame
+            frame = self._frame(table, [row for row in rows[table.name] if only is None or row[1] in only[number]])
             (_identified(frame, number, table, (meant or {}).get(number)) if identified else frame).createOrReplaceTempView(
                 table.name
             )
+
+    def _frame(self, table: Table, rows: Rows) -> Any:
+        values = [tuple(_value(kind, value) for (_, kind), value in zip(table.columns, row, strict=True)) for row in rows]
+        schema = StructType.fromJson(json_of(table.schema))
+        frame = self._stored(values, schema) if self._folder and values else None
+        return local_frame(self.session, values, schema).coalesce(1) if frame is None else frame
 
     def _stored(self, values: list[tuple[Any, ...]], schema: StructType) -> Any:
         """A Parquet file with groups of two rows, which scans pass over by their statistics; zeros have a sign in each second row. None where a type
@@ -213,9 +217,33 @@ class Small:
                 ):  # a LIMIT below other operators, whose order is not total: of fewer rows it may choose others
                     tally.left_out[CHOSEN] += 1
                     continue
+                if self._suffice_apart(query, rows, wanted, followed, bound, fixed):
+                    tally.left_out[TOGETHER] += 1
+                    continue
                 tally.violations.append(f"not sufficient:\n{told}")
             elif len(wanted) == 1 and _only_adds(query, followed):
                 self.take_away(query, rows, row, only, chance, tally, told)
+
+    def _suffice_apart(
+        self, query: Query, rows: Mapping[str, Rows], wanted: list[Any], followed: Followed, most: int, fixed: bool
+    ) -> bool:
+        """Whether the query reads a table more than once and has groups or a LIMIT, as a witness says then, and the rows suffice where each reading has
+        its own."""
+        readings = [(self.world.tables[int(table)], f"t{table}_{alias}") for table, alias in _READ.findall(query.sql)]
+        if len({table.name for table, _ in readings}) == len(readings) or not (
+            GROUPED & {*followed.kinds} or "LIMIT" in query.sql
+        ):
+            return False
+        apart = replace(query, sql=_READ.sub(r"t\1_\2 \2", query.sql))
+        for number, (table, view) in enumerate(readings):
+            _identified(self._frame(table, rows[table.name]), number, table).createOrReplaceTempView(view)
+        found = self.trace(apart, wanted, most, fixed)
+        for number, (table, view) in enumerate(readings):
+            told = {int(one.position or 0) for one in found.rows.get(number, ((), 0))[0]}
+            kept = [row for row in rows[table.name] if number in found.wholes or row[1] in told]
+            self._frame(table, kept).createOrReplaceTempView(view)
+        again = set(map(_canonical, self.rows(apart)))
+        return not found.missing and all(_canonical(one) in again for one in wanted)
 
     def _made_below_ties(self, query: Query, wanted: Sequence[Any]) -> bool:
         """Whether the rows are made, and a limit above all else left them out for others that the sort below it holds equal: a row has to be

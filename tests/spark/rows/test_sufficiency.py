@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 from query_grammar import Queries, Query
-from small import Small, Tally, is_exact
+from small import TOGETHER, Small, Tally, is_exact
 from worlds import rows_of
 
 from spark_lineage.rows.tracing import follow
@@ -216,6 +216,14 @@ def test_of_rows_that_an_order_holds_equal_a_limit_may_choose_another(small: Cal
     examine(small, 964635420, tally)
     assert tally.rows
     assert tally.violations == [], "\n\n".join(tally.violations[:2])
+
+
+def test_what_is_read_twice_suffices_where_each_reading_has_its_own(small: Callable[[int], Small]) -> None:
+    """All of a table decides in a subquery of the seed's query; as a side of its join it would have rows more in the group."""
+    tally = Tally()
+    examine(small, 813336498, tally)
+    assert tally.violations == [], "\n\n".join(tally.violations[:2])
+    assert tally.left_out[TOGETHER]
 
 
 @pytest.mark.soak
