@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +17,11 @@ from ..query.recorded import names as recorded_names
 from ..query.tables import DeltaTables
 from ..store.tables import Store, in_parts, literal, one_of
 from .plans import stands_in
+from .stream_files import Batch
 from .verdict import Replayed
 
 _EXECUTION = (
-    "execution_id", "run_id", "job_name", "sequence", "operation", "status", "ended_at", "started_at", "incomplete_reasons", "stream_query_id",
+    "execution_id", "run_id", "job_name", "sequence", "operation", "status", "ended_at", "started_at", "incomplete_reasons", "stream_query_id", "batch_id",
 )  # fmt: skip
 _OUTPUT = (
     "execution_id", "namespace", "name", "alias", "table_id", "delta_version", "delta_version_before", "fingerprint", "write_mode", "rows_written",
@@ -77,6 +79,7 @@ class Written:
     part: int | None = None
     command: Mapping[str, Any] | None = None
     key_column: SampleColumn | None = None
+    batch: Batch | None = None
 
     @property
     def key(self) -> DatasetKey:
@@ -163,6 +166,8 @@ def past(
         mine = list(dict.fromkeys(one for one in mine if row["operation"] != MODEL and _has_rows(one)))
         if not any("commit" in reason for reason in row["incomplete_reasons"] or ()):
             mine = [one for one in mine if one.version is not None or one.fingerprint is not None or not is_delta(one)]
+        if row["batch_id"] is not None:
+            mine = [replace(one, batch=_batch(row)) for one in mine]
         if mine or not writing:
             found.append(
                 Past(
@@ -172,6 +177,11 @@ def past(
                 )
             )  # fmt: skip
     return tuple(sorted(found, key=lambda one: (one.ended_at, one.run_id, one.sequence)))
+
+
+def _batch(row: Mapping[str, Any]) -> Batch:
+    began, ended = (math.floor((row[name] or row["ended_at"]).timestamp() * 1000) for name in ("started_at", "ended_at"))
+    return Batch(int(row["batch_id"]), began, ended + 1)
 
 
 def _has_rows(one: Written) -> bool:

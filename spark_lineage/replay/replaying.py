@@ -38,10 +38,11 @@ from .outputs import NO_QUERY, UNKNOWN_PLAN, Evidence, Labels, Past, Written, ex
 from .plans import STATEFUL, parts_of, plans_of
 from .session import session
 from .statement import as_found, rows_of_statement, statement_of
+from .stream_files import is_file_sink
 from .upstream import upstream_of
 from .verdict import Difference, Replayed
 from .written import DEFAULTED, Expected, defaulted, expected_of_delta, extra_columns, reading, retyped, with_key
-from .written_files import expected_of_files
+from .written_files import expected_of_batch, expected_of_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +250,8 @@ class _Replaying:
         then = session_of(self._spark, found)
         if one.version is not None:
             return expected_of_delta(then, self._store, one, found, location)
+        if one.batch is not None and one.fingerprint is None and is_file_sink(one.command or {}):
+            return expected_of_batch(then, self._store, one, found.executable.execution_id, location)
         return expected_of_files(then, self._store, one, location)
 
     def _with_state(self, one: Written, found: Found, location: str) -> Found:

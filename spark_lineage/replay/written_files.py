@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,8 +26,9 @@ from ..store.tables import Store
 from ..store.views import FULL_OVERWRITES
 from .comparing import Term
 from .formats import COLUMNAR, TEXTS, encoding_of, not_compared, not_given_again, options_of, partitions_of
-from .line_columns import Lines
+from .line_columns import Lines, recorded_schema
 from .outputs import Written, recorded_format, wrote_nothing
+from .stream_files import as_write, files_of_batch
 from .written import Expected, Table
 
 ZONED = "in which time zone the kept checksum took the times in the names of folders is not known"
@@ -45,7 +47,6 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
             f"{location} has no versions, and no fingerprint of its files is recorded: nothing says what it wrote"
         )
     source = format_of(store, one, location)
-    partitioned = partitions_of(one.command or {})
     why = None if folder else not_given_again(source, one.command or {})
     if why is not None:
         raise ExecutableError(f"{location} {why}")
@@ -53,7 +54,6 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
         recorded_files(one.name, one.fingerprint)
     except SnapshotError as error:
         return of_kept_checksum(store, one, location, error, source)
-    options = options_of(one.command or {})
     try:
         frame = rows_of_files(spark, source, location, one.command or {})
         if not folder and one.mode not in FULL_OVERWRITES and frame.count() != one.rows:
@@ -62,8 +62,32 @@ def expected_of_files(spark: SparkSession, store: Store, one: Written, location:
             )
     except (PySparkException, Py4JJavaError) as error:
         raise ExecutableError(f"{location} cannot be read: {first_line_of_spark(error)}") from error
-    table = Table(frame.schema, partitioned, {}, (), source)
-    put = (lambda rows: lines(rows, source, options, encoding_of(source, one.command or {}))) if source in TEXTS else None
+    return _of_rows(frame, source, one.command or {})
+
+
+def expected_of_batch(spark: SparkSession, store: Store, one: Written, execution_id: str, location: str) -> Expected:
+    """Of the files that the log of a stream says a micro-batch wrote. Raises ExecutableError where it does not, and where they are others now."""
+    assert one.batch is not None
+    files = files_of_batch(location, one.batch)
+    schema = recorded_schema(store, execution_id, one.key)
+    command = as_write(one.command or {}, location, schema.names if schema else (), files)
+    one = replace(one, command=command)
+    source = format_of(store, one, location)
+    why = not_given_again(source, command)
+    if why is not None:
+        raise ExecutableError(f"{location} {why}")
+    if not files:
+        return _of_nothing(spark, store, one, location)
+    try:
+        return _of_rows(rows_of_files(spark, source, location, command, files), source, command)
+    except (PySparkException, Py4JJavaError) as error:
+        raise ExecutableError(f"{location} cannot be read: {first_line_of_spark(error)}") from error
+
+
+def _of_rows(frame: DataFrame, source: str, command: Mapping[str, Any]) -> Expected:
+    options = options_of(command)
+    table = Table(frame.schema, partitions_of(command), {}, (), source)
+    put = (lambda rows: lines(rows, source, options, encoding_of(source, command))) if source in TEXTS else None
     return Expected(
         schema=frame.schema, columns=columns_of(frame.schema.jsonValue()), gives="rows", whole=True, recorded=(Term(frame),), table=table, put=put,
         lines=Lines(source, options) if source in ("csv", "json") else None,
@@ -82,37 +106,46 @@ def _of_nothing(spark: SparkSession, store: Store, one: Written, location: str) 
     )  # fmt: skip
 
 
-def rows_of_files(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
-    """The rows of a folder, or its lines where its format has no columns. Times in the names of folders are read in the zone of `spark`, unless the write
+def rows_of_files(
+    spark: SparkSession, source: str, location: str, command: Mapping[str, Any], files: Sequence[str] = ()
+) -> DataFrame:
+    """The rows of a folder, or of some of its files, or its lines where its format has no columns. Times in the names of folders are read in the zone of `spark`, unless the write
     named one. Raises ExecutableError, and what Spark raises."""
     _check(source, command, location)
     options = options_of(command)
     if source in COLUMNAR:
         zone = {key: value for key, value in options.items() if key == "timezone"}
-        return _columnar(spark, source, location, zone)
-    frame = _all_lines(spark, source, location, command)
+        return _columnar(spark, source, location, zone, files)
+    frame = _all_lines(spark, source, location, command, files)
     header = _header(spark, source, options, _names(command))
     return frame if header is None else _without_headers(frame, header)
 
 
-def _all_lines(spark: SparkSession, source: str, location: str, command: Mapping[str, Any]) -> DataFrame:
+def _all_lines(
+    spark: SparkSession, source: str, location: str, command: Mapping[str, Any], files: Sequence[str] = ()
+) -> DataFrame:
     options = options_of(command)
     encoding, separator = encoding_of(source, command), options.get("linesep")
     bytes_of = (
         options.get("encoding", encoding) if source == "text" and separator else encoding
     )  # Spark writes that of text in the one it was told
-    frame = spark.read.option("lineSep", separator or "\n").option("encoding", bytes_of).text(location)
+    frame = spark.read.option("lineSep", separator or "\n").option("encoding", bytes_of).text([*files] or location)
     if encoding != "UTF-8":
         frame = frame.withColumn("value", F.decode(F.col("value").cast("binary"), encoding))
     return frame
 
 
-def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[str, str]) -> DataFrame:
+def _columnar(
+    spark: SparkSession, source: str, location: str, options: Mapping[str, str], files: Sequence[str] = ()
+) -> DataFrame:
     """With the columns of all files: by itself Spark takes those of one, and which one is a matter of chance."""
     reader = spark.read.format(source).options(**options)
+    places: str | list[str] = location
+    if files:
+        reader, places = reader.option("basePath", location), [*files]
     if source != "avro":
-        return reader.option("mergeSchema", True).load(location)
-    frame = reader.load(location)
+        return reader.option("mergeSchema", True).load(places)
+    frame = reader.load(places)
     fields: dict[str, StructField] = {}
     for schema in {spark.read.format(source).load(unquote(file)).schema.json(): None for file in frame.inputFiles()}:
         for field in StructType.fromJson(json.loads(schema)):
@@ -122,7 +155,7 @@ def _columnar(spark: SparkSession, source: str, location: str, options: Mapping[
     missing = [field for name, field in fields.items() if name not in frame.columns]
     if not missing:
         return frame
-    return reader.schema(StructType([*frame.schema, *missing])).load(location)
+    return reader.schema(StructType([*frame.schema, *missing])).load(places)
 
 
 def as_text(spark: SparkSession, text: bool) -> None:

@@ -17,6 +17,8 @@ from spark_lineage.replay.outputs import UNKNOWN_PLAN
 from spark_lineage.replay.session import check_room
 from spark_lineage.replay.verdict import Replayed
 
+pytestmark = pytest.mark.soak
+
 DATABASES = ("small_one", "small_two", "small_far")
 
 
