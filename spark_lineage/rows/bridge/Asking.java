@@ -12,6 +12,8 @@ import org.apache.spark.storage.StorageLevel;
 final class Asking {
     /** Either of them is enough for Spark to do so below a Generate (GeneratorNestedColumnAliasing). */
     private static final String[] PRUNING = {"spark.sql.optimizer.nestedSchemaPruning.enabled", "spark.sql.optimizer.expression.nestedPruning.enabled"};
+    private static final String EXCLUDED = "spark.sql.optimizer.excludedRules";
+    private static final String COLUMN_PRUNING = "org.apache.spark.sql.catalyst.optimizer.ColumnPruning";
 
     private final Object session;
     private final List kept = new ArrayList();
@@ -86,12 +88,33 @@ final class Asking {
 
     Object frame(LogicalPlan plan) throws Exception {
         plan.setAnalyzed();
-        if (Trees.has(plan, "Generate")) {
-            // pruning nested columns reorders what is below a Generate, which then leaves out what it was told by position: the wrong columns
-            for (int i = 0; i < PRUNING.length; i++) {
-                ((org.apache.spark.sql.SparkSession) session).conf().set(PRUNING[i], "false");
-            }
+        if (!Trees.has(plan, "Generate")) {
+            return ofRows(plan);
         }
+        // pruning nested columns reorders what is below a Generate, which then leaves out what it was told by position: the wrong columns
+        for (int i = 0; i < PRUNING.length; i++) {
+            set(PRUNING[i], "false");
+        }
+        Object frame = ofRows(plan);
+        if (!Trees.lacks(optimized(frame))) {
+            return frame;
+        }
+        // so does pruning any, where what is exploded becomes a simpler expression that needs fewer of them: not pruned at all, then
+        String others = ((org.apache.spark.sql.SparkSession) session).conf().get(EXCLUDED, "");
+        set(EXCLUDED, others.length() == 0 ? COLUMN_PRUNING : others + "," + COLUMN_PRUNING);
+        return ofRows(plan);
+    }
+
+    private void set(String key, String value) {
+        ((org.apache.spark.sql.SparkSession) session).conf().set(key, value);
+    }
+
+    private static LogicalPlan optimized(Object frame) throws Exception {
+        Object execution = frame.getClass().getMethod("queryExecution", new Class[0]).invoke(frame, new Object[0]);
+        return (LogicalPlan) execution.getClass().getMethod("optimizedPlan", new Class[0]).invoke(execution, new Object[0]);
+    }
+
+    private Object ofRows(LogicalPlan plan) throws Exception {
         Class type = Class.forName("org.apache.spark.sql.classic.Dataset$");
         Method make = type.getMethod("ofRows", new Class[] {Class.forName("org.apache.spark.sql.classic.SparkSession"), LogicalPlan.class});
         return make.invoke(type.getField("MODULE$").get(null), new Object[] {session, plan});

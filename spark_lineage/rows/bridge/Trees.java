@@ -136,6 +136,20 @@ final class Trees {
         return false;
     }
 
+    /** Whether a node asks for a column that its children do not give. */
+    static boolean lacks(LogicalPlan plan) {
+        if (plan.missingInput().nonEmpty()) {
+            return true;
+        }
+        List below = with(list(plan.children()), subqueries(plan));
+        for (int i = 0; i < below.size(); i++) {
+            if (lacks((LogicalPlan) below.get(i))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static void collect(Expression expression, List found) {
         if (expression instanceof SubqueryExpression) {
             found.add(((SubqueryExpression) expression).plan());
